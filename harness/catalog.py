@@ -1,0 +1,252 @@
+"""Finds papers, cells and variants in `replications/` and reads their files into typed objects.
+
+`paper.toml` holds `[paper]` (citation), `[bases.<name>]` (sections that cells and variants share)
+and `[cells.<cell>]` with `[cells.<cell>.variants.<variant>]`. Sections are `tasks`, `method`,
+`training` and `testing`; the scalars are `task_source` and `algorithm`. A variant is the merge of
+the cell's bases, the cell's own sections, the variant's bases and the variant's own sections, later
+ones over earlier ones; after the merge every switch must be there (`harness.protocol`).
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from harness.errors import HarnessError, closest
+from harness.method import Method
+from harness.protocol import Testing, Training, read_switches, switches
+from harness.published import PublishedLine, read_published
+from harness.tasks.registry import task_source
+
+SECTIONS = ("tasks", "method", "training", "testing")
+_SCALARS = ("task_source", "algorithm")
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One row of a cell, with every switch resolved."""
+
+    paper: str
+    cell: str
+    name: str
+    title: str
+    task_source: str
+    algorithm: str
+    tasks: Any
+    method: Any
+    training: Training
+    testing: Testing
+
+    @property
+    def key(self) -> str:
+        """`paper/cell/variant`."""
+        return f"{self.paper}/{self.cell}/{self.name}"
+
+    def protocol(self) -> dict[str, Any]:
+        """Give all switches as plain data: what digests, records and `show` are made of."""
+        found: dict[str, Any] = {"task_source": self.task_source, "algorithm": self.algorithm}
+        return found | {s: switches(getattr(self, s)) for s in SECTIONS}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One published setting of a paper: its variants (raw tables) and published lines."""
+
+    paper: str
+    name: str
+    title: str
+    variants: dict[str, dict[str, Any]]
+    published: tuple[PublishedLine, ...]
+
+    @property
+    def key(self) -> str:
+        """`paper/cell`."""
+        return f"{self.paper}/{self.name}"
+
+    def variant(self, name: str, overrides: dict[str, Any] | None = None) -> Variant:
+        """Resolve variant `name`, with `--set` overrides `{"section.switch": value}` applied."""
+        if name not in self.variants:
+            raise HarnessError(
+                f"{self.key}: found variant {name!r}{closest(name, self.variants)}; "
+                f"wanted one of {', '.join(self.variants)}."
+            )
+        table = {k: dict(v) if isinstance(v, dict) else v for k, v in self.variants[name].items()}
+        where = f"{self.key}/{name}"
+        for dotted, value in (overrides or {}).items():
+            section, _, switch = dotted.partition(".")
+            if section not in SECTIONS or switch not in table[section]:
+                known = [f"{s}.{k}" for s in SECTIONS for k in table.get(s, {})]
+                raise HarnessError(
+                    f"--set: found switch {dotted!r}{closest(dotted, known)}; "
+                    f"see `harness show {self.key}` for the switches of this cell."
+                )
+            table[section][switch] = value
+        source = task_source(_scalar(table, "task_source", where))
+        algorithm = _scalar(table, "algorithm", where)
+        method = method_class(self.paper, algorithm)
+        return Variant(
+            paper=self.paper,
+            cell=self.name,
+            name=name,
+            title=str(table.get("title", name)),
+            task_source=table["task_source"],
+            algorithm=algorithm,
+            tasks=read_switches(source.Settings, table.get("tasks", {}), f"{where}: tasks"),
+            method=read_switches(method.Settings, table.get("method", {}), f"{where}: method"),
+            training=read_switches(Training, table.get("training", {}), f"{where}: training"),
+            testing=read_switches(Testing, table.get("testing", {}), f"{where}: testing"),
+        )
+
+
+@dataclass(frozen=True)
+class Paper:
+    """One folder in `replications/`."""
+
+    key: str
+    folder: Path
+    title: str
+    authors: str
+    year: int
+    url: str
+    code: str
+    cells: dict[str, Cell]
+
+
+def replications_folder() -> Path:
+    """Give the folder of papers: `HARNESS_REPLICATIONS`, or `replications/` beside `harness/`."""
+    given = os.environ.get("HARNESS_REPLICATIONS")
+    return Path(given) if given else Path(__file__).resolve().parent.parent / "replications"
+
+
+def papers(folder: Path | None = None) -> dict[str, Paper]:
+    """Read every paper folder (one that has a `paper.toml`), by key."""
+    root = folder or replications_folder()
+    if not root.is_dir():
+        raise HarnessError(
+            f"found no folder {root}, wanted the papers there; run in a checkout of the project "
+            f"or set HARNESS_REPLICATIONS."
+        )
+    return {p.parent.name: read_paper(p.parent) for p in sorted(root.glob("*/paper.toml"))}
+
+
+def find_cell(key: str, folder: Path | None = None) -> Cell:
+    """Give the cell called `paper/cell`."""
+    found = {c.key: c for p in papers(folder).values() for c in p.cells.values()}
+    if key not in found:
+        raise HarnessError(
+            f"found no cell {key!r}{closest(key, found)}; run `harness list` for the cells."
+        )
+    return found[key]
+
+
+def read_paper(folder: Path) -> Paper:
+    """Read `paper.toml` and `published.csv` of one paper folder."""
+    path = folder / "paper.toml"
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as e:
+        raise HarnessError(f"{path}: not valid TOML: {e}.") from None
+    about = table.get("paper", {})
+    for name, kind in (
+        ("title", str),
+        ("authors", str),
+        ("year", int),
+        ("url", str),
+        ("code", str),
+    ):
+        if not isinstance(about.get(name), kind):
+            raise HarnessError(
+                f"{path}: [paper] {name}: found {about.get(name)!r}, wanted {kind.__name__}."
+            )
+    lines = read_published(folder / "published.csv", folder.name)
+    bases = table.get("bases", {})
+    cells = {}
+    for name, raw in table.get("cells", {}).items():
+        where = f"{path}: [cells.{name}]"
+        variants = {
+            v: _merge(_based(raw, bases, where), _based(own, bases, f"{where} variant {v}"))
+            for v, own in raw.get("variants", {}).items()
+        }
+        if not variants:
+            raise HarnessError(f"{where}: wanted at least one variant.")
+        published = tuple(line for line in lines if line.cell == name)
+        cells[name] = Cell(folder.name, name, str(raw.get("title", name)), variants, published)
+    for line in lines:
+        if line.cell not in cells:
+            raise HarnessError(
+                f"{folder / 'published.csv'}: found cell {line.cell!r}{closest(line.cell, cells)}; "
+                f"wanted one of {', '.join(cells)}."
+            )
+        for v in line.variants:
+            if v not in cells[line.cell].variants:
+                raise HarnessError(
+                    f"{folder / 'published.csv'}: cell {line.cell}: found variant {v!r}; "
+                    f"wanted some of {', '.join(cells[line.cell].variants)}."
+                )
+    fields = {k: about[k] for k in ("title", "authors", "year", "url", "code")}
+    return Paper(key=folder.name, folder=folder, cells=cells, **fields)
+
+
+def method_class(paper: str, algorithm: str) -> type[Method]:
+    """Give the class that `replications/<paper>/method.py` lists under `algorithm`."""
+    found: dict[str, type[Method]] = _method_module(replications_folder() / paper).ALGORITHMS
+    if algorithm not in found:
+        raise HarnessError(
+            f"{paper}: found algorithm {algorithm!r}{closest(algorithm, found)}; "
+            f"wanted one of {', '.join(found)}."
+        )
+    return found[algorithm]
+
+
+@cache
+def _method_module(folder: Path) -> ModuleType:
+    # Loaded by path: `harness` discovers replications and never imports one by name.
+    name = f"replications.{folder.name}.method"
+    if name in sys.modules and Path(str(sys.modules[name].__file__)) == folder / "method.py":
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, folder / "method.py")
+    if spec is None or spec.loader is None or not (folder / "method.py").is_file():
+        raise HarnessError(f"found no {folder / 'method.py'}; a paper folder needs one.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def _based(raw: dict[str, Any], bases: dict[str, Any], where: str) -> dict[str, Any]:
+    """Merge the bases that `raw` names, in order, and then its own scalars and sections."""
+    merged: dict[str, Any] = {}
+    for base in raw.get("bases", []):
+        if base not in bases:
+            raise HarnessError(f"{where}: found base {base!r}{closest(base, bases)}, not defined.")
+        merged = _merge(merged, bases[base])
+    known = {*SECTIONS, *_SCALARS, "title", "bases", "variants"}
+    for name in raw:
+        if name not in known:
+            raise HarnessError(
+                f"{where}: unknown key {name!r}{closest(name, known)}; "
+                f"wanted some of {', '.join(sorted(known))}."
+            )
+    own = {k: v for k, v in raw.items() if k not in ("bases", "variants")}
+    return _merge(merged, own)
+
+
+def _merge(low: dict[str, Any], high: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(low)
+    for k, v in high.items():
+        both = isinstance(v, dict) and isinstance(merged.get(k), dict)
+        merged[k] = {**merged[k], **v} if both else v
+    return merged
+
+
+def _scalar(table: dict[str, Any], name: str, where: str) -> str:
+    if not isinstance(table.get(name), str):
+        raise HarnessError(f"{where}: {name} is not set; every variant needs it.")
+    return str(table[name])

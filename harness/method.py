@@ -1,0 +1,72 @@
+"""What every method is: initialise, one meta-training step, adapt and predict.
+
+A replication's `method.py` subclasses `Method` and lists its classes in `ALGORITHMS`, by the name
+that `paper.toml` uses (`algorithm = "..."`).
+"""
+
+from __future__ import annotations
+
+import abc
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+
+class Method(abc.ABC):
+    """A learner with meta-trained weights. One object serves one run.
+
+    `Settings` is the frozen dataclass of the method's switches (section `method`).
+    `generator` is the run's own CPU generator: initial weights and any sampling come from it, never
+    from torch's global state, so that a run is a function of its seed.
+    """
+
+    Settings: ClassVar[type]
+
+    def __init__(
+        self,
+        settings: Any,
+        tasks: Any,
+        device: torch.device,
+        engine: str,
+        generator: torch.Generator,
+    ) -> None:
+        """Build initial weights. `tasks` is the task source (for shapes and counts only);
+        `engine` names how meta-gradients are computed (methods without an inner loop ignore it)."""
+        self.settings = settings
+        self.device = device
+        self.engine = engine
+        self.generator = generator
+
+    @abc.abstractmethod
+    def train_step(self, batch: Any, iteration: int) -> Tensor:
+        """Do one meta-training step on a batch of tasks; return the training loss (a scalar tensor,
+        detached, left on the device so that nothing waits for it)."""
+
+    @abc.abstractmethod
+    def evaluate(self, batch: Any) -> dict[str, Tensor]:
+        """Adapt to each of the T tasks and score it: metric name -> [T] (float).
+
+        Names: `accuracy` or `accuracy@k` (after k test steps) in percent; `mse@k`, `loss@k`."""
+
+    @abc.abstractmethod
+    def weights(self) -> dict[str, Tensor]:
+        """Give the meta-trained weights by name (what `harness evaluate` needs, no more)."""
+
+    @abc.abstractmethod
+    def load_weights(self, weights: dict[str, Tensor]) -> None:
+        """Take weights given by `weights()` of an equal method."""
+
+    @abc.abstractmethod
+    def training_state(self) -> dict[str, Any]:
+        """Give what training needs beside the weights to go on bit for bit (optimiser, carried
+        state): nested dicts and lists of tensors, numbers and strings."""
+
+    @abc.abstractmethod
+    def load_training_state(self, state: dict[str, Any]) -> None:
+        """Take what `training_state()` gave."""
+
+    @classmethod
+    def metrics(cls, settings: Any) -> tuple[str, ...]:
+        """Name the metrics `evaluate` will give under `settings` (for checks before a run)."""
+        return ()

@@ -1,0 +1,96 @@
+"""Published lines: one number a paper prints, as data (`published.csv` of each replication)."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import HarnessError, closest
+
+COLUMNS = (
+    "cell",
+    "variants",
+    "metric",
+    "value",
+    "interval",
+    "interval_kind",
+    "episodes",
+    "table",
+    "source",
+    "confidence",
+    "note",
+)
+CONFIDENCE = ("high", "medium", "low")
+
+
+@dataclass(frozen=True)
+class PublishedLine:
+    """One published number. `value` and `interval` (half-width) are in the unit of `metric`:
+    percent for accuracies, the paper's own unit for losses."""
+
+    paper: str
+    cell: str
+    variants: tuple[str, ...]
+    """Variants of ours that answer to this number; none = quoted for context only."""
+    metric: str
+    value: float
+    interval: float | None
+    interval_kind: str
+    """What ± means there, e.g. `95% CI over test tasks`; `none reported` where there is none."""
+    episodes: int | None
+    table: str
+    source: str
+    """Citation or address where the number was read."""
+    confidence: str
+    """high = read in the paper or the authors' code; medium = quoted elsewhere; low = memory."""
+    note: str
+
+
+def read_published(path: Path, paper: str) -> list[PublishedLine]:
+    """Read `published.csv`; a wrong line is one sentence that names file and line."""
+    with path.open(newline="", encoding="utf-8") as f:
+        reader = csv.DictReader(f)
+        header = tuple(reader.fieldnames or ())
+        if header != COLUMNS:
+            raise HarnessError(
+                f"{path}:1: found columns {','.join(header)}; wanted {','.join(COLUMNS)}."
+            )
+        return [_line(row, paper, f"{path}:{reader.line_num}") for row in reader]
+
+
+def _line(row: dict[str, str | None], paper: str, where: str) -> PublishedLine:
+    if None in row or None in row.values():
+        raise HarnessError(f"{where}: wanted {len(COLUMNS)} columns; quote text that has commas.")
+    text = {k: (v or "").strip() for k, v in row.items()}
+    for needed in ("cell", "metric", "value", "interval_kind", "table", "source", "confidence"):
+        if not text[needed]:
+            raise HarnessError(f"{where}: a published line needs its {needed}; found it empty.")
+    if text["confidence"] not in CONFIDENCE:
+        raise HarnessError(
+            f"{where}: found confidence {text['confidence']!r}"
+            f"{closest(text['confidence'], CONFIDENCE)}; wanted one of {', '.join(CONFIDENCE)}."
+        )
+    interval = _number(text["interval"], f"{where}: interval") if text["interval"] else None
+    episodes = _number(text["episodes"], f"{where}: episodes") if text["episodes"] else None
+    return PublishedLine(
+        paper=paper,
+        cell=text["cell"],
+        variants=tuple(text["variants"].split()),
+        metric=text["metric"],
+        value=_number(text["value"], f"{where}: value"),
+        interval=interval,
+        interval_kind=text["interval_kind"],
+        episodes=None if episodes is None else int(episodes),
+        table=text["table"],
+        source=text["source"],
+        confidence=text["confidence"],
+        note=text["note"],
+    )
+
+
+def _number(text: str, where: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise HarnessError(f"{where}: found {text!r}, wanted a number.") from None

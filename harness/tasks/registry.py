@@ -1,0 +1,26 @@
+"""Names of task sources in `paper.toml` (`task_source = "..."`) and the classes behind them."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from harness.errors import HarnessError, closest
+from harness.tasks.source import TaskSource
+
+_SOURCES = {
+    "image_episodes": "harness.tasks.image_episodes:ImageEpisodes",
+    "sinusoids": "harness.tasks.sinusoids:Sinusoids",
+    "quadratics": "harness.tasks.quadratics:Quadratics",
+}
+
+
+def task_source(name: str) -> type[TaskSource]:
+    """Give the task source class called `name`; imported only when asked for."""
+    if name not in _SOURCES:
+        raise HarnessError(
+            f"found task source {name!r}{closest(name, _SOURCES)}; "
+            f"wanted one of {', '.join(_SOURCES)}."
+        )
+    module, cls = _SOURCES[name].split(":")
+    found: type[TaskSource] = getattr(import_module(module), cls)
+    return found
