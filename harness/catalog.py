@@ -190,8 +190,7 @@ def read_paper(folder: Path) -> Paper:
                     f"{folder / 'published.csv'}: cell {line.cell}: found variant {v!r}; "
                     f"wanted some of {', '.join(cells[line.cell].variants)}."
                 )
-    fields = {k: about[k] for k in ("title", "authors", "year", "url", "code")}
-    return Paper(key=folder.name, folder=folder, cells=cells, **fields)
+    return Paper(key=folder.name, folder=folder, cells=cells, **{k: about[k] for k in wanted})
 
 
 def method_class(paper: str, algorithm: str) -> type[Method]:

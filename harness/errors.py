@@ -1,4 +1,4 @@
-"""The one exception users see: a sentence with what was found, what was wanted, the next command."""
+"""The one exception users see: one sentence, what was found, what was wanted, the next command."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ class Training:
     """How long a run trains and which weights it keeps (section `training`)."""
 
     iterations: int
-    """Published length in meta-iterations; with early stopping, the length it is expected to take."""
+    """Published length in meta-iterations; with early stopping, the length expected."""
     iteration_cap: int
     """Most meta-iterations at full budget; equals `iterations` without early stopping."""
     meta_batch: int

@@ -24,6 +24,8 @@ class SinusoidSettings:
     input_max: float
     train_shots: int
     train_queries: int
+    val_shots: int
+    val_queries: int
     test_shots: int
     test_queries: int
     task_in_input: bool
@@ -39,9 +41,10 @@ class Sinusoids(TaskSource):
     def draw_block(self, split: str, block: int) -> Arrays:
         """Draw amplitudes, phases [BLOCK] and inputs x [BLOCK, K + Q] (float64)."""
         s = self.settings
-        train = split in ("train", "trainval")
-        shots = s.train_shots if train else s.test_shots
-        queries = s.train_queries if train else s.test_queries
+        shots, queries = {
+            "val": (s.val_shots, s.val_queries),
+            "test": (s.test_shots, s.test_queries),
+        }.get(split, (s.train_shots, s.train_queries))
         rng = self.generator(split, block, 0)
         amplitude = rng.uniform(s.amplitude_min, s.amplitude_max, BLOCK)
         phase = rng.uniform(s.phase_min, s.phase_max, BLOCK)

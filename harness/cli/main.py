@@ -1,0 +1,66 @@
+"""Entry point of `harness`: one module a verb, loaded only when the verb is used or listed.
+
+A verb module in `harness/cli/` gives `SUMMARY` (one line), `EXAMPLES` (command lines that
+`--help` shows and tests run), `add_arguments(parser)` and `main(arguments) -> int`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from importlib import import_module
+from types import ModuleType
+
+from harness.errors import HarnessError
+
+VERBS = {
+    "list": "harness.cli.list_cells",
+    "show": "harness.cli.show",
+    "run": "harness.cli.run",
+    "compare": "harness.cli.compare",
+    "evaluate": "harness.cli.evaluate",
+    "data": "harness.cli.data",
+    "check": "harness.cli.check",
+    "new": "harness.cli.new",
+    "env": "harness.cli.env",
+}
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Give the parser with every verb."""
+    parser = argparse.ArgumentParser(
+        prog="harness",
+        description="Run published meta-learning settings and compare them with their papers.",
+        epilog="`harness VERB --help` has examples.",
+    )
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    for name, where in VERBS.items():
+        module: ModuleType = import_module(where)
+        examples = "\n".join(f"  {line}" for line in module.EXAMPLES)
+        verb = verbs.add_parser(
+            name,
+            help=module.SUMMARY,
+            description=module.SUMMARY,
+            epilog=f"examples:\n{examples}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        module.add_arguments(verb)
+        verb.set_defaults(main=module.main)
+    return parser
+
+
+def main(words: list[str] | None = None) -> int:
+    """Run one command line; a user's mistake is one line on stderr and exit status 2."""
+    arguments = build_parser().parse_args(words)
+    try:
+        return int(arguments.main(arguments))
+    except HarnessError as e:
+        print(f"harness: {e}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
