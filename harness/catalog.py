@@ -88,7 +88,8 @@ class Cell:
                     f"see `harness show {self.key}` for the switches of this cell."
                 )
             table[section][switch] = value
-        source = task_source(_scalar(table, "task_source", where))
+        source_name = _scalar(table, "task_source", where)
+        source = task_source(source_name)
         algorithm = _scalar(table, "algorithm", where)
         method = method_class(self.paper, algorithm)
         return Variant(
@@ -96,7 +97,7 @@ class Cell:
             cell=self.name,
             name=name,
             title=str(table.get("title", name)),
-            task_source=table["task_source"],
+            task_source=source_name,
             algorithm=algorithm,
             tasks=read_switches(source.Settings, table.get("tasks", {}), f"{where}: tasks"),
             method=read_switches(method.Settings, table.get("method", {}), f"{where}: method"),
@@ -154,13 +155,8 @@ def read_paper(folder: Path) -> Paper:
     except tomllib.TOMLDecodeError as e:
         raise HarnessError(f"{path}: not valid TOML: {e}.") from None
     about = table.get("paper", {})
-    for name, kind in (
-        ("title", str),
-        ("authors", str),
-        ("year", int),
-        ("url", str),
-        ("code", str),
-    ):
+    wanted = {"title": str, "authors": str, "year": int, "url": str, "code": str}
+    for name, kind in wanted.items():
         if not isinstance(about.get(name), kind):
             raise HarnessError(
                 f"{path}: [paper] {name}: found {about.get(name)!r}, wanted {kind.__name__}."
