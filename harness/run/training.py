@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,6 @@ from harness.run.progress import Progress
 from harness.run.scores import evaluate
 from harness.tasks.source import TaskSource
 
-CHECKPOINT_SECONDS = 20.0
 CURVE_POINTS = 200
 
 
@@ -42,6 +42,8 @@ class Trace:
     loss_count: int = 0
     seconds: float = 0.0
     """Spent in training steps and fetching their tasks, over all sessions."""
+    sessions: list[dict[str, Any]] = field(default_factory=list)
+    """Who did which iterations, when and on what: a run may go on at another commit."""
     failure: str = ""
 
 
@@ -66,11 +68,17 @@ class Phase:
         tasks_at_once: int,
         folder: Path,
         label: str,
+        checkpoint_seconds: float,
+        session: dict[str, Any],
     ) -> None:
         self.method, self.tasks, self.training, self.split = method, tasks, training, split
         self.iterations, self.validation_tasks = iterations, validation_tasks
         self.tasks_at_once, self.folder, self.label = tasks_at_once, folder, label
+        self.checkpoint_seconds = checkpoint_seconds
+        self.session = {**session, "start": _now(), "end": _now(), "iterations": 0}
         self.trace = Trace()
+        self._losses: list[Tensor] = []
+        self._first = 0
         # Not of the budget, so that a longer budget goes on where a shorter one ended.
         self.log_every = max(1, training.iterations // CURVE_POINTS)
 
@@ -83,7 +91,7 @@ class Phase:
             while not self._over():
                 self._step()
                 progress.update(self.trace.iteration, self._note())
-                if time.monotonic() - saved > CHECKPOINT_SECONDS:
+                if time.monotonic() - saved > self.checkpoint_seconds:
                     self.save()
                     saved = time.monotonic()
         except KeyboardInterrupt:
@@ -131,6 +139,7 @@ class Phase:
         if bad:
             at = t.iteration - len(values) + bad[0] + 1
             t.failure = f"the training loss was {values[bad[0]]} at iteration {at}"
+            t.iteration = at  # steps done since do not count, however late this was seen
         self._losses.clear()
 
     def _validate(self) -> float:
@@ -151,18 +160,24 @@ class Phase:
     def save(self) -> None:
         """Write a checkpoint of everything."""
         self._drain()
+        self.session["end"] = _now()
+        self.session["iterations"] = self.trace.iteration - self._first
         state: dict[str, Any] = dict(vars(self.trace))
         state["weights"] = {k: v.cpu() for k, v in self.method.weights().items()}
         state["training_state"] = self.method.training_state()
         checkpoint.save(self.folder, state)
 
     def _resume(self) -> None:
-        self._losses: list[Tensor] = []
         state = checkpoint.load(self.folder)
-        if state is None:
-            return
-        self.method.load_weights(
-            {k: v.to(self.method.device) for k, v in state.pop("weights").items()}
-        )
-        self.method.load_training_state(state.pop("training_state"))
-        self.trace = Trace(**state)
+        if state is not None:
+            weights = {k: v.to(self.method.device) for k, v in state.pop("weights").items()}
+            self.method.load_weights(weights)
+            self.method.load_training_state(state.pop("training_state"))
+            self.trace = Trace(**state)
+        self._first = self.trace.iteration
+        if not self._over():
+            self.trace.sessions.append(self.session)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
