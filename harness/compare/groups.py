@@ -89,7 +89,7 @@ def group_records(
         buckets.setdefault((shown, hidden), []).append(stored)
     found = []
     for (shown, _), runs in buckets.items():
-        found.append(Group(*shown, runs=tuple(sorted(runs, key=lambda s: s.record.seed))))
+        found.append(Group(*shown, tuple(sorted(runs, key=lambda s: s.record.seed))))
     return sorted(found, key=_order)
 
 

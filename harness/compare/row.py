@@ -58,7 +58,10 @@ class Row:
 def empty_row(paper: str, variant: str, line: PublishedLine, verdict: Verdict) -> Row:
     """Give the row of a published line that no run answers."""
     return Row(
-        *(paper, line.cell, variant, line.metric),
+        paper=paper,
+        cell=line.cell,
+        variant=variant,
+        metric=line.metric,
         verdict=verdict.name,
         reason=verdict.reason,
         **_published(line),
@@ -76,7 +79,10 @@ def measured_row(
     """Give the row of a group of runs; `scores` [seeds, tasks] are those of `metric`, if any."""
     sessions = [s for r in group.records for s in r.measurement.get("sessions") or []]
     return Row(
-        *(group.paper, group.cell, group.variant, metric),
+        paper=group.paper,
+        cell=group.cell,
+        variant=group.variant,
+        metric=metric,
         verdict=verdict.name,
         reason=verdict.reason,
         margin=verdict.margin,
