@@ -1,0 +1,1 @@
+"""What a record says beside its numbers: environment, code state, memory, time."""

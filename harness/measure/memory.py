@@ -1,0 +1,39 @@
+"""Peak memory of this process and of its device, in bytes."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import torch
+
+_STATUS = Path("/proc/self/status")
+
+
+def peak_host_bytes(status: Path = _STATUS) -> int:
+    """Give the peak resident memory of this process.
+
+    Linux keeps `ru_maxrss` over exec, so a small child of a large process would report its parent's
+    peak; `VmHWM` belongs to this program alone and is used where there is one.
+    """
+    try:
+        for line in status.read_text(encoding="utf-8").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass  # not Linux
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # macOS counts bytes, others KiB
+
+
+def peak_device_bytes(device: torch.device) -> int:
+    """Give the peak of memory that torch allocated on `device`; 0 on the CPU."""
+    return torch.cuda.max_memory_allocated(device) if device.type == "cuda" else 0
+
+
+def reset_peak_device(device: torch.device) -> None:
+    """Start counting the device's peak anew."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
