@@ -14,3 +14,7 @@ def closest(word: str, choices: Iterable[str]) -> str:
     """Give ' (did you mean X?)' for the choice nearest to `word`, or '' if none is near."""
     near = difflib.get_close_matches(word, list(choices), n=1)
     return f" (did you mean {near[0]!r}?)" if near else ""
+
+
+class DataNotAtHand(HarnessError):
+    """A dataset is not on this machine: the one mistake that `--if-data-at-hand` forgives."""

@@ -22,6 +22,8 @@ class Method(abc.ABC):
     """
 
     Settings: ClassVar[type]
+    operations_countable: ClassVar[bool] = True
+    """False where torch's operation counter does not see the method's products."""
 
     def __init__(
         self,

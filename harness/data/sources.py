@@ -18,7 +18,7 @@ from pathlib import Path, PureWindowsPath
 
 from harness.data.omniglot_classes import DRAWINGS, omniglot_classes
 from harness.data.paths import cache_folder, data_folder
-from harness.errors import HarnessError
+from harness.errors import DataNotAtHand, HarnessError
 
 PARTS = ("images_background", "images_evaluation")
 NEXT = "set HARNESS_DATA or run `harness data fetch omniglot`"
@@ -46,7 +46,7 @@ def find_omniglot() -> OmniglotSource:
         raise HarnessError(
             f"found only {half}, wanted both {PARTS[0]} and {PARTS[1]} (zip or folder); {NEXT}."
         )
-    raise HarnessError(f"found no Omniglot images; {NEXT}.")
+    raise DataNotAtHand(f"found no Omniglot images; {NEXT}.")
 
 
 def read_drawings(source: OmniglotSource) -> Iterator[tuple[str, list[bytes]]]:

@@ -46,12 +46,26 @@ class StoredRecord:
 
 
 def record_folder(results_root: Path, record: Record) -> Path:
-    """Give the folder of `record`: paper/cell/variant/seed<k>-<budget>-<config digest[:8]>."""
-    name = f"seed{record.seed}-{record.budget}-{record.config_digest[:8]}"
-    for part in (record.paper, record.cell, record.variant, name):
+    """Give the folder of `record`."""
+    r = record
+    return folder_for(results_root, r.paper, r.cell, r.variant, r.seed, r.budget, r.config_digest)
+
+
+def folder_for(
+    results_root: Path,
+    paper: str,
+    cell: str,
+    variant: str,
+    seed: int,
+    budget: str,
+    config_digest: str,
+) -> Path:
+    """Give the folder of a record: paper/cell/variant/seed<k>-<budget>-<config digest[:8]>."""
+    name = f"seed{seed}-{budget}-{config_digest[:8]}"
+    for part in (paper, cell, variant, name):
         if not part or part.startswith(".") or "/" in part or os.sep in part:
             raise HarnessError(f"found {part!r} in a record, wanted a name that a folder can have.")
-    return results_root / record.paper / record.cell / record.variant / name
+    return results_root / paper / cell / variant / name
 
 
 def file_digests(files: dict[str, bytes]) -> dict[str, str]:

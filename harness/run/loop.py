@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import sys
 import time
 from pathlib import Path
@@ -16,9 +15,12 @@ from torch import Tensor
 from harness.measure.environment import environment
 from harness.measure.git_state import git_state
 from harness.measure.memory import peak_device_bytes, peak_host_bytes
+from harness.measure.operations import operations_per_step
 from harness.method import Method
 from harness.records.schema import MetricSummary, Record
-from harness.records.store import curve_csv, find_record, scores_csv, write_record
+from harness.records.store import file_digests, verify_files, write_record
+from harness.records.tables import curve_csv, scores_csv
+from harness.run import checkpoint
 from harness.run.lock import locked
 from harness.run.plan import Plan
 from harness.run.scores import Scores, add_best_of_steps, evaluate
@@ -28,8 +30,9 @@ from harness.tasks.source import TaskSource
 
 def run(plan: Plan, checkpoint_seconds: float = 20.0) -> Path:
     """Do a run (or go on with it) and give the folder of its record."""
-    there = find_record(plan.results, plan)
-    if there is not None:
+    there = plan.record_folder()
+    if there.exists():
+        verify_files(there)
         print(f"harness: {plan.label} is on record already: {there}", file=sys.stderr)
         return there
     with locked(plan.folder()):
@@ -39,6 +42,7 @@ def run(plan: Plan, checkpoint_seconds: float = 20.0) -> Path:
 def _run(plan: Plan, checkpoint_seconds: float) -> Path:
     session = {**git_state(), "device": plan.device.type, "engine": plan.engine}
     tasks = plan.tasks()
+    operations = operations_per_step(plan, tasks)
     training = plan.variant.training
 
     def phase(split: str, iterations: int, name: str) -> tuple[Method, Trace]:
@@ -77,11 +81,9 @@ def _run(plan: Plan, checkpoint_seconds: float) -> Path:
     start = time.perf_counter()
     scores = {} if trace.failure else test(plan, method, tasks)
     test_seconds = time.perf_counter() - start
-    files = {
-        "scores.csv": scores_csv(scores),
-        "curve.csv": curve_csv(curve),
-        "weights.safetensors": weights_bytes(method),
-    }
+    files = {"curve.csv": curve_csv(curve)}
+    if not trace.failure:
+        files |= {"scores.csv": scores_csv(scores), "weights.safetensors": weights_bytes(method)}
     record = _record(plan, tasks, trace, selected, scores, files)
     measurement = {
         "sessions": sessions,
@@ -90,7 +92,7 @@ def _run(plan: Plan, checkpoint_seconds: float) -> Path:
         "seconds_per_step": seconds / steps if steps else None,
         "peak_host_bytes": peak_host_bytes(),
         "peak_device_bytes": peak_device_bytes(plan.device),
-        "operations_per_step": None,
+        "operations_per_step": operations,
     }
     record = dataclasses.replace(record, measurement=measurement, environment=environment())
     folder = write_record(plan.results, record, files)
@@ -147,14 +149,12 @@ def _record(
         selected_iteration=selected,
         validation=trace.best,
         metrics={name: summary(values) for name, values in scores.items()},
-        files={name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
+        files=file_digests(files),
     )
 
 
 def _phase_folder(plan: Plan, name: str, iterations: int) -> Path:
     """Give the folder of a phase. A budget shorter than what is there starts in its own."""
-    from harness.run import checkpoint
-
     if name != "train":
         return plan.folder() / f"{name}-{iterations}"
     folder = plan.folder() / name
@@ -164,9 +164,12 @@ def _phase_folder(plan: Plan, name: str, iterations: int) -> Path:
     return folder
 
 
-def _whole_curve(trace: Trace) -> list[list[float | None]]:
-    rest = [[trace.iteration, trace.loss_sum / trace.loss_count, None]] if trace.loss_count else []
-    return [*trace.curve, *rest]
+def _whole_curve(trace: Trace) -> list[tuple[int, float | None, float | None]]:
+    """Give the curve, with the last stretch that no row was due for yet."""
+    rows: list[tuple[int, float | None, float | None]] = list(trace.curve)
+    if trace.loss_count and not trace.failure:
+        rows.append((trace.iteration, trace.loss_sum / trace.loss_count, None))
+    return rows
 
 
 def _on(device: torch.device, weights: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -12,6 +12,7 @@ from harness.catalog import SECTIONS, Variant, method_class
 from harness.errors import HarnessError
 from harness.method import Method
 from harness.protocol import digest
+from harness.records.store import folder_for
 from harness.run.budget import Budget
 from harness.tasks.registry import task_source
 from harness.tasks.source import TaskSource
@@ -62,6 +63,12 @@ class Plan:
         if self.budget.label == "smoke":
             name += "-smoke"
         return self.work / self.variant.paper / name
+
+    def record_folder(self) -> Path:
+        """Where the record of this run goes."""
+        v, label = self.variant, self.budget.label
+        names = (v.paper, v.cell, v.name, self.seed, label, self.config_digest())
+        return folder_for(self.results, *names)
 
     def differences(self) -> list[str]:
         """Name the switches that differ from the published cell, as `switch: there -> here`."""

@@ -31,7 +31,7 @@ class Trace:
     """What training leaves beside the weights."""
 
     iteration: int = 0
-    curve: list[list[float | None]] = field(default_factory=list)
+    curve: list[tuple[int, float, float | None]] = field(default_factory=list)
     """Rows of iteration, mean training loss since the row before, validation value or None."""
     best: float | None = None
     best_iteration: int = 0
@@ -123,7 +123,7 @@ class Phase:
         t.seconds += time.perf_counter() - start
         if not t.failure and (log or validate):
             value = self._validate() if validate else None
-            t.curve.append([t.iteration, t.loss_sum / t.loss_count, value])
+            t.curve.append((t.iteration, t.loss_sum / t.loss_count, value))
             t.loss_sum, t.loss_count = 0.0, 0
 
     def _drain(self) -> None:

@@ -1,0 +1,26 @@
+"""Floating-point operations of one meta-training step."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from torch.utils.flop_counter import FlopCounterMode
+
+from harness.run.plan import Plan
+from harness.tasks.source import TaskSource
+
+
+def operations_per_step(plan: Plan, tasks: TaskSource) -> int | None:
+    """Count one meta-training step: matrix products and convolutions, forward and backward.
+
+    One task is counted without vectorisation (engine `loop`) and multiplied by the meta-batch:
+    torch's counter overcounts the backward of grouped convolutions, which `vmap` makes. A method
+    that it cannot count says so (`operations_countable`) and gives None.
+    """
+    probe = dataclasses.replace(plan, engine="loop").method(tasks)
+    if not probe.operations_countable:
+        return None
+    batch = tasks.batch("train", 0, 1)
+    with FlopCounterMode(display=False) as counter:
+        probe.train_step(batch, 0)
+    return int(counter.get_total_flops()) * plan.variant.training.meta_batch
