@@ -83,12 +83,7 @@ class ImageEpisodes(TaskSource):
         self.class_split = class_split(s.class_split, self.store, s.split_seed)
         self.synthetic = self.store.synthetic
         self.image_shape = (1, s.image_size, s.image_size)
-        self._images = self.store.tensor(device)
-        # Row r lists, for each pixel of the image turned by r * 90 degrees (counterclockwise, as
-        # torch.rot90 turns), the pixel it comes from.
-        pixel = torch.arange(s.image_size**2).view(s.image_size, s.image_size)
-        turned = torch.stack([torch.rot90(pixel, r).flatten() for r in range(4)])
-        self._turned_pixel = turned.to(device)
+        self._images = self.store.tensor(device, 1 if s.rotations == "none" else 4)
         for split in SPLITS:
             self._check_counts(split)
 
@@ -149,20 +144,19 @@ class ImageEpisodes(TaskSource):
         Gives x [T, ways * (shots or queries), 1, size, size] float32 and y [T, ways * …] int64,
         ordered by class.
         """
-        first = arrays["class"].astype(np.int64) * self.store.images_per_class
-        rotation = torch.from_numpy(arrays["rotation"].astype(np.int64)).to(self.device)
-        support = self._gather(first[:, :, None] + arrays["support"], rotation)
-        query = self._gather(first[:, :, None] + arrays["query"], rotation)
-        return SupervisedBatch(*support, *query)
+        # Rows of the store's tensor: turned copies one after the other, classes within them.
+        of_each = self.store.images_per_class
+        turn = arrays["rotation"].astype(np.int64) * len(self.store.class_names)
+        first = ((turn + arrays["class"]) * of_each)[:, :, None]
+        return SupervisedBatch(
+            *self._gather(first + arrays["support"]), *self._gather(first + arrays["query"])
+        )
 
-    def _gather(
-        self, image: np.ndarray, rotation: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        tasks, ways, of_each = image.shape
-        rows = torch.from_numpy(image).to(self.device).unsqueeze(-1)
-        pixels = self._images[rows, self._turned_pixel[rotation].unsqueeze(2)]
+    def _gather(self, rows: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+        tasks, ways, of_each = rows.shape
+        pixels = self._images.index_select(0, torch.from_numpy(rows.ravel()).to(self.device))
         if self.settings.ink == "zero":
-            pixels = pixels.bitwise_not()
+            pixels = pixels.bitwise_not_()
         x = pixels.view(tasks, ways * of_each, *self.image_shape).float().div_(255)
         y = torch.arange(ways, device=self.device).repeat_interleave(of_each).repeat(tasks, 1)
         return x, y
