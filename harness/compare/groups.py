@@ -65,7 +65,7 @@ class Group:
         if any(r.synthetic for r in self.records):
             found.append("synthetic data")
         if self.budget != "full":
-            found.append(f"budget {self.budget} of the published training, not full")
+            found.append(f"budget {self.budget}, not full")
         if self.differences:
             found.append(f"switches differ: {'; '.join(self.differences)}")
         return found
@@ -84,12 +84,14 @@ def group_records(
         today = protocols.get(f"{r.paper}/{r.cell}/{r.variant}")
         departures = tuple(differences(r, today))
         meaning = digest({k: v for k, v in _flat(r.protocol).items() if k not in WITHOUT_MEANING})
-        shown = (r.paper, r.cell, r.variant, r.budget, device_kind(r), departures)
-        hidden = (meaning, r.data_digest, r.tasks_digest, r.synthetic)
-        buckets.setdefault((shown, hidden), []).append(stored)
+        where = (r.paper, r.cell, r.variant, r.budget, device_kind(r), departures)
+        key = (*where, meaning, r.data_digest, r.tasks_digest, r.synthetic)
+        buckets.setdefault(key, []).append(stored)
     found = []
-    for (shown, _), runs in buckets.items():
-        found.append(Group(*shown, tuple(sorted(runs, key=lambda s: s.record.seed))))
+    for key, runs in buckets.items():
+        paper, cell, variant, budget, device, departures = key[:6]
+        runs.sort(key=lambda s: s.record.seed)
+        found.append(Group(paper, cell, variant, budget, device, departures, tuple(runs)))
     return sorted(found, key=_order)
 
 

@@ -1,0 +1,48 @@
+"""Rows as data: strict JSON and CSV, full precision."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from harness.compare.paired import PairedRow
+from harness.compare.row import Row
+
+
+def render_json(rows: Sequence[Row] | Sequence[PairedRow]) -> str:
+    """Give a list of objects; a number that is not finite is null, so that the JSON is strict."""
+    objects = [_finite(dataclasses.asdict(r)) for r in rows]
+    return json.dumps(objects, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def render_csv(rows: Sequence[Row] | Sequence[PairedRow], cls: type[Row] | type[PairedRow]) -> str:
+    """Give a header and a line a row; lists are joined by `; `, None is empty."""
+    names = [f.name for f in dataclasses.fields(cls)]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(names)
+    writer.writerows([_text(getattr(r, name)) for name in names] for r in rows)
+    return text.getvalue()
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {k: _finite(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(v) for v in value]
+    return value
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, list | tuple):
+        return "; ".join(map(_text, value))
+    return repr(value) if isinstance(value, float) else str(value)

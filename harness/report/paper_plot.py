@@ -1,0 +1,75 @@
+"""Measured numbers against the published ones, with intervals and the margin of equivalence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from harness.catalog import Cell
+from harness.compare.numbers import axis_label
+from harness.compare.row import Row
+from harness.compare.verdict import margin
+from harness.report.style import COLOURS, PAPER_COLOUR, figure, save
+
+BAND = "#BBBBBB"
+
+
+def plot_against_paper(cell: Cell, rows: list[Row], stem: Path) -> list[Path]:
+    """Draw a line for each row that has both numbers; one plot for each name of a metric.
+
+    Band: margin around the published value. Thick bar: 95 % interval over test tasks, thin bar:
+    over training seeds. A hollow point is not comparable with the paper.
+    """
+    both = [r for r in rows if r.measured is not None and r.published is not None]
+    paths = []
+    for name in sorted({r.metric.split("@")[0] for r in both}):
+        own = [r for r in both if r.metric.split("@")[0] == name]
+        made, axes = figure(height_inches=1.6 + 0.45 * len(own))
+        for y, row in enumerate(own):
+            _draw(axes, y, row)
+        axes.set_yticks(range(len(own)), [_label(r) for r in own], fontsize=8)
+        axes.set_ylim(len(own) - 0.4, -0.6)
+        axes.set_xlabel(axis_label(name))
+        axes.set_title(cell.title, fontsize=10)
+        handles, labels = axes.get_legend_handles_labels()
+        kept = dict(zip(labels, handles, strict=True))
+        made.legend(
+            kept.values(),
+            kept.keys(),
+            loc="outside lower center",
+            ncols=3,
+            frameon=False,
+            fontsize=8,
+        )
+        paths += save(made, stem.with_name(f"{stem.name}-{name}"))
+    return paths
+
+
+def _draw(axes: Any, y: int, row: Row) -> None:
+    assert row.published is not None
+    assert row.measured is not None
+    room = margin(row.metric, row.published, row.published_interval, row.interval_kind)
+    band = {"left": row.published - room, "height": 0.7, "color": BAND, "alpha": 0.5}
+    axes.barh(y, 2 * room, label="margin", zorder=1, **band)
+    bar = axes.errorbar
+    paper = {"color": PAPER_COLOUR, "marker": "|", "markersize": 11, "capsize": 3}
+    bar(row.published, y - 0.16, xerr=row.published_interval, label="paper", ls="none", **paper)
+    ours = {"color": COLOURS[0], "ls": "none", "zorder": 3}
+    if row.seed_interval is not None:
+        bar(row.measured, y + 0.12, xerr=row.seed_interval, lw=1, capsize=4, label="seeds", **ours)
+    bar(row.measured, y + 0.12, xerr=row.task_interval, lw=3, label="tasks", **ours)
+    hollow = row.verdict == "not comparable"
+    axes.plot(
+        row.measured,
+        y + 0.12,
+        "o",
+        color=COLOURS[0],
+        markerfacecolor="white" if hollow else COLOURS[0],
+        label="here, not comparable" if hollow else "here",
+        zorder=4,
+    )
+
+
+def _label(row: Row) -> str:
+    kind = "" if row.metric.count("@") == 0 else f" {row.metric}"
+    return f"{row.variant}{kind}\n{row.verdict}"

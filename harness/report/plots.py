@@ -1,0 +1,38 @@
+"""Plots of a collection: learning curves, metric against test step, accuracy against the paper."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.catalog import Cell
+from harness.compare.groups import Group
+from harness.compare.rows import Collection
+from harness.report.curve_plot import plot_learning_curves
+from harness.report.paper_plot import plot_against_paper
+from harness.report.step_plot import plot_test_steps
+
+
+def write_plots(collection: Collection, folder: Path) -> list[Path]:
+    """Draw what the records allow into `folder`/<paper>/, as SVG and PNG; give the paths.
+
+    Each variant is drawn from its first group: full budget and published switches if there is one.
+    """
+    paths: list[Path] = []
+    for cell in collection.cells:
+        own = first_groups(cell, collection.groups)
+        rows = [r for r in collection.rows if (r.paper, r.cell) == (cell.paper, cell.name)]
+        stem = folder / cell.paper
+        for group in own:
+            paths += plot_learning_curves(group, stem / f"{cell.name}-{group.variant}-curve")
+        paths += plot_test_steps(cell, own, stem / f"{cell.name}-steps")
+        paths += plot_against_paper(cell, rows, stem / f"{cell.name}-paper")
+    return paths
+
+
+def first_groups(cell: Cell, groups: list[Group]) -> list[Group]:
+    """Give the first group of each variant of `cell` that has one, in the cell's order."""
+    own: dict[str, Group] = {}
+    for group in groups:
+        if (group.paper, group.cell) == (cell.paper, cell.name):
+            own.setdefault(group.variant, group)
+    return [own[v] for v in cell.variants if v in own]

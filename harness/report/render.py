@@ -1,0 +1,32 @@
+"""One way from rows to text in any format."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.compare.paired import PairedRow
+from harness.compare.row import Row
+from harness.report.data import render_csv, render_json
+from harness.report.latex import render_latex
+from harness.report.markdown import render_markdown
+from harness.report.sheet import paired_sections, row_sections
+from harness.report.terminal import render_table
+
+FORMATS = ("table", "json", "md", "latex", "csv")
+
+
+def render_rows(rows: Sequence[Row], form: str) -> str:
+    """Give `rows` in one of `FORMATS`, ending in a newline."""
+    if form in ("json", "csv"):
+        return render_json(rows) if form == "json" else render_csv(rows, Row)
+    return _TEXTS[form](row_sections(rows))
+
+
+def render_paired(rows: Sequence[PairedRow], form: str) -> str:
+    """Give paired rows in one of `FORMATS`, ending in a newline."""
+    if form in ("json", "csv"):
+        return render_json(rows) if form == "json" else render_csv(rows, PairedRow)
+    return _TEXTS[form](paired_sections(rows))
+
+
+_TEXTS = {"table": render_table, "md": render_markdown, "latex": render_latex}

@@ -1,0 +1,75 @@
+"""A metric against the number of test steps (`mse@0` … `mse@10`), with the published points."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.catalog import Cell
+from harness.compare.groups import Group
+from harness.compare.numbers import axis_label
+from harness.compare.statistics import mean_estimate
+from harness.report.style import PAPER_COLOUR, figure, look, save
+
+
+def plot_test_steps(cell: Cell, groups: list[Group], stem: Path) -> list[Path]:
+    """Draw each metric that has two test steps or more: a line a variant, 95 % error bars."""
+    names = {name for g in groups for name, found in steps(g.metrics).items() if len(found) > 1}
+    paths = []
+    for name in sorted(names):
+        made, axes = figure()
+        for i, group in enumerate(groups):
+            means = {
+                step: mean_estimate(scores)
+                for step, metric in sorted(steps(group.metrics).get(name, {}).items())
+                if np.isfinite(scores := group.scores(metric)).all() and scores.shape[1] > 1
+            }
+            if means:
+                axes.errorbar(
+                    list(means),
+                    [m.value for m in means.values()],
+                    [m.half_width() for m in means.values()],
+                    label=f"{group.variant} ({len(group.finished)} seeds, budget {group.budget})",
+                    capsize=3,
+                    markersize=4,
+                    **look(i),
+                )
+        _published(axes, cell, name)
+        axes.set_xlabel("gradient steps at test")
+        axes.set_ylabel(axis_label(name))
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.set_title(f"{cell.title} (bars: 95 % interval)", fontsize=10)
+        axes.legend(frameon=False, fontsize=8)
+        paths += save(made, stem.with_name(f"{stem.name}-{name}"))
+    return paths
+
+
+def steps(metrics: list[str]) -> dict[str, dict[int, str]]:
+    """Sort `name@k` metrics: name -> test steps k -> metric."""
+    found: dict[str, dict[int, str]] = {}
+    for metric in metrics:
+        name, _, step = metric.partition("@")
+        if step.isdecimal():
+            found.setdefault(name, {})[int(step)] = metric
+    return found
+
+
+def _published(axes: Any, cell: Cell, name: str) -> None:
+    label = "paper"
+    for i, line in enumerate(cell.published):
+        step = steps([line.metric]).get(name)
+        if step:
+            axes.errorbar(
+                list(step),
+                [line.value],
+                None if line.interval is None else [line.interval],
+                color=PAPER_COLOUR,
+                marker="x",
+                linestyle="none",
+                capsize=3,
+                zorder=5,
+                label=label,
+            )
+            label = f"_paper {i}"  # a leading underscore keeps it out of the legend

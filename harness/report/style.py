@@ -1,0 +1,51 @@
+"""How every plot looks and is saved: colours, size, SVG and PNG."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from harness.errors import HarnessError
+
+# Okabe and Ito's palette, told apart by colour-blind readers; black is kept for the paper.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+DASHES = ("-", "--", "-.", ":")
+MARKERS = ("o", "s", "^", "D", "v", "P")
+PAPER_COLOUR = "black"
+
+
+def look(i: int) -> dict[str, Any]:
+    """Give colour, dashes and marker of series `i`; the dashes change when colours run out."""
+    return {
+        "color": COLOURS[i % len(COLOURS)],
+        "linestyle": DASHES[i // len(COLOURS) % len(DASHES)],
+        "marker": MARKERS[i % len(MARKERS)],
+    }
+
+
+def figure(width_inches: float = 6.4, height_inches: float = 4.0) -> tuple[Any, Any]:
+    """Give a matplotlib figure and its axes, outside pyplot's global state (Agg)."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise HarnessError(
+            "found no matplotlib, wanted it for plots; "
+            "run `pip install 'metalearning-replications[plots]'`."
+        ) from None
+    made = Figure(figsize=(width_inches, height_inches), layout="constrained")
+    axes = made.subplots()
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(alpha=0.25, linewidth=0.6)
+    return made, axes
+
+
+def save(made: Any, stem: Path) -> list[Path]:
+    """Write `stem`.svg and `stem`.png (200 dpi); equal figures give equal files."""
+    import matplotlib
+
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    paths = [stem.with_name(f"{stem.name}.{kind}") for kind in ("svg", "png")]
+    with matplotlib.rc_context({"svg.hashsalt": "harness"}):
+        made.savefig(paths[0], metadata={"Date": None})
+        made.savefig(paths[1], dpi=200)
+    return paths
