@@ -1,1 +1,1 @@
-"""How meta-gradients are computed, and the contract that holds for every way."""
+"""Inner loops and the engines that differentiate through them; all engines agree in float64."""
