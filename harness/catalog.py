@@ -9,12 +9,11 @@ ones over earlier ones; after the merge every switch must be there (`harness.pro
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import os
 import sys
 import tomllib
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -200,19 +199,22 @@ def method_class(paper: str, algorithm: str) -> type[Method]:
     return found[algorithm]
 
 
-@cache
 def _method_module(folder: Path) -> ModuleType:
-    # Loaded by path: `harness` discovers replications and never imports one by name.
-    name = f"replications.{folder.name}.method"
-    if name in sys.modules and Path(str(sys.modules[name].__file__)) == folder / "method.py":
-        return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, folder / "method.py")
-    if spec is None or spec.loader is None or not (folder / "method.py").is_file():
+    """Import `method.py` of a paper folder as `replications.<paper>.method`, found by its path:
+    `harness` discovers replications and never imports one by name."""
+    package = f"replications.{folder.name}"
+    known = sys.modules.get(f"{package}.method")
+    if known is not None and Path(str(known.__file__)) == folder / "method.py":
+        return known
+    if not (folder / "method.py").is_file():
         raise HarnessError(f"found no {folder / 'method.py'}; a paper folder needs one.")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
+    for name in [n for n in sys.modules if n == package or n.startswith(f"{package}.")]:
+        del sys.modules[name]  # a paper of the same name in another folder
+    for name, path in (("replications", folder.parent), (package, folder)):
+        module = ModuleType(name)
+        module.__path__ = [str(path)]
+        sys.modules.setdefault(name, module)
+    return importlib.import_module(f"{package}.method")
 
 
 def _based(raw: dict[str, Any], bases: dict[str, Any], where: str) -> dict[str, Any]:

@@ -49,6 +49,15 @@ class Method(abc.ABC):
 
         Names: `accuracy` or `accuracy@k` (after k test steps) in percent; `mse@k`, `loss@k`."""
 
+    def first_task(self, iteration: int, meta_batch: int) -> int:
+        """Give the index of the first training task of an iteration (for methods that stay on the
+        same tasks for several iterations)."""
+        return iteration * meta_batch
+
+    def finalise(self, validation: Any) -> None:  # noqa: B027 - most methods have nothing to do
+        """Set what is chosen after training on a batch of validation tasks (e.g. the step size of
+        fine-tuning). What it sets must be part of `weights()`."""
+
     @abc.abstractmethod
     def weights(self) -> dict[str, Tensor]:
         """Give the meta-trained weights by name (what `harness evaluate` needs, no more)."""

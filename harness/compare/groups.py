@@ -1,0 +1,134 @@
+"""Groups of records that differ in their training seed alone: what one row is made of."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from harness.catalog import SECTIONS
+from harness.protocol import digest
+from harness.records.schema import Record
+from harness.records.store import StoredRecord
+
+# Switches that say how much memory is used, and not what the number means.
+WITHOUT_MEANING = ("testing.tasks_at_once",)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Records of one variant with one budget, protocol, data, set of test tasks and device kind."""
+
+    paper: str
+    cell: str
+    variant: str
+    budget: str
+    device: str
+    differences: tuple[str, ...]
+    """Switches that differ from the published cell, `section.switch: published -> run`."""
+    runs: tuple[StoredRecord, ...]
+    """All of them, by seed, diverged ones too."""
+
+    @cached_property
+    def records(self) -> list[Record]:
+        """The records of `runs`."""
+        return [run.record for run in self.runs]
+
+    @cached_property
+    def finished(self) -> list[StoredRecord]:
+        """Runs that gave scores."""
+        return [run for run in self.runs if run.record.status == "finished"]
+
+    @property
+    def metrics(self) -> list[str]:
+        """Metrics that every finished run has, in the first run's order."""
+        if not self.finished:
+            return []
+        first, *others = (list(run.record.metrics) for run in self.finished)
+        return [m for m in first if all(m in other for other in others)]
+
+    def scores(self, metric: str) -> np.ndarray:
+        """Scores of `metric` [finished seeds, tasks]."""
+        return np.stack([run.scores[metric] for run in self.finished])
+
+    def obstacles(self) -> list[str]:
+        """Say what keeps these runs from a verdict; empty if nothing does."""
+        found = []
+        diverged = [r for r in self.records if r.status != "finished"]
+        if diverged:
+            each = "; ".join(f"seed {r.seed}: {r.status_note or r.status}" for r in diverged)
+            found.append(f"{len(diverged)} of {len(self.runs)} seeds diverged ({each})")
+        if any(r.synthetic for r in self.records):
+            found.append("synthetic data")
+        if self.budget != "full":
+            found.append(f"budget {self.budget} of the published training, not full")
+        if self.differences:
+            found.append(f"switches differ: {'; '.join(self.differences)}")
+        return found
+
+
+def group_records(
+    records: Iterable[StoredRecord], protocols: dict[str, dict[str, Any]]
+) -> list[Group]:
+    """Group `records`; `protocols` holds today's switches by `paper/cell/variant`.
+
+    Groups come by variant, then those without obstacles, then those with more seeds.
+    """
+    buckets: dict[tuple[Any, ...], list[StoredRecord]] = {}
+    for stored in records:
+        r = stored.record
+        today = protocols.get(f"{r.paper}/{r.cell}/{r.variant}")
+        departures = tuple(differences(r, today))
+        meaning = digest({k: v for k, v in _flat(r.protocol).items() if k not in WITHOUT_MEANING})
+        shown = (r.paper, r.cell, r.variant, r.budget, device_kind(r), departures)
+        hidden = (meaning, r.data_digest, r.tasks_digest, r.synthetic)
+        buckets.setdefault((shown, hidden), []).append(stored)
+    found = []
+    for (shown, _), runs in buckets.items():
+        found.append(Group(*shown, tuple(sorted(runs, key=lambda s: s.record.seed))))
+    return sorted(found, key=_order)
+
+
+def differences(record: Record, today: dict[str, Any] | None) -> list[str]:
+    """List the switches in which `record` departs from the published cell.
+
+    Both as the record states them and against today's `paper.toml`, which may have been corrected
+    after the run: a record of a setting that is no longer the published one gets no verdict.
+    """
+    found = {line.split(":")[0]: line for line in record.protocol_differences}
+    if today is not None:
+        wanted, run = _flat(today), _flat(record.protocol)
+        for name in (*wanted, *(n for n in run if n not in wanted)):
+            old, new = (_text(flat, name) for flat in (wanted, run))
+            if old != new:
+                found[name] = f"{name}: {old} -> {new}"
+    return [line for name, line in found.items() if name not in WITHOUT_MEANING]
+
+
+def device_kind(record: Record) -> str:
+    """Give the kind of device of all sessions, e.g. `cpu`, `cuda`, `cpu+cuda`."""
+    sessions = record.measurement.get("sessions") or []
+    kinds = {str(s.get("device") or "unknown").split(":")[0] for s in sessions}
+    return "+".join(sorted(kinds)) or "unknown"
+
+
+def _flat(protocol: dict[str, Any]) -> dict[str, Any]:
+    flat = {k: v for k, v in protocol.items() if k not in SECTIONS}
+    for section in SECTIONS:
+        flat |= {f"{section}.{k}": v for k, v in protocol.get(section, {}).items()}
+    return flat
+
+
+def _text(flat: dict[str, Any], name: str) -> str:
+    return json.dumps(flat[name]) if name in flat else "not there"
+
+
+def _order(group: Group) -> tuple[str, str, str, int, str, int]:
+    # Fractions of the budget as text sort well enough: more seeds first, obstacles last.
+    few = -len(group.finished)
+    where = (group.paper, group.cell, group.variant)
+    return (*where, len(group.obstacles()), group.budget, few)

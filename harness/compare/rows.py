@@ -1,0 +1,129 @@
+"""The collector: published lines and records in, rows with verdicts out. Every table is made here.
+
+There is a row for each published line and variant that answers to it, and for each variant that has
+records and no published line. Runs that cannot be held against the line are rows too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from harness.catalog import Cell, Paper, papers
+from harness.compare.groups import Group, group_records
+from harness.compare.row import Row, empty_row, measured_row, unusable
+from harness.compare.statistics import mean_estimate
+from harness.compare.verdict import Verdict, judge, margin
+from harness.errors import HarnessError, closest
+from harness.published import PublishedLine
+from harness.records.store import find_records
+
+
+@dataclass(frozen=True)
+class Collection:
+    """Cells, the groups of records that belong to them, and the rows made of both."""
+
+    cells: list[Cell]
+    groups: list[Group]
+    rows: list[Row]
+
+
+def collect(
+    results: Path,
+    words: Iterable[str] = (),
+    folder: Path | None = None,
+    context: bool = False,
+) -> Collection:
+    """Collect rows for the cells in `words` (`paper` or `paper/cell`; none = all).
+
+    `results` holds the records, `folder` the papers; `context` adds lines that no variant answers
+    to. Raises `HarnessError` for an unknown word and for a damaged record.
+    """
+    words = list(words)
+    cells = select_cells(papers(folder), words)
+    keys = {c.key for c in cells}
+    records = [
+        s for s in find_records(results) if f"{s.record.paper}/{s.record.cell}" in keys or not words
+    ]
+    # Switches are resolved only where a record needs them: that imports the method.
+    ran = {f"{s.record.paper}/{s.record.cell}/{s.record.variant}" for s in records}
+    protocols = {
+        f"{c.key}/{v}": c.variant(v).protocol()
+        for c in cells
+        for v in c.variants
+        if f"{c.key}/{v}" in ran
+    }
+    groups = group_records(records, protocols)
+    rows = [row for cell in cells for row in _cell_rows(cell, groups, results, context)]
+    for group in groups:
+        if f"{group.paper}/{group.cell}/{group.variant}" not in protocols:
+            rows += _without_line(group, group.metrics, results, "not in today's paper.toml")
+    return Collection(cells, groups, rows)
+
+
+def select_cells(found: dict[str, Paper], words: Iterable[str]) -> list[Cell]:
+    """Give the cells named by `words`, each `paper` or `paper/cell`; all of them without words."""
+    cells = {c.key: c for p in found.values() for c in p.cells.values()}
+    chosen: dict[str, Cell] = {}
+    for word in words:
+        hits = {k: c for k, c in cells.items() if word in (k, c.paper)}
+        if not hits:
+            raise HarnessError(
+                f"found no paper or cell {word!r}{closest(word, [*found, *cells])}; "
+                f"run `harness list` for them."
+            )
+        chosen |= hits
+    return list((chosen or cells).values())
+
+
+def _cell_rows(cell: Cell, groups: list[Group], results: Path, context: bool) -> Iterator[Row]:
+    own = [g for g in groups if (g.paper, g.cell) == (cell.paper, cell.name)]
+    for line in cell.published:
+        if not line.variants and context:
+            yield empty_row(cell.paper, "", line, Verdict("context", "quoted for context"))
+        for variant in line.variants:
+            answers = [g for g in own if g.variant == variant]
+            yield from (_judged(group, line, results) for group in answers)
+            if not answers:
+                yield empty_row(cell.paper, variant, line, Verdict("not run", "no record yet"))
+    answered = {v for line in cell.published for v in line.variants}
+    shown = {line.metric for line in cell.published}
+    for group in own:
+        if group.variant not in answered and group.variant in cell.variants:
+            # A variant of ours is shown in the cell's own metrics, if it has any of them.
+            metrics = [m for m in group.metrics if m in shown] or group.metrics
+            yield from _without_line(group, metrics, results, "the paper prints no such number")
+
+
+def _judged(group: Group, line: PublishedLine, results: Path) -> Row:
+    obstacles = group.obstacles()
+    scores = None
+    if line.metric in group.metrics:
+        scores = group.scores(line.metric)
+    elif group.finished:
+        obstacles.append(f"the runs give no {line.metric}, but {', '.join(group.metrics)}")
+    obstacles += unusable(scores)
+    if obstacles or scores is None:
+        verdict = Verdict("not comparable", "; ".join(obstacles))
+    else:
+        room = margin(line.metric, line.value, line.interval, line.interval_kind)
+        verdict = judge(line.metric, line.value, room, mean_estimate(scores))
+        verdict = replace(verdict, reason="; ".join([verdict.reason, *_caveats(group)]))
+    return measured_row(group, line.metric, scores, verdict, line, results)
+
+
+def _caveats(group: Group) -> Iterator[str]:
+    if len(group.runs) == 1:
+        yield "one seed: uncertainty over test tasks only"
+    sessions = [s for r in group.records for s in r.measurement.get("sessions") or []]
+    if any(s.get("clean") is False for s in sessions):
+        yield "run from a working tree with changes that are in no commit"
+
+
+def _without_line(group: Group, metrics: list[str], results: Path, why: str) -> Iterator[Row]:
+    for metric in metrics or [""]:
+        scores = group.scores(metric) if metric else None
+        reason = "; ".join([why, *group.obstacles(), *unusable(scores)])
+        verdict = Verdict("not comparable", reason)
+        yield measured_row(group, metric, scores, verdict, None, results)

@@ -1,0 +1,138 @@
+"""Intervals and tests. Scores come as [seeds, tasks]: every seed is tested on the same tasks.
+
+Two sources of chance are kept apart: which test tasks were drawn, and which training seeds. The
+mean's squared standard error is the sum of both parts,
+
+    se_tasks = sd over tasks of (mean over seeds) / sqrt(tasks)
+    se_seeds = sd over seeds of (mean over tasks) / sqrt(seeds),   with two seeds or more,
+
+and its degrees of freedom are Satterthwaite's (Biometrics Bulletin 2, 1946). The noise of single
+(seed, task) pairs enters both parts, so the sum errs on the careful side. Equivalence is by two
+one-sided tests (Schuirmann, J. Pharmacokinet. Biopharm. 15, 1987).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from harness.errors import HarnessError
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean, its standard error (same unit) and the degrees of freedom of that error."""
+
+    value: float
+    se: float
+    df: float
+
+    def half_width(self, level: float = 0.95) -> float:
+        """Give the half-width of the two-sided t interval at `level`."""
+        return self.se * t_quantile(0.5 + level / 2, self.df)
+
+    def interval(self, level: float = 0.95) -> tuple[float, float]:
+        """Give the two-sided t interval at `level`."""
+        half = self.half_width(level)
+        return self.value - half, self.value + half
+
+    def p_greater(self, bound: float) -> float:
+        """Give the p-value of the one-sided test whose alternative is: true value > `bound`."""
+        if self.se == 0:
+            return 0.0 if self.value > bound else 1.0
+        return t_cdf((bound - self.value) / self.se, self.df)
+
+    def p_less(self, bound: float) -> float:
+        """Give the p-value of the one-sided test whose alternative is: true value < `bound`."""
+        return Estimate(-self.value, self.se, self.df).p_greater(-bound)
+
+    def p_zero(self) -> float:
+        """Give the two-sided p-value against a true value of 0."""
+        if self.se == 0:
+            return 1.0 if self.value == 0 else 0.0
+        return min(1.0, 2 * min(self.p_greater(0.0), self.p_less(0.0)))
+
+
+def task_estimate(scores: np.ndarray) -> Estimate:
+    """Estimate the mean of `scores` [seeds, tasks] over test tasks, for these seeds.
+
+    Needs two tasks or more. The interval has the t quantile; `MetricSummary.ci95` has 1.96, as
+    papers do: they differ by 0.2 % at 600 tasks.
+    """
+    return _mean(scores.mean(axis=0), "test tasks")
+
+
+def seed_estimate(scores: np.ndarray) -> Estimate | None:
+    """Estimate the mean of `scores` [seeds, tasks] over training seeds, for these tasks.
+
+    None with one seed, which says nothing about other seeds.
+    """
+    return _mean(scores.mean(axis=1), "seeds") if len(scores) > 1 else None
+
+
+def mean_estimate(scores: np.ndarray) -> Estimate:
+    """Estimate the mean of `scores` [seeds, tasks] over both; over tasks alone with one seed."""
+    return _add(float(scores.mean()), [task_estimate(scores), seed_estimate(scores)])
+
+
+def paired_estimate(a: np.ndarray, b: np.ndarray) -> Estimate:
+    """Estimate the mean of a - b, [seeds of a, tasks] and [seeds of b, tasks], on the same tasks.
+
+    Over tasks the difference is paired. Seeds are separate trainings, so where a side has several,
+    its seed part is added. With one seed a side this is the paired t test.
+    """
+    if a.shape[1] != b.shape[1]:
+        raise HarnessError(
+            f"found {a.shape[1]} and {b.shape[1]} tasks, wanted the same tasks for a pair."
+        )
+    tasks = _mean(a.mean(axis=0) - b.mean(axis=0), "test tasks")
+    return _add(tasks.value, [tasks, seed_estimate(a), seed_estimate(b)])
+
+
+def equivalence_p(difference: Estimate, margin: float) -> float:
+    """Give the p-value of the two one-sided tests: alternative |true difference| < `margin`.
+
+    p < 0.05 exactly where the 90 % interval lies within -margin … margin.
+    """
+    return max(difference.p_greater(-margin), difference.p_less(margin))
+
+
+def t_quantile(p: float, df: float) -> float:
+    """Give the `p` quantile of Student's t with `df` degrees of freedom."""
+    return float(_special().stdtrit(df, p))
+
+
+def t_cdf(t: float, df: float) -> float:
+    """Give the probability that Student's t with `df` degrees of freedom is at most `t`."""
+    return float(_special().stdtr(df, t))
+
+
+def _mean(x: np.ndarray, of: str) -> Estimate:
+    if len(x) < 2:
+        raise HarnessError(f"found {len(x)} {of}, wanted two or more for an interval.")
+    sd = float(x.std(ddof=1))
+    return Estimate(float(x.mean()), sd / math.sqrt(len(x)), len(x) - 1)
+
+
+def _add(value: float, parts: list[Estimate | None]) -> Estimate:
+    found = [p for p in parts if p is not None]
+    se = math.hypot(*(p.se for p in found))
+    if se == 0:
+        return Estimate(value, 0.0, sum(p.df for p in found))
+    # Satterthwaite in shares of the variance, which neither overflow nor underflow.
+    df = 1 / sum((p.se / se) ** 4 / p.df for p in found)
+    return Estimate(value, se, df)
+
+
+def _special() -> Any:
+    try:
+        import scipy.special
+    except ImportError:
+        raise HarnessError(
+            "found no scipy, wanted it for intervals; "
+            "run `pip install 'metalearning-replications[compare]'`."
+        ) from None
+    return scipy.special

@@ -1,0 +1,68 @@
+"""Omniglot (Lake et al. 2015) as a packed store, built once for each size and resize filter."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from harness.data.cache_file import FORMAT, read_store, save_store
+from harness.data.decode import decode, resize
+from harness.data.omniglot_classes import DRAWINGS, SIDE, omniglot_classes
+from harness.data.paths import cache_folder
+from harness.data.progress import Progress
+from harness.data.sources import OmniglotSource, find_omniglot, read_drawings
+from harness.data.store import ImageStore
+
+SOURCE_DIGEST = "8f853cf8c6731b6fd1d22dd581d1d8827d615aba47afc4c9d17ef84eea50da03"
+"""sha256 of the 32,460 drawings at 105 x 105, one bit a pixel, in order of class and drawer."""
+
+
+def load_omniglot(image_size: int, resize_filter: str) -> ImageStore:
+    """Give the store from the cache, or build it from the images and keep it there.
+
+    Raises HarnessError where neither the cache nor the images are there, or they are broken.
+    """
+    path = cache_file(image_size, resize_filter)
+    store = read_store(path)
+    if store is not None:
+        return store
+    store = build_omniglot(find_omniglot(), image_size, resize_filter)
+    try:
+        save_store(store, path)
+    except OSError as e:
+        # A read-only cache costs seconds the next time; it is no reason to stop a run.
+        print(f"harness: cannot keep {path} ({e.strerror}); going on.", file=sys.stderr)
+    return store
+
+
+def cache_file(image_size: int, resize_filter: str) -> Path:
+    """Give the path of the packed store in the cache."""
+    name = f"omniglot-{image_size}-{resize_filter}-v{FORMAT}.safetensors"
+    return cache_folder() / "stores" / name
+
+
+def build_omniglot(source: OmniglotSource, image_size: int, resize_filter: str) -> ImageStore:
+    """Decode and resize all drawings; progress on stderr if it takes more than two seconds."""
+    classes = omniglot_classes()
+    images = np.empty((len(classes), DRAWINGS, image_size, image_size), np.uint8)
+    original = hashlib.sha256()
+    progress = Progress("reading Omniglot drawings", len(classes) * DRAWINGS)
+    for row, (name, pngs) in zip(images, read_drawings(source), strict=True):
+        original.update(name.encode())
+        for drawer, png in enumerate(pngs):
+            image = decode(png, SIDE, f"drawing {drawer + 1} of {name}")
+            original.update(np.packbits(resize(image, SIDE, "nearest") > 127).tobytes())
+            row[drawer] = resize(image, image_size, resize_filter)
+        progress.advance(DRAWINGS)
+    progress.close()
+    return ImageStore(
+        dataset="omniglot",
+        images=images,
+        class_names=tuple(c.name for c in classes),
+        background=np.array([c.background for c in classes]),
+        source_digest=original.hexdigest(),
+        synthetic=False,
+    )

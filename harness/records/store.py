@@ -1,0 +1,165 @@
+"""Writes records once and for all, and finds and reads them again.
+
+A record folder is written beside its place under a hidden name, synced and renamed, so a reader
+sees a whole record or none. A record that stands is never changed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+import shutil
+import uuid
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from harness.errors import HarnessError
+from harness.records.schema import Record, read_record
+from harness.records.tables import CurveRow, parse_curve, parse_scores
+
+RECORD = "record.json"
+SCORES = "scores.csv"
+CURVE = "curve.csv"
+
+
+@dataclass(frozen=True)
+class StoredRecord:
+    """A record that was found under a results folder."""
+
+    folder: Path
+    record: Record
+
+    @cached_property
+    def scores(self) -> dict[str, np.ndarray]:
+        """Metric -> [tasks] float64, from `scores.csv`; refused if its sha256 is another."""
+        where = f"{self.folder / SCORES}"
+        return parse_scores(_checked(self.folder, self.record, SCORES), where)
+
+    @cached_property
+    def curve(self) -> list[CurveRow]:
+        """Rows of `curve.csv`; refused if its sha256 is another."""
+        return parse_curve(_checked(self.folder, self.record, CURVE), f"{self.folder / CURVE}")
+
+
+def record_folder(results_root: Path, record: Record) -> Path:
+    """Give the folder of `record`: paper/cell/variant/seed<k>-<budget>-<config digest[:8]>."""
+    name = f"seed{record.seed}-{record.budget}-{record.config_digest[:8]}"
+    for part in (record.paper, record.cell, record.variant, name):
+        if not part or part.startswith(".") or "/" in part or os.sep in part:
+            raise HarnessError(f"found {part!r} in a record, wanted a name that a folder can have.")
+    return results_root / record.paper / record.cell / record.variant / name
+
+
+def file_digests(files: dict[str, bytes]) -> dict[str, str]:
+    """Give the sha256 (hex) of each file, as `Record.files` holds them."""
+    return {name: hashlib.sha256(data).hexdigest() for name, data in sorted(files.items())}
+
+
+def write_record(results_root: Path, record: Record, files: dict[str, bytes]) -> Path:
+    """Write `record` with `files` (name -> content) beside it; give its folder.
+
+    `record.files` is set from `files`. Where an equal result (`result_digest`) stands already, the
+    old record is kept as it is. Raises `HarnessError` where a different or damaged record stands.
+    """
+    for name in files:
+        if name == RECORD or name.startswith(".") or Path(name).name != name:
+            raise HarnessError(f"found file name {name!r}, wanted a plain name beside {RECORD}.")
+    record = dataclasses.replace(record, files=file_digests(files))
+    target = record_folder(results_root, record)
+    if target.exists():
+        return _keep_equal(target, record)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.parent / f".partial-{target.name}-{uuid.uuid4().hex}"
+    try:
+        partial.mkdir()
+        for name, data in {**files, RECORD: record.to_json().encode()}.items():
+            with (partial / name).open("xb") as f:
+                f.write(data)
+                f.flush()
+                os.fsync(f.fileno())
+        _sync_folder(partial)
+        try:
+            partial.rename(target)
+        except OSError:
+            # Another process may have written the same run in the meantime.
+            if not target.exists():
+                raise
+            return _keep_equal(target, record)
+        _sync_folder(target.parent)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return target
+
+
+def find_records(results_root: Path) -> list[StoredRecord]:
+    """Read every record under `results_root`, by paper, cell, variant, budget and seed.
+
+    An unreadable or edited record, and one in a folder that is not its own, is a `HarnessError`:
+    a table must not be made from what is left over.
+    """
+    found = []
+    for path in results_root.glob(f"*/*/*/*/{RECORD}"):
+        if any(part.startswith(".") for part in path.relative_to(results_root).parts):
+            continue
+        record = read_record(path)
+        if record_folder(results_root, record) != path.parent:
+            raise HarnessError(
+                f"{path}: found a record of {record_folder(Path(), record)}, "
+                f"wanted the one its folder names; move it back there."
+            )
+        found.append(StoredRecord(path.parent, record))
+
+    def order(s: StoredRecord) -> tuple[str, str, str, str, int, str]:
+        r = s.record
+        return (r.paper, r.cell, r.variant, r.budget, r.seed, r.config_digest)
+
+    return sorted(found, key=order)
+
+
+def verify_files(folder: Path) -> Record:
+    """Check the record in `folder` and the sha256 of every file beside it; give the record."""
+    record = read_record(folder / RECORD)
+    for name in record.files:
+        _checked(folder, record, name)
+    return record
+
+
+def _checked(folder: Path, record: Record, name: str) -> bytes:
+    """Give the content of one file beside the record, if it is what the record says."""
+    if name not in record.files:
+        raise HarnessError(f"{folder}: found no {name} in the record's files, wanted one.")
+    try:
+        data = (folder / name).read_bytes()
+    except OSError as e:
+        raise HarnessError(f"{folder / name}: the record names this file, but: {e}.") from None
+    if hashlib.sha256(data).hexdigest() != record.files[name]:
+        raise HarnessError(
+            f"{folder / name}: its sha256 is not the record's, so it was changed after the run; "
+            f"restore it or move the folder away and run `harness run` again."
+        )
+    return data
+
+
+def _keep_equal(target: Path, record: Record) -> Path:
+    try:
+        old = verify_files(target)
+    except HarnessError as e:
+        raise HarnessError(f"{e} Move {target} away to write a new record there.") from None
+    if old.result_digest != record.result_digest:
+        raise HarnessError(
+            f"{target}: a record with another result stands there and is not overwritten; "
+            f"move it away or give another results folder."
+        )
+    return target
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

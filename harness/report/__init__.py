@@ -1,0 +1,1 @@
+"""Tables, pages and plots, all rendered from the same rows."""

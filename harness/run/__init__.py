@@ -1,0 +1,1 @@
+"""The run loop: budgets, training, checkpoints, resume, test, record."""

@@ -1,0 +1,46 @@
+"""Budgets: `full` is the paper's own training length; anything less is a stated fraction."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from harness.errors import HarnessError
+from harness.protocol import Testing, Training
+
+SMOKE_ITERATIONS = 3
+SMOKE_TASKS = 4
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How much of the published setting a run does."""
+
+    label: str
+    """`full`, a fraction such as `0.1`, or `smoke`."""
+    iterations: int
+    """Meta-iterations (of each phase, where there are two)."""
+    validation_tasks: int
+    test_tasks: int
+
+
+def budget(label: str, training: Training, testing: Testing) -> Budget:
+    """Read `full`, `smoke` or a fraction in (0, 1]."""
+    tasks = (training.validation_tasks, testing.tasks)
+    if label == "full":
+        return Budget("full", training.iteration_cap, *tasks)
+    if label == "smoke":
+        few = (min(SMOKE_TASKS, n) for n in tasks)
+        return Budget("smoke", min(SMOKE_ITERATIONS, training.iterations), *few)
+    try:
+        fraction = float(label)
+    except ValueError:
+        fraction = math.nan
+    if not 0 < fraction <= 1:
+        raise HarnessError(
+            f"found budget {label!r}; wanted full, smoke or a fraction of the paper's training "
+            f"length, such as 0.1."
+        )
+    if fraction == 1:
+        return budget("full", training, testing)
+    return Budget(f"{fraction:g}", max(1, round(fraction * training.iterations)), *tasks)

@@ -1,0 +1,173 @@
+"""One run from start to record: train (in one or two phases), select, test, write."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import save as safetensors_bytes
+from torch import Tensor
+
+from harness.measure.environment import environment
+from harness.measure.git_state import git_state
+from harness.measure.memory import peak_device_bytes, peak_host_bytes
+from harness.method import Method
+from harness.records.schema import MetricSummary, Record
+from harness.records.store import curve_csv, find_record, scores_csv, write_record
+from harness.run.lock import locked
+from harness.run.plan import Plan
+from harness.run.scores import Scores, add_best_of_steps, evaluate
+from harness.run.training import Phase, Trace
+from harness.tasks.source import TaskSource
+
+
+def run(plan: Plan, checkpoint_seconds: float = 20.0) -> Path:
+    """Do a run (or go on with it) and give the folder of its record."""
+    there = find_record(plan.results, plan)
+    if there is not None:
+        print(f"harness: {plan.label} is on record already: {there}", file=sys.stderr)
+        return there
+    with locked(plan.folder()):
+        return _run(plan, checkpoint_seconds)
+
+
+def _run(plan: Plan, checkpoint_seconds: float) -> Path:
+    session = {**git_state(), "device": plan.device.type, "engine": plan.engine}
+    tasks = plan.tasks()
+    training = plan.variant.training
+
+    def phase(split: str, iterations: int, name: str) -> tuple[Method, Trace]:
+        method = plan.method(tasks)
+        found = Phase(
+            method,
+            tasks,
+            training,
+            split,
+            iterations,
+            plan.budget.validation_tasks,
+            plan.variant.testing.tasks_at_once,
+            _phase_folder(plan, name, iterations),
+            plan.label if name == "train" else f"{plan.label}, {name}",
+            checkpoint_seconds,
+            session,
+        )
+        return method, found.run()
+
+    method, trace = phase("train", plan.budget.iterations, "train")
+    seconds, steps, curve = trace.seconds, trace.iteration, _whole_curve(trace)
+    sessions = trace.sessions
+    selected = trace.iteration
+    if not trace.failure and training.selection == "best-validation" and trace.best_weights:
+        method.load_weights(_on(plan.device, trace.best_weights))
+        selected = trace.best_iteration
+    elif not trace.failure and training.selection == "best-validation-then-retrain":
+        # As long as the first phase took: its best iteration and the patience after it.
+        method, trace2 = phase("trainval", trace.iteration, "retrain")
+        trace.failure = trace2.failure
+        seconds, steps = seconds + trace2.seconds, steps + trace2.iteration
+        sessions = [*sessions, *trace2.sessions]
+        selected = trace2.iteration
+    if not trace.failure and plan.budget.validation_tasks:
+        method.finalise(tasks.batch("val", 0, plan.budget.validation_tasks))
+    start = time.perf_counter()
+    scores = {} if trace.failure else test(plan, method, tasks)
+    test_seconds = time.perf_counter() - start
+    files = {
+        "scores.csv": scores_csv(scores),
+        "curve.csv": curve_csv(curve),
+        "weights.safetensors": weights_bytes(method),
+    }
+    record = _record(plan, tasks, trace, selected, scores, files)
+    measurement = {
+        "sessions": sessions,
+        "train_seconds": seconds,
+        "test_seconds": test_seconds,
+        "seconds_per_step": seconds / steps if steps else None,
+        "peak_host_bytes": peak_host_bytes(),
+        "peak_device_bytes": peak_device_bytes(plan.device),
+        "operations_per_step": None,
+    }
+    record = dataclasses.replace(record, measurement=measurement, environment=environment())
+    folder = write_record(plan.results, record, files)
+    print(f"harness: {plan.label}: {record.status}, on record in {folder}", file=sys.stderr)
+    return folder
+
+
+def test(plan: Plan, method: Method, tasks: TaskSource) -> Scores:
+    """Open the test split and score the method on it: metric -> [tasks]."""
+    tasks.end_training()
+    testing = plan.variant.testing
+    scores = evaluate(method, tasks, "test", plan.budget.test_tasks, testing.tasks_at_once)
+    return add_best_of_steps(scores) if testing.best_of_steps else scores
+
+
+def summary(values: np.ndarray) -> MetricSummary:
+    """Sum up per-task scores."""
+    sd = float(values.std(ddof=1)) if len(values) > 1 else 0.0
+    return MetricSummary(float(values.mean()), sd, len(values), 1.96 * sd / len(values) ** 0.5)
+
+
+def weights_bytes(method: Method) -> bytes:
+    """Give the weights as a safetensors file."""
+    found: bytes = safetensors_bytes({k: v.cpu().contiguous() for k, v in method.weights().items()})
+    return found
+
+
+def _record(
+    plan: Plan,
+    tasks: TaskSource,
+    trace: Trace,
+    selected: int,
+    scores: Scores,
+    files: dict[str, bytes],
+) -> Record:
+    v = plan.variant
+    return Record(
+        paper=v.paper,
+        cell=v.cell,
+        variant=v.name,
+        seed=plan.seed,
+        budget=plan.budget.label,
+        status="diverged" if trace.failure else "finished",
+        status_note=trace.failure,
+        iterations=trace.iteration,
+        full_iterations=v.training.iterations,
+        protocol=v.protocol(),
+        protocol_differences=plan.differences(),
+        config_digest=plan.config_digest(),
+        training_digest=plan.training_digest(),
+        data_digest=tasks.data_digest(),
+        synthetic=tasks.synthetic,
+        tasks_digest="" if trace.failure else tasks.task_digest("test", plan.budget.test_tasks),
+        selected_iteration=selected,
+        validation=trace.best,
+        metrics={name: summary(values) for name, values in scores.items()},
+        files={name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
+    )
+
+
+def _phase_folder(plan: Plan, name: str, iterations: int) -> Path:
+    """Give the folder of a phase. A budget shorter than what is there starts in its own."""
+    from harness.run import checkpoint
+
+    if name != "train":
+        return plan.folder() / f"{name}-{iterations}"
+    folder = plan.folder() / name
+    state = checkpoint.load(folder)
+    if state is not None and state["iteration"] > iterations:
+        return plan.folder() / f"{name}-{iterations}"
+    return folder
+
+
+def _whole_curve(trace: Trace) -> list[list[float | None]]:
+    rest = [[trace.iteration, trace.loss_sum / trace.loss_count, None]] if trace.loss_count else []
+    return [*trace.curve, *rest]
+
+
+def _on(device: torch.device, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {k: v.to(device) for k, v in weights.items()}

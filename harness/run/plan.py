@@ -1,0 +1,95 @@
+"""What one run is: a variant, a seed, a budget, an engine, a device; and where its state lives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from harness.catalog import SECTIONS, Variant, method_class
+from harness.errors import HarnessError
+from harness.method import Method
+from harness.protocol import digest
+from harness.run.budget import Budget
+from harness.tasks.registry import task_source
+from harness.tasks.source import TaskSource
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One run, before it is done."""
+
+    variant: Variant
+    published: Variant
+    """The same variant without overrides: what a difference is a difference from."""
+    seed: int
+    budget: Budget
+    engine: str
+    device: torch.device
+    results: Path
+    work: Path
+
+    @property
+    def label(self) -> str:
+        """What progress lines call the run."""
+        return f"{self.variant.key} seed {self.seed}"
+
+    def config_digest(self) -> str:
+        """sha256 over protocol, seed and budget: what the record's folder is named after."""
+        v = self.variant
+        return digest([v.paper, v.cell, v.name, v.protocol(), self.seed, self.budget.label])
+
+    def training_digest(self) -> str:
+        """sha256 over all that training depends on, so that equal trainings are done once.
+
+        Switches that start with `test_`, and all of `testing` but the seed of the validation
+        tasks, do not touch training. The budget is left out: a longer one goes on from a shorter.
+        """
+        v = self.variant
+        kept: dict[str, Any] = {
+            section: {k: x for k, x in switches.items() if not k.startswith("test_")}
+            for section, switches in v.protocol().items()
+            if section in ("tasks", "method", "training")
+        }
+        how = [v.paper, v.task_source, v.algorithm, v.testing.task_seed, self.seed]
+        return digest([kept, how, self.engine, self.device.type])
+
+    def folder(self) -> Path:
+        """Where the run keeps its checkpoints."""
+        name = f"{self.training_digest()[:12]}-seed{self.seed}"
+        if self.budget.label == "smoke":
+            name += "-smoke"
+        return self.work / self.variant.paper / name
+
+    def differences(self) -> list[str]:
+        """Name the switches that differ from the published cell, as `switch: there -> here`."""
+        there, here = self.published.protocol(), self.variant.protocol()
+        return [
+            f"{section}.{k}: {there[section][k]} -> {here[section][k]}"
+            for section in SECTIONS
+            for k in here[section]
+            if here[section][k] != there[section][k]
+        ]
+
+    def tasks(self) -> TaskSource:
+        """Build the task source."""
+        v = self.variant
+        cls = task_source(v.task_source)
+        return cls(v.tasks, self.seed, v.testing.task_seed, self.device)
+
+    def method(self, tasks: TaskSource) -> Method:
+        """Build the method with its initial weights."""
+        cls = method_class(self.variant.paper, self.variant.algorithm)
+        # A task source and a method never share a stream: tasks use numpy's SeedSequence.
+        generator = torch.Generator().manual_seed(self.seed)
+        return cls(self.variant.method, tasks, self.device, self.engine, generator)
+
+
+def choose_device(name: str) -> torch.device:
+    """Give the device called `auto`, `cpu` or `cuda`."""
+    there = torch.cuda.is_available()
+    if name == "cuda" and not there:
+        raise HarnessError("found no CUDA device; use `--device cpu` or `--device auto`.")
+    return torch.device("cuda" if there and name != "cpu" else "cpu")

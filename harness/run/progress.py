@@ -1,0 +1,48 @@
+"""Progress on standard error: done, rate, time left, the current validation value."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TextIO
+
+
+def duration(seconds: float) -> str:
+    """Write seconds as `42 s`, `3 min 20 s` or `2 h 05 min`."""
+    s = round(seconds)
+    if s < 60:
+        return f"{s} s"
+    if s < 3600:
+        return f"{s // 60} min {s % 60:02d} s"
+    return f"{s // 3600} h {s % 3600 // 60:02d} min"
+
+
+class Progress:
+    """A line that is rewritten on a terminal, and printed now and then elsewhere."""
+
+    def __init__(self, label: str, total: int, done: int = 0, stream: TextIO | None = None) -> None:
+        self.label, self.total, self.first = label, total, done
+        self.stream = stream or sys.stderr
+        self.terminal = self.stream.isatty()
+        self.every = 0.5 if self.terminal else 15.0
+        self.start = self.last = time.monotonic()
+        self.shown = False
+
+    def update(self, done: int, note: str = "") -> None:
+        """Say where the work stands, if it is time to."""
+        now = time.monotonic()
+        if now - self.last < self.every or done <= self.first:
+            return
+        self.last = now
+        rate = (done - self.first) / (now - self.start)
+        left = duration((self.total - done) / rate)
+        line = f"{self.label}: {done:,}/{self.total:,}, {rate:.4g}/s, {left} left"
+        line += f", {note}" if note else ""
+        self.shown = True
+        end = "\x1b[K\r" if self.terminal else "\n"
+        print(line, end=end, file=self.stream, flush=True)
+
+    def close(self) -> None:
+        """Leave the terminal line."""
+        if self.terminal and self.shown:
+            print(file=self.stream)

@@ -1,0 +1,183 @@
+"""Meta-training of one phase: steps, validation, selection, early stopping, checkpoints.
+
+All that decides the weights is in the checkpoint, so a run that is killed and started again goes on
+as if nothing had happened, bit for bit on the same machine with the same number of threads.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from harness.method import Method
+from harness.protocol import Training
+from harness.run import checkpoint
+from harness.run.progress import Progress
+from harness.run.scores import evaluate
+from harness.tasks.source import TaskSource
+
+CURVE_POINTS = 200
+
+
+@dataclass
+class Trace:
+    """What training leaves beside the weights."""
+
+    iteration: int = 0
+    curve: list[list[float | None]] = field(default_factory=list)
+    """Rows of iteration, mean training loss since the row before, validation value or None."""
+    best: float | None = None
+    best_iteration: int = 0
+    best_weights: dict[str, Tensor] = field(default_factory=dict)
+    waited: int = 0
+    """Validations since the best one."""
+    loss_sum: float = 0.0
+    loss_count: int = 0
+    seconds: float = 0.0
+    """Spent in training steps and fetching their tasks, over all sessions."""
+    sessions: list[dict[str, Any]] = field(default_factory=list)
+    """Who did which iterations, when and on what: a run may go on at another commit."""
+    failure: str = ""
+
+
+def better(metric: str, new: float, old: float | None) -> bool:
+    """Say whether `new` beats `old`: accuracies are to be high, everything else low."""
+    if math.isnan(new):
+        return False
+    return old is None or (new > old if metric.startswith("accuracy") else new < old)
+
+
+class Phase:
+    """One phase of training, in a folder of its own."""
+
+    def __init__(
+        self,
+        method: Method,
+        tasks: TaskSource,
+        training: Training,
+        split: str,
+        iterations: int,
+        validation_tasks: int,
+        tasks_at_once: int,
+        folder: Path,
+        label: str,
+        checkpoint_seconds: float,
+        session: dict[str, Any],
+    ) -> None:
+        self.method, self.tasks, self.training, self.split = method, tasks, training, split
+        self.iterations, self.validation_tasks = iterations, validation_tasks
+        self.tasks_at_once, self.folder, self.label = tasks_at_once, folder, label
+        self.checkpoint_seconds = checkpoint_seconds
+        self.session = {**session, "start": _now(), "end": _now(), "iterations": 0}
+        self.trace = Trace()
+        self._losses: list[Tensor] = []
+        self._first = 0
+        # Not of the budget, so that a longer budget goes on where a shorter one ended.
+        self.log_every = max(1, training.iterations // CURVE_POINTS)
+
+    def run(self) -> Trace:
+        """Train to the end, from the newest checkpoint on; Ctrl-C leaves a checkpoint."""
+        self._resume()
+        progress = Progress(self.label, self.iterations, self.trace.iteration)
+        saved = time.monotonic()
+        try:
+            while not self._over():
+                self._step()
+                progress.update(self.trace.iteration, self._note())
+                if time.monotonic() - saved > self.checkpoint_seconds:
+                    self.save()
+                    saved = time.monotonic()
+        except KeyboardInterrupt:
+            self.save()
+            progress.close()
+            raise
+        self.save()
+        progress.close()
+        return self.trace
+
+    def _over(self) -> bool:
+        t, patience = self.trace, self.training.patience
+        stopped_early = patience > 0 and self.split == "train" and t.waited > patience
+        return t.iteration >= self.iterations or stopped_early or bool(t.failure)
+
+    def _step(self) -> None:
+        t, meta_batch = self.trace, self.training.meta_batch
+        start = time.perf_counter()
+        first = self.method.first_task(t.iteration, meta_batch)
+        batch = self.tasks.batch(self.split, first, meta_batch)
+        loss = self.method.train_step(batch, t.iteration)
+        t.iteration += 1
+        self._losses.append(loss)
+        validate = self.training.validate_every > 0 and self.split == "train"
+        validate = validate and t.iteration % self.training.validate_every == 0
+        log = t.iteration % self.log_every == 0
+        if log or validate:
+            self._drain()
+        t.seconds += time.perf_counter() - start
+        if not t.failure and (log or validate):
+            value = self._validate() if validate else None
+            t.curve.append([t.iteration, t.loss_sum / t.loss_count, value])
+            t.loss_sum, t.loss_count = 0.0, 0
+
+    def _drain(self) -> None:
+        """Add up the losses that wait on the device; a loss that is no number ends the run."""
+        t = self.trace
+        if not self._losses:
+            return
+        values = torch.stack(self._losses).double().tolist()
+        for value in values:
+            t.loss_sum += value
+            t.loss_count += 1
+        bad = [k for k, value in enumerate(values) if not math.isfinite(value)]
+        if bad:
+            at = t.iteration - len(values) + bad[0] + 1
+            t.failure = f"the training loss was {values[bad[0]]} at iteration {at}"
+            t.iteration = at  # steps done since do not count, however late this was seen
+        self._losses.clear()
+
+    def _validate(self) -> float:
+        t, metric = self.trace, self.training.validation_metric
+        scores = evaluate(self.method, self.tasks, "val", self.validation_tasks, self.tasks_at_once)
+        value = float(scores[metric].mean())
+        t.waited += 1
+        if better(metric, value, t.best):
+            t.best, t.best_iteration, t.waited = value, t.iteration, 0
+            if self.training.selection != "last":
+                t.best_weights = {k: v.cpu().clone() for k, v in self.method.weights().items()}
+        return value
+
+    def _note(self) -> str:
+        values = [row[2] for row in self.trace.curve if row[2] is not None]
+        return f"validation {self.training.validation_metric} {values[-1]:.4g}" if values else ""
+
+    def save(self) -> None:
+        """Write a checkpoint of everything."""
+        self._drain()
+        self.session["end"] = _now()
+        self.session["iterations"] = self.trace.iteration - self._first
+        state: dict[str, Any] = dict(vars(self.trace))
+        state["weights"] = {k: v.cpu() for k, v in self.method.weights().items()}
+        state["training_state"] = self.method.training_state()
+        checkpoint.save(self.folder, state)
+
+    def _resume(self) -> None:
+        state = checkpoint.load(self.folder)
+        if state is not None:
+            weights = {k: v.to(self.method.device) for k, v in state.pop("weights").items()}
+            self.method.load_weights(weights)
+            self.method.load_training_state(state.pop("training_state"))
+            self.trace = Trace(**state)
+        self._first = self.trace.iteration
+        if not self._over():
+            self.trace.sessions.append(self.session)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
