@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterable
 from importlib import import_module
 from types import ModuleType
 
@@ -26,16 +27,16 @@ VERBS = {
 }
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Give the parser with every verb."""
+def build_parser(verb_names: Iterable[str] = VERBS) -> argparse.ArgumentParser:
+    """Give the parser with these verbs, all of them unless told."""
     parser = argparse.ArgumentParser(
         prog="harness",
         description="Run published meta-learning settings and compare them with their papers.",
         epilog="`harness VERB --help` has examples.",
     )
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
-    for name, where in VERBS.items():
-        module: ModuleType = import_module(where)
+    for name in verb_names:
+        module: ModuleType = import_module(VERBS[name])
         examples = "\n".join(f"  {line}" for line in module.EXAMPLES)
         verb = verbs.add_parser(
             name,
@@ -51,7 +52,10 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(words: list[str] | None = None) -> int:
     """Run one command line; a user's mistake is one line on stderr and exit status 2."""
-    arguments = build_parser().parse_args(words)
+    words = sys.argv[1:] if words is None else words
+    # One verb asked for, one module loaded; anything else wants the list of all.
+    known = words[:1] if words and words[0] in VERBS else VERBS
+    arguments = build_parser(known).parse_args(words)
     try:
         return int(arguments.main(arguments))
     except HarnessError as e:

@@ -1,0 +1,101 @@
+"""`harness check PAPER`: the contract that a paper folder must pass, one line a check."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import math
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+
+from harness.catalog import Variant, replications_folder
+from harness.errors import HarnessError, closest
+from harness.paper_contract import CLAUSES, Finding, metrics, variants
+from harness.records.schema import read_record
+
+SUMMARY = "check that a paper folder keeps the contract of this project"
+EXAMPLES = ["harness check maml --no-runs", "harness check protonet --no-runs"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the words after `harness check`."""
+    parser.add_argument("paper", metavar="PAPER", help="a folder in replications/")
+    parser.add_argument(
+        "--no-runs", action="store_true", help="leave out the smoke run of each variant"
+    )
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Print one line a check; exit status 1 when one failed."""
+    folder = replications_folder() / arguments.paper
+    if not folder.is_dir():
+        known = sorted(p.parent.name for p in replications_folder().glob("*/paper.toml"))
+        raise HarnessError(
+            f"found no folder {folder}{closest(arguments.paper, known)}; "
+            f"run `harness new {arguments.paper}` to make it."
+        )
+    failed = checks = 0
+    for finding in findings(folder, runs=not arguments.no_runs):
+        print(f"{_word(finding):7} {finding.name}: {finding.sentence}")
+        sys.stdout.flush()  # smoke runs take a while each
+        checks += 1
+        failed += not finding.passed
+    print(f"{arguments.paper}: {checks - failed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+def findings(folder: Path, runs: bool) -> Iterator[Finding]:
+    """Give what every clause finds, and then the smoke runs of what resolves."""
+    for clause in CLAUSES:
+        yield from clause(folder)
+    if runs:
+        for variant in variants(folder):
+            yield smoke_run(variant)
+
+
+def smoke_run(variant: Variant) -> Finding:
+    """Let a variant take a few steps and be tested on a few tasks, in a folder that is dropped."""
+    # Slow to import, and not needed for the other checks.
+    from harness.meta_gradient.engines import DEFAULT
+    from harness.run.budget import budget
+    from harness.run.loop import run
+    from harness.run.plan import Plan
+
+    name = f"smoke run {variant.key}"
+    length = budget("smoke", variant.training, variant.testing)
+    with tempfile.TemporaryDirectory() as folder:
+        there = Path(folder)
+        device = torch.device("cpu")
+        plan = Plan(variant, variant, 0, length, DEFAULT, device, there / "results", there / "work")
+        try:
+            plan.tasks()
+        except HarnessError as e:
+            return Finding(name, True, f"not run: {e}", warning=True)  # data not at hand
+        try:
+            with contextlib.redirect_stderr(io.StringIO()):  # progress of three steps is noise
+                record = read_record(run(plan) / "record.json")
+        except HarnessError as e:
+            return Finding(name, False, str(e))
+        except Exception as e:
+            # Whatever a contributor's method raises is a finding, not our crash.
+            return Finding(name, False, f"{type(e).__name__}: {e}")
+    if record.status != "finished":
+        return Finding(name, False, f"{record.status}: {record.status_note}.")
+    odd = [m for m, s in record.metrics.items() if not math.isfinite(s.mean)]
+    if odd or not record.metrics:
+        return Finding(name, False, f"wanted finite metrics, found {', '.join(odd) or 'none'}.")
+    if set(record.metrics) != set(metrics(variant)):
+        named, given = ", ".join(metrics(variant)), ", ".join(record.metrics)
+        return Finding(name, False, f"metrics() names {named}, evaluate gave {given}.")
+    return Finding(name, True, f"{record.iterations} iterations, gave {', '.join(record.metrics)}.")
+
+
+def _word(finding: Finding) -> str:
+    if not finding.passed:
+        return "FAILED"
+    return "warning" if finding.warning else "passed"

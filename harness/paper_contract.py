@@ -1,0 +1,225 @@
+"""The contract of a paper folder: what `harness check PAPER` looks at, one function a clause.
+
+Each clause takes the folder and yields findings. A clause that cannot be judged because an earlier
+one failed (a `paper.toml` that does not read) yields nothing: its own sentence would only repeat.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.catalog import Paper, Variant, method_class, read_paper
+from harness.errors import HarnessError
+
+FILES = ("paper.toml", "published.csv", "method.py", "README.md")
+SECTIONS = ("claim", "protocol", "departures", "cost")
+LONGEST_METHOD = 250
+_MARKERS = re.compile(r"<!-- results:begin (\S+) -->.*?<!-- results:end \1 -->", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the printout. A warning does not fail the paper."""
+
+    name: str
+    passed: bool
+    sentence: str
+    warning: bool = False
+
+
+Clause = Callable[[Path], Iterator[Finding]]
+
+
+def files(folder: Path) -> Iterator[Finding]:
+    """The files of a paper are there."""
+    for name in (*FILES, f"test_{folder.name}.py"):
+        there = (folder / name).is_file()
+        yield Finding(f"file {name}", there, "is there." if there else f"wanted {folder / name}.")
+
+
+def tables(folder: Path) -> Iterator[Finding]:
+    """`paper.toml` and `published.csv` read."""
+    try:
+        paper = read_paper(folder)
+    except (HarnessError, OSError) as e:
+        yield Finding("paper.toml", False, str(e))
+        return
+    lines = sum(len(c.published) for c in paper.cells.values())
+    yield Finding("paper.toml", bool(paper.cells), f"{len(paper.cells)} cells.")
+    sentence = f"{lines} published lines, each with source and confidence."
+    yield Finding("published.csv", lines > 0, sentence)
+    low = sum(line.confidence == "low" for c in paper.cells.values() for line in c.published)
+    if low:
+        sentence = f"{low} of low confidence: confirm in the paper."
+        yield Finding("published.csv", True, sentence, warning=True)
+
+
+def switches(folder: Path) -> Iterator[Finding]:
+    """Every variant's switches resolve, and its method names its metrics."""
+    for key, variant in _resolved(folder):
+        if isinstance(variant, str):
+            yield Finding(f"switches {key}", False, variant)
+            continue
+        named = metrics(variant)
+        wanted = variant.training.validation_metric
+        if not named:
+            sentence = f"metrics() of {variant.algorithm!r} names none; wanted what evaluate gives."
+        elif variant.training.validate_every and wanted not in named:
+            sentence = f"validation_metric {wanted!r} is not one of {', '.join(named)}."
+        else:
+            yield Finding(f"switches {key}", True, f"gives {', '.join(named)}.")
+            continue
+        yield Finding(f"switches {key}", False, sentence)
+
+
+def published_metrics(folder: Path) -> Iterator[Finding]:
+    """Each published line names a metric that its variants give."""
+    paper = _read(folder)
+    found = {key: v for key, v in _resolved(folder) if isinstance(v, Variant)}
+    for cell in paper.cells.values() if paper else ():
+        wrong = [
+            f"found metric {line.metric!r} for variant {name!r}, wanted one of {', '.join(named)}."
+            for line in cell.published
+            for name in line.variants
+            if (variant := found.get(f"{cell.key}/{name}"))
+            and line.metric not in (named := metrics(variant))
+        ]
+        answered = sum(bool(line.variants) for line in cell.published)
+        yield from _all(
+            f"published {cell.name}", wrong, f"{answered} lines answered by variants here."
+        )
+
+
+def readme(folder: Path) -> Iterator[Finding]:
+    """The README has its sections, numbered departures and the markers of the results."""
+    path = folder / "README.md"
+    if not path.is_file():
+        return
+    text = path.read_text(encoding="utf-8")
+    sections = _sections(text)
+    wrong = [
+        f"wanted a section with {wanted!r} in its heading."
+        for wanted in SECTIONS
+        if not any(wanted in heading for heading in sections)
+    ]
+    departures = "".join(body for heading, body in sections.items() if "departures" in heading)
+    if departures and not re.search(r"^1\. ", departures, re.MULTILINE):
+        wrong.append("wanted the departures as a numbered list (1. …).")
+    if not _MARKERS.search(text):
+        marks = f"<!-- results:begin {folder.name} --> and <!-- results:end {folder.name} -->"
+        wrong.append(f"wanted {marks} around the results.")
+    yield from _all("README.md", wrong, "has its sections, numbered departures and markers.")
+
+
+def placeholders(folder: Path) -> Iterator[Finding]:
+    """Nothing is left of the scaffold."""
+    for path in sorted(p for p in folder.iterdir() if p.suffix in (".toml", ".csv", ".md", ".py")):
+        lines = path.read_text(encoding="utf-8").splitlines()
+        left = [str(i) for i, line in enumerate(lines, 1) if "EXAMPLE" in line]
+        if left:
+            sentence = f"replace what is marked EXAMPLE in line {', '.join(left)}."
+            yield Finding(path.name, True, sentence, warning=True)
+
+
+def method_length(folder: Path) -> Iterator[Finding]:
+    """`method.py` is short enough to be read at one sitting."""
+    path = folder / "method.py"
+    if path.is_file():
+        lines = len(path.read_text(encoding="utf-8").splitlines())
+        sentence = f"{lines} lines; aim for at most {LONGEST_METHOD}."
+        yield Finding("method.py", True, sentence, warning=lines > LONGEST_METHOD)
+
+
+def imports(folder: Path) -> Iterator[Finding]:
+    """No replication imports another, and the harness imports none."""
+    found = [
+        (path, name)
+        for path in sorted(folder.rglob("*.py"))
+        for name in imported(path)
+        if is_replication(name) and name.split(".")[1:2] != [folder.name]
+    ]
+    found += [
+        (path, name)
+        for path in sorted(Path(__file__).resolve().parent.rglob("*.py"))
+        for name in imported(path)
+        if is_replication(name)
+    ]
+    wrong = [f"{path} imports {name}; wanted imports from harness only." for path, name in found]
+    yield from _all("imports", wrong, "no replication imports another, the harness imports none.")
+
+
+CLAUSES: tuple[Clause, ...] = (
+    files,
+    tables,
+    switches,
+    published_metrics,
+    readme,
+    placeholders,
+    method_length,
+    imports,
+)
+
+
+def metrics(variant: Variant) -> tuple[str, ...]:
+    """Name the metrics a run of `variant` gives, the best of the test steps among them."""
+    named = method_class(variant.paper, variant.algorithm).metrics(variant.method)
+    if not variant.testing.best_of_steps:
+        return named
+    return (*named, *dict.fromkeys(f"{m.partition('@')[0]}@best" for m in named))
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Give the dotted names that a Python file imports."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), str(path))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def is_replication(name: str) -> bool:
+    """Tell whether an imported name leads into `replications/`."""
+    return name.split(".")[0] == "replications"
+
+
+def variants(folder: Path) -> Iterator[Variant]:
+    """Give the variants of a paper that resolve."""
+    return (v for _, v in _resolved(folder) if isinstance(v, Variant))
+
+
+def _all(name: str, wrong: list[str], right: str) -> Iterator[Finding]:
+    """Give each wrong sentence, or the one that says that all is right."""
+    yield from (Finding(name, False, sentence) for sentence in wrong)
+    if not wrong:
+        yield Finding(name, True, right)
+
+
+def _sections(text: str) -> dict[str, str]:
+    """Give the body under each heading of a Markdown text, headings in lower case."""
+    parts = re.split(r"^#+ +(.+)$", text, flags=re.MULTILINE)
+    return {heading.lower(): body for heading, body in zip(parts[1::2], parts[2::2], strict=True)}
+
+
+def _read(folder: Path) -> Paper | None:
+    try:
+        return read_paper(folder)
+    except (HarnessError, OSError):
+        return None  # `tables` says why
+
+
+def _resolved(folder: Path) -> Iterator[tuple[str, Variant | str]]:
+    """Give each variant by key, or the sentence that says why it does not resolve."""
+    paper = _read(folder)
+    for cell in paper.cells.values() if paper else ():
+        for name in cell.variants:
+            try:
+                yield f"{cell.key}/{name}", cell.variant(name)
+            except HarnessError as e:
+                yield f"{cell.key}/{name}", str(e)
+            except Exception as e:
+                # The contributor's own module failed to load: that is a finding, not our crash.
+                yield f"{cell.key}/{name}", f"method.py: {type(e).__name__}: {e}."
