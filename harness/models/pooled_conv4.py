@@ -1,0 +1,68 @@
+"""Conv4 with max-pooling: the embedding network of Matching and Prototypical Networks.
+
+Vinyals et al. 2016, section 4.1; Snell et al. 2017, section 3.1 and `protonets/models/few_shot.py`.
+Four times: 3x3 convolution with padding 1, batch norm, ReLU, 2x2 max-pool; then flatten.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+BatchNormScale = Literal["one", "uniform"]
+
+
+class PooledConv4(nn.Module):
+    """Embeds [B, C, H, W] as [B, filters * (H // 16) * (W // 16)].
+
+    With 64 filters 28x28 gives 64 numbers and 84x84 gives 1600. Starts as torch's own layers do,
+    but from `generator`: convolution weights and biases uniform within ±1/sqrt(9 * channels in)
+    (`kaiming_uniform_` with a = sqrt(5), the same numbers in torch 0.4 and today), batch-norm
+    shift 0 and scale `one` (torch >= 1.2) or `uniform` on [0, 1) (torch <= 1.1).
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        filters: int,
+        batch_norm_scale: BatchNormScale,
+        generator: torch.Generator,
+    ) -> None:
+        super().__init__()
+        inputs = (channels, filters, filters, filters)
+        # skip_init: torch's own initialisation would read its global random state.
+        self.convolutions = nn.ModuleList(
+            nn.utils.skip_init(nn.Conv2d, n, filters, 3, padding=1) for n in inputs
+        )
+        self.norms = nn.ModuleList(nn.BatchNorm2d(filters) for _ in inputs)
+        with torch.no_grad():
+            for n, convolution, norm in zip(inputs, self.convolutions, self.norms, strict=True):
+                bound = 1 / math.sqrt(9 * n)
+                convolution.weight.uniform_(-bound, bound, generator=generator)
+                convolution.bias.uniform_(-bound, bound, generator=generator)
+                if batch_norm_scale == "uniform":
+                    norm.weight.uniform_(generator=generator)
+        # The same numbers in another order in memory: a third less time on a CPU.
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def forward(self, images: Tensor, own_statistics: bool = False) -> Tensor:
+        """Embed `images` [B, C, H, W].
+
+        Batch norm: in training mode the statistics of these images, which also move the running
+        ones (momentum 0.1); in eval mode the running ones; with `own_statistics` those of these
+        images, running ones untouched (transductive testing).
+        """
+        x = images.contiguous(memory_format=torch.channels_last)
+        for convolution, norm in zip(self.convolutions, self.norms, strict=True):
+            x = convolution(x)
+            if own_statistics:
+                x = F.batch_norm(x, None, None, norm.weight, norm.bias, training=True, eps=norm.eps)
+            else:
+                x = norm(x)
+            # ReLU and max commute; pooled first, ReLU has a quarter of the work.
+            x = F.relu(F.max_pool2d(x, 2))
+        return x.flatten(1)

@@ -1,0 +1,142 @@
+"""Prototypical Networks (Snell, Swersky & Zemel 2017, arXiv 1703.05175).
+
+A class is the mean embedding of its support examples, its prototype; a query example is classified
+by a softmax over negative distances to the prototypes (paper, equations 1 and 2, algorithm 1).
+Authors' code: github.com/jakesnell/prototypical-networks, `protonets/models/few_shot.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from harness.method import Method
+from harness.models.pooled_conv4 import PooledConv4
+from harness.tasks.batch import SupervisedBatch
+
+
+@dataclass(frozen=True)
+class ProtoNetSettings:
+    """Switches of Prototypical Networks."""
+
+    distance: Literal["squared-euclidean", "cosine"]
+    """`cosine` is 1 - cos, unscaled: logits lie in [-2, 0] (paper, section 2.6 and figure 2)."""
+    filters: int
+    learning_rate: float
+    """Adam's rate at the start; its other settings are torch's defaults."""
+    halve_every: int
+    """Episodes (training steps) after which the rate is halved, again and again."""
+    batch_norm_scale: Literal["one", "uniform"]
+    """Initial batch-norm scale: `uniform` on [0, 1) in the authors' torch 0.4, `one` since 1.2."""
+    batch_norm_test: Literal["running", "transductive"]
+    """Batch-norm statistics at validation and test: running ones (the authors' `model.eval()`), or
+    those of the task's support and query images together."""
+
+
+def prototypes(embedded: Tensor, labels: Tensor, ways: int) -> Tensor:
+    """Average support embeddings [T, S, D] by label [T, S]: prototypes [T, ways, D] (equation 1)."""
+    member = F.one_hot(labels, ways).to(embedded.dtype)
+    return member.transpose(1, 2) @ embedded / member.sum(1).unsqueeze(-1)
+
+
+def logits(queries: Tensor, centres: Tensor, distance: str) -> Tensor:
+    """Give negative distances of queries [T, Q, D] to centres [T, N, D]: [T, Q, N] (equation 2)."""
+    if distance == "cosine":
+        return F.normalize(queries, dim=-1) @ F.normalize(centres, dim=-1).transpose(1, 2) - 1
+    # Differences before squares: 2 q·c - |c|² - |q|² would lose digits to cancellation.
+    return -(queries.unsqueeze(2) - centres.unsqueeze(1)).square().sum(-1)
+
+
+class ProtoNet(Method):
+    """One encoder and no adaptation: `engine` plays no part."""
+
+    Settings = ProtoNetSettings
+    settings: ProtoNetSettings
+
+    def __init__(
+        self,
+        settings: ProtoNetSettings,
+        tasks: Any,
+        device: torch.device,
+        engine: str,
+        generator: torch.Generator,
+    ) -> None:
+        super().__init__(settings, tasks, device, engine, generator)
+        encoder = PooledConv4(
+            tasks.image_shape[0], settings.filters, settings.batch_norm_scale, generator
+        )
+        self.encoder = encoder.to(device)
+        self.optimiser = torch.optim.Adam(self.encoder.parameters(), lr=settings.learning_rate)
+
+    @classmethod
+    def metrics(cls, settings: Any) -> tuple[str, ...]:
+        """Name the metrics of `evaluate`."""
+        return ("accuracy", "loss")
+
+    def learning_rate(self, iteration: int) -> float:
+        """Give the rate of training step `iteration`, counted from 0.
+
+        The authors step torch 0.4's StepLR(20 epochs) at the start of each epoch of 100 episodes,
+        the first one included; there the first such step leaves the rate as it is, so that episodes
+        0 … 1999 have the full rate, as the paper says (from torch 1.1 it would be 0 … 1899).
+        """
+        return self.settings.learning_rate * 0.5 ** (iteration // self.settings.halve_every)
+
+    def train_step(self, batch: SupervisedBatch, iteration: int) -> Tensor:
+        """Take one Adam step on the mean loss of all queries; `iteration` counts from 0."""
+        self.encoder.train()
+        self.optimiser.param_groups[0]["lr"] = self.learning_rate(iteration)
+        # Support and query images share their batch statistics, as in the authors' `loss`.
+        x = torch.cat([batch.support_x, batch.query_x], 1)
+        embedded = self.encoder(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+        scores = self._scores(embedded, batch.support_y)
+        loss = F.cross_entropy(scores.flatten(0, 1), batch.query_y.flatten())
+        self.optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimiser.step()
+        return loss.detach()
+
+    @torch.no_grad()
+    def evaluate(self, batch: SupervisedBatch) -> dict[str, Tensor]:
+        """Score T tasks: `accuracy` [T] in percent and `loss` [T] (mean over queries, nats)."""
+        self.encoder.eval()
+        own = self.settings.batch_norm_test == "transductive"
+        # Embedded task by task: needed when statistics are the task's own, and otherwise it keeps
+        # memory small and scores the same bit for bit, however many tasks come at once.
+        images = torch.cat([batch.support_x, batch.query_x], 1)
+        embedded = torch.stack([self.encoder(task, own_statistics=own) for task in images])
+        scores = self._scores(embedded, batch.support_y)
+        right = scores.argmax(-1) == batch.query_y
+        losses = F.cross_entropy(scores.transpose(1, 2), batch.query_y, reduction="none")
+        return {"accuracy": 100 * right.float().mean(1), "loss": losses.mean(1)}
+
+    def _scores(self, embedded: Tensor, support_y: Tensor) -> Tensor:
+        """Give logits [T, Q, ways] from embedded support and query images [T, S + Q, D]."""
+        shots = support_y.shape[1]
+        ways = int(support_y[0].max()) + 1
+        centres = prototypes(embedded[:, :shots], support_y, ways)
+        return logits(embedded[:, shots:], centres, self.settings.distance)
+
+    def weights(self) -> dict[str, Tensor]:
+        """Give copies of weights and running statistics, laid out as safetensors wants them."""
+        state = self.encoder.state_dict()
+        return {k: v.clone(memory_format=torch.contiguous_format) for k, v in state.items()}
+
+    def load_weights(self, weights: dict[str, Tensor]) -> None:
+        """Take weights and running statistics given by `weights()`."""
+        self.encoder.load_state_dict(weights)
+
+    def training_state(self) -> dict[str, Any]:
+        """Give Adam's state; the learning rate is a function of the iteration."""
+        return {"optimiser": self.optimiser.state_dict()}
+
+    def load_training_state(self, state: dict[str, Any]) -> None:
+        """Take what `training_state()` gave."""
+        self.optimiser.load_state_dict(state["optimiser"])
+
+
+ALGORITHMS = {"protonet": ProtoNet}
