@@ -1,0 +1,146 @@
+"""The hand-made optimisers of the paper's figure, with a tuned learning rate.
+
+Andrychowicz et al. 2016 (1606.04474), section 3: the rate with the best final error; all else as in
+Torch7's `optim`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from harness.errors import HarnessError
+from harness.method import Method
+from harness.tasks.quadratics import QuadraticBatch
+
+
+def metric_names(steps: int, report_every: int) -> tuple[str, ...]:
+    """Name the loss before the first step, and after each `report_every` of `steps` steps."""
+    return tuple(f"loss@{k}" for k in range(0, steps + 1, report_every))
+
+
+def run_optimizer(
+    batch: QuadraticBatch,
+    update: Callable[[Tensor, Tensor], Tensor],
+    steps: int,
+    report_every: int,
+) -> dict[str, Tensor]:
+    """Take `steps` steps of x <- update(x [T, D], gradient [T, D]); give loss@k [T] on the way."""
+    x = batch.start.clone()
+    found = {}
+    for k in range(steps + 1):
+        losses, gradient = batch.losses_and_gradients(x)
+        if k % report_every == 0:
+            found[f"loss@{k}"] = losses
+        if k < steps:
+            x = update(x, gradient)
+    return found
+
+
+@dataclass(frozen=True)
+class TunedSettings:
+    """Switches of a hand-made optimiser whose learning rate is tuned."""
+
+    optimizer: Literal["sgd", "nag", "adam", "rmsprop"]
+    """Other parameters as in Torch7's `optim`, which the paper used: NAG momentum 0.9; Adam betas
+    0.9, 0.999; RMSprop decay 0.99."""
+    learning_rates: tuple[float, ...]
+    """The grid, small to large: iteration i of the tuning tries entry i."""
+    steps: int
+    report_every: int
+    """As for the LSTM optimiser."""
+
+
+class TunedOptimizer(Method):
+    """A hand-made optimiser. Training is a grid search for the learning rate with the lowest mean
+    loss after the last step, every rate on the same problems (those of the first iteration)."""
+
+    Settings = TunedSettings
+    settings: TunedSettings
+
+    def __init__(
+        self,
+        settings: TunedSettings,
+        tasks: Any,
+        device: torch.device,
+        engine: str,
+        generator: torch.Generator,
+    ) -> None:
+        super().__init__(settings, tasks, device, engine, generator)
+        self.best_rate = torch.tensor(settings.learning_rates[0], dtype=torch.float64)
+        self.best_loss = torch.tensor(math.inf, dtype=torch.float64)
+        self.problems: QuadraticBatch | None = None
+
+    def train_step(self, batch: QuadraticBatch, iteration: int) -> Tensor:
+        """Try one learning rate; give the best final loss so far (a rate that diverges is no
+        failure of the search)."""
+        rates = self.settings.learning_rates
+        if iteration >= len(rates):
+            raise HarnessError(
+                f"training.iterations: found more than {iteration}; wanted {len(rates)}, the "
+                f"number of method.learning_rates."
+            )
+        self.problems = self.problems or batch
+        final = self.losses(self.problems, rates[iteration])[f"loss@{self.settings.steps}"]
+        loss = final.mean().double().cpu()
+        if loss < self.best_loss:  # false for NaN
+            self.best_loss = loss
+            self.best_rate = torch.tensor(rates[iteration], dtype=torch.float64)
+        return self.best_loss
+
+    def losses(self, batch: QuadraticBatch, rate: float) -> dict[str, Tensor]:
+        """Run the optimiser with this learning rate: `loss@k` -> [T]."""
+        point = torch.empty_like(batch.start)
+        kind = self.settings.optimizer
+        # All of these act coordinate by coordinate, so one optimiser serves all problems at once.
+        optimizer: torch.optim.Optimizer
+        if kind == "adam":
+            optimizer = torch.optim.Adam([point], lr=rate)
+        elif kind == "rmsprop":
+            optimizer = torch.optim.RMSprop([point], lr=rate, alpha=0.99)
+        elif kind == "nag":
+            optimizer = torch.optim.SGD([point], lr=rate, momentum=0.9, nesterov=True)
+        else:
+            optimizer = torch.optim.SGD([point], lr=rate)
+
+        def update(x: Tensor, gradient: Tensor) -> Tensor:
+            point.copy_(x)
+            point.grad = gradient
+            optimizer.step()
+            return point
+
+        return run_optimizer(batch, update, self.settings.steps, self.settings.report_every)
+
+    def evaluate(self, batch: QuadraticBatch) -> dict[str, Tensor]:
+        """Run the optimiser with the best learning rate found: `loss@k` -> [T]."""
+        return self.losses(batch, float(self.best_rate))
+
+    def weights(self) -> dict[str, Tensor]:
+        """Give the learning rate and the final loss it had in the search."""
+        return {"learning_rate": self.best_rate, "search_loss": self.best_loss}
+
+    def load_weights(self, weights: dict[str, Tensor]) -> None:
+        """Take what `weights()` gave."""
+        self.best_rate, self.best_loss = weights["learning_rate"], weights["search_loss"]
+
+    def training_state(self) -> dict[str, Any]:
+        """Give the problems of the search."""
+        p = self.problems
+        if p is None:
+            return {}
+        return {"problems": {"matrix": p.matrix, "target": p.target, "start": p.start}}
+
+    def load_training_state(self, state: dict[str, Any]) -> None:
+        """Take what `training_state()` gave."""
+        if "problems" in state:
+            self.problems = QuadraticBatch(**state["problems"])
+
+    @classmethod
+    def metrics(cls, settings: TunedSettings) -> tuple[str, ...]:
+        """Name what `evaluate` gives."""
+        return metric_names(settings.steps, settings.report_every)
