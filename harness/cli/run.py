@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -66,8 +67,15 @@ def overrides(settings: list[str]) -> dict[str, object]:
     return {s.partition("=")[0].strip(): parse_value(s.partition("=")[2]) for s in settings}
 
 
+def _stop(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 def main(arguments: argparse.Namespace) -> int:
     """Run every variant and seed asked for; several go into processes side by side."""
+    # Also where a shell started us in the background, with interrupts ignored.
+    signal.signal(signal.SIGINT, _stop)
+    signal.signal(signal.SIGTERM, _stop)
     cell = find_cell(arguments.cell)
     changed = overrides(arguments.set)
     device = choose_device(arguments.device)

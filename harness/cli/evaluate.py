@@ -1,0 +1,101 @@
+"""`harness evaluate CELL --weights FILE`: test kept weights again, without training."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from torch import Tensor
+
+from harness.catalog import find_cell
+from harness.errors import HarnessError
+from harness.meta_gradient.engines import DEFAULT
+from harness.records.schema import Record, read_record
+from harness.run.budget import budget
+from harness.run.loop import summary, test
+from harness.run.plan import Plan, choose_device
+
+SUMMARY = "test kept weights again and compare with their record"
+EXAMPLES = (
+    "harness evaluate maml/sinusoid-5shot --weights "
+    "results/maml/sinusoid-5shot/maml/seed0-full-*/weights.safetensors",
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `evaluate`."""
+    parser.add_argument("cell", metavar="CELL", help="paper/cell, as `harness list` shows them")
+    parser.add_argument("--weights", type=Path, required=True, metavar="FILE")
+    parser.add_argument("--variant", metavar="V", help="where no record.json lies beside FILE")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    parser.add_argument("--format", choices=("table", "json"), default="table")
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Print each metric, beside the recorded one if there is a record; 1 if they differ."""
+    record = _record_beside(arguments.weights)
+    cell = find_cell(arguments.cell)
+    if record is not None and f"{record.paper}/{record.cell}" != cell.key:
+        raise HarnessError(
+            f"{arguments.weights} belongs to {record.paper}/{record.cell}, not to {cell.key}."
+        )
+    name = record.variant if record else arguments.variant or next(iter(cell.variants))
+    changed = _differences(record, cell.variant(name).protocol()) if record else {}
+    variant = cell.variant(name, changed)
+    length = budget(record.budget if record else "full", variant.training, variant.testing)
+    device = choose_device(arguments.device)
+    plan = Plan(variant, variant, 0, length, DEFAULT, device, Path(), Path())
+    tasks = plan.tasks()
+    method = plan.method(tasks)
+    method.load_weights(_read_weights(arguments.weights, device.type))
+    found = {k: summary(v) for k, v in test(plan, method, tasks).items()}
+    recorded = record.metrics if record else {}
+    same = all(found.get(k) == v for k, v in recorded.items())
+    if arguments.format == "json":
+        rows = [
+            {
+                "metric": k,
+                "mean": m.mean,
+                "ci95": m.ci95,
+                "tasks": m.n,
+                "recorded": recorded[k].mean if k in recorded else None,
+            }
+            for k, m in found.items()
+        ]
+        print(json.dumps(rows, indent=1))
+    else:
+        print(f"{variant.key}, {length.test_tasks} test tasks, {device.type}")
+        for k, m in found.items():
+            beside = f"  recorded {recorded[k].mean!r}" if k in recorded else ""
+            print(f"  {k:<14} {m.mean!r} ± {m.ci95:.3g}{beside}")
+        if record:
+            print("exactly as recorded" if same else "NOT as recorded")
+    return 0 if same else 1
+
+
+def _record_beside(weights: Path) -> Record | None:
+    path = weights.parent / "record.json"
+    return read_record(path) if path.exists() else None
+
+
+def _differences(record: Record, published: dict[str, dict[str, object]]) -> dict[str, object]:
+    """Give the switches of the record that differ from the cell's, as overrides."""
+    return {
+        f"{section}.{k}": value
+        for section in ("tasks", "method", "training", "testing")
+        for k, value in record.protocol[section].items()
+        if published[section].get(k) != value
+    }
+
+
+def _read_weights(path: Path, device: str) -> dict[str, Tensor]:
+    from safetensors.torch import load_file
+
+    if not path.is_file():
+        raise HarnessError(f"found no file {path}, wanted weights in safetensors form.")
+    try:
+        found: dict[str, Tensor] = load_file(path, device=device)
+    except Exception as e:  # safetensors has its own error types for each kind of damage
+        raise HarnessError(f"{path} is not a readable safetensors file: {e}.") from None
+    return found

@@ -1,0 +1,38 @@
+"""`harness list`: papers, cells, variants; a published number, the measured one, the verdict."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+SUMMARY = "list papers and cells with what is published, measured and found"
+EXAMPLES = ("harness list", "harness list maml")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `list`."""
+    parser.add_argument("cells", nargs="*", metavar="CELL", help="paper or paper/cell (all)")
+    parser.add_argument("--results", type=Path, default=Path("results"), help="folder of records")
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Print a line for each variant of each cell, with the first number printed for it."""
+    from harness.compare.numbers import number, published
+    from harness.compare.rows import collect
+
+    found = collect(arguments.results, arguments.cells)
+    table = [("cell", "variant", "metric", "published", "measured", "budget", "verdict")]
+    for cell in found.cells:
+        rows = [r for r in found.rows if (r.paper, r.cell) == (cell.paper, cell.name)]
+        for variant in cell.variants:
+            row = next((r for r in rows if r.variant == variant), None)
+            words = ("", "", "", "", "not run")
+            if row is not None:
+                said = published(row.metric, row.published, row.published_interval)
+                measured = number(row.metric, row.measured)
+                words = (row.metric, said or "-", measured or "-", row.budget or "-", row.verdict)
+            table.append((cell.key, variant, *words))
+    widths = [max(len(line[i]) for line in table) for i in range(len(table[0]))]
+    for line in table:
+        print("  ".join(w.ljust(n) for w, n in zip(line, widths, strict=True)).rstrip())
+    return 0

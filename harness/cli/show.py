@@ -1,0 +1,95 @@
+"""`harness show CELL`: published lines, every protocol switch, expected cost, the command."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from harness.catalog import SECTIONS, Cell, Variant, find_cell
+from harness.errors import HarnessError
+
+SUMMARY = "show a cell: published lines with source, every switch, expected time and memory"
+EXAMPLES = (
+    "harness show maml/sinusoid-5shot",
+    "harness show maml/omniglot-5way-1shot --no-measure",
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `show`."""
+    parser.add_argument("cell", metavar="CELL", help="paper/cell, as `harness list` shows them")
+    parser.add_argument("--variant", metavar="V", help="one variant only")
+    parser.add_argument(
+        "--no-measure", action="store_true", help="do not time a few training steps here"
+    )
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Print all that is known of a cell before it is run."""
+    cell = find_cell(arguments.cell)
+    names = [arguments.variant] if arguments.variant else list(cell.variants)
+    variants = [cell.variant(name) for name in names]
+    print(f"{cell.key}: {cell.title}\n")
+    _print_published(cell)
+    _print_switches(variants)
+    if not arguments.no_measure:
+        _print_cost(variants, arguments.device)
+    print("command:")
+    for v in variants:
+        print(f"  harness run {cell.key} --variant {v.name}")
+    return 0
+
+
+def _print_published(cell: Cell) -> None:
+    print("published:" if cell.published else "published: nothing for this cell")
+    for line in cell.published:
+        value = f"{line.value:g}" + (f" ± {line.interval:g}" if line.interval else "")
+        who = ", ".join(line.variants) or "context"
+        print(f"  {line.metric} = {value} ({line.interval_kind}) for {who}")
+        note = f"; {line.note}" if line.note else ""
+        print(f"    {line.table}, {line.source}; confidence {line.confidence}{note}")
+    print()
+
+
+def _print_switches(variants: list[Variant]) -> None:
+    """Print switches that all variants share once, and the others by variant."""
+    protocols = [v.protocol() for v in variants]
+    print("switches:")
+    for section in SECTIONS:
+        names = list(dict.fromkeys(k for p in protocols for k in p[section]))
+        for name in names:
+            values = [p[section].get(name) for p in protocols]
+            if all(v == values[0] for v in values):
+                print(f"  {section}.{name} = {_text(values[0])}")
+                continue
+            print(f"  {section}.{name}:")
+            for v, value in zip(variants, values, strict=True):
+                if value is not None:
+                    print(f"    {v.name}: {_text(value)}")
+    print()
+
+
+def _print_cost(variants: list[Variant], device: str) -> None:
+    from harness.measure.estimate import estimate
+    from harness.run.progress import duration
+
+    print("expected here, at full budget (a few steps timed just now):")
+    for v in variants:
+        try:
+            found = estimate(v, device)
+        except HarnessError as e:
+            print(f"  {v.name}: not measured: {e}")
+            continue
+        print(
+            f"  {v.name}: {duration(found.train_seconds)} of training "
+            f"({1000 * found.seconds_per_step:.3g} ms a step), {found.device}, "
+            f"{found.peak_bytes / 2**20:.0f} MiB at the peak so far"
+        )
+    print()
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return f'"{value}"' if isinstance(value, str) else str(value)
