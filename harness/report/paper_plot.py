@@ -24,10 +24,12 @@ def plot_against_paper(cell: Cell, rows: list[Row], stem: Path) -> list[Path]:
     paths = []
     for name in sorted({r.metric.split("@")[0] for r in both}):
         own = [r for r in both if r.metric.split("@")[0] == name]
-        made, axes = figure(height_inches=1.6 + 0.45 * len(own))
+        made, [axes] = figure(height_inches=1.6 + 0.45 * len(own))
         for y, row in enumerate(own):
             _draw(axes, y, row)
         axes.set_yticks(range(len(own)), [_label(r) for r in own], fontsize=8)
+        axes.use_sticky_edges = False  # the band must not end at the frame
+        axes.autoscale_view()
         axes.set_ylim(len(own) - 0.4, -0.6)
         axes.set_xlabel(axis_label(name))
         axes.set_title(cell.title, fontsize=10)
@@ -56,8 +58,16 @@ def _draw(axes: Any, y: int, row: Row) -> None:
     bar(row.published, y - 0.16, xerr=row.published_interval, label="paper", ls="none", **paper)
     ours = {"color": COLOURS[0], "ls": "none", "zorder": 3}
     if row.seed_interval is not None:
-        bar(row.measured, y + 0.12, xerr=row.seed_interval, lw=1, capsize=4, label="seeds", **ours)
-    bar(row.measured, y + 0.12, xerr=row.task_interval, lw=3, label="tasks", **ours)
+        bar(
+            row.measured,
+            y + 0.12,
+            xerr=row.seed_interval,
+            lw=1,
+            capsize=4,
+            label="95 % over seeds",
+            **ours,
+        )
+    bar(row.measured, y + 0.12, xerr=row.task_interval, lw=3, label="95 % over tasks", **ours)
     hollow = row.verdict == "not comparable"
     axes.plot(
         row.measured,

@@ -15,11 +15,14 @@ from harness.report.style import PAPER_COLOUR, figure, look, save
 
 
 def plot_test_steps(cell: Cell, groups: list[Group], stem: Path) -> list[Path]:
-    """Draw each metric that has two test steps or more: a line a variant, 95 % error bars."""
+    """Draw each metric that has two test steps or more: a line a variant, a cross a paper's number.
+
+    The bars are 95 % intervals over tasks and seeds.
+    """
     names = {name for g in groups for name, found in steps(g.metrics).items() if len(found) > 1}
     paths = []
     for name in sorted(names):
-        made, axes = figure()
+        made, [axes] = figure()
         for i, group in enumerate(groups):
             means = {
                 step: mean_estimate(scores)
@@ -31,13 +34,13 @@ def plot_test_steps(cell: Cell, groups: list[Group], stem: Path) -> list[Path]:
                     list(means),
                     [m.value for m in means.values()],
                     [m.half_width() for m in means.values()],
-                    label=f"{group.variant} ({len(group.finished)} seeds, budget {group.budget})",
+                    label=_label(group),
                     capsize=3,
                     markersize=4,
                     **look(i),
                 )
-        _published(axes, cell, name)
-        axes.set_xlabel("gradient steps at test")
+        _published(axes, cell, name, [g.variant for g in groups])
+        axes.set_xlabel("steps at test")
         axes.set_ylabel(axis_label(name))
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.set_title(f"{cell.title} (bars: 95 % interval)", fontsize=10)
@@ -56,20 +59,30 @@ def steps(metrics: list[str]) -> dict[str, dict[int, str]]:
     return found
 
 
-def _published(axes: Any, cell: Cell, name: str) -> None:
-    label = "paper"
-    for i, line in enumerate(cell.published):
+def _published(axes: Any, cell: Cell, name: str, drawn: list[str]) -> None:
+    labelled = set()
+    for line in cell.published:
         step = steps([line.metric]).get(name)
+        # A published point has the colour of the variant that answers to it, if it is one alone.
+        own = [v for v in line.variants if v in drawn]
+        label = f"paper, {own[0]}" if len(own) == 1 else "paper"
         if step:
             axes.errorbar(
                 list(step),
                 [line.value],
                 None if line.interval is None else [line.interval],
-                color=PAPER_COLOUR,
+                color=look(drawn.index(own[0]))["color"] if len(own) == 1 else PAPER_COLOUR,
                 marker="x",
+                markersize=9,
+                markeredgewidth=2,
                 linestyle="none",
                 capsize=3,
                 zorder=5,
-                label=label,
+                label=None if label in labelled else label,
             )
-            label = f"_paper {i}"  # a leading underscore keeps it out of the legend
+            labelled.add(label)
+
+
+def _label(group: Group) -> str:
+    count = len(group.finished)
+    return f"{group.variant} ({count} seed{'s' * (count > 1)}, budget {group.budget})"

@@ -23,8 +23,9 @@ def look(i: int) -> dict[str, Any]:
     }
 
 
-def figure(width_inches: float = 6.4, height_inches: float = 4.0) -> tuple[Any, Any]:
-    """Give a matplotlib figure and its axes, outside pyplot's global state (Agg)."""
+def figure(height_inches: float = 4.0, panels: int = 1) -> tuple[Any, list[Any]]:
+    """Give a matplotlib figure, 6.4 inches wide, outside pyplot's global state (drawn by Agg), and
+    its panels, one above the other with the same x axis."""
     try:
         from matplotlib.figure import Figure
     except ImportError:
@@ -32,10 +33,11 @@ def figure(width_inches: float = 6.4, height_inches: float = 4.0) -> tuple[Any, 
             "found no matplotlib, wanted it for plots; "
             "run `pip install 'metalearning-replications[plots]'`."
         ) from None
-    made = Figure(figsize=(width_inches, height_inches), layout="constrained")
-    axes = made.subplots()
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(alpha=0.25, linewidth=0.6)
+    made = Figure(figsize=(6.4, height_inches), layout="constrained")
+    axes = list(made.subplots(panels, 1, sharex=True, squeeze=False)[:, 0])
+    for panel in axes:
+        panel.spines[["top", "right"]].set_visible(False)
+        panel.grid(alpha=0.25, linewidth=0.6)
     return made, axes
 
 

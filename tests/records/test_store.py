@@ -1,0 +1,145 @@
+import dataclasses
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.errors import HarnessError
+from harness.records import store
+from harness.records.store import find_records, record_folder, verify_files, write_record
+from tests.toy_paper import ToyPaper, draws
+
+FILES = {"scores.csv": b"task,accuracy\n0,1.0\n", "curve.csv": b""}
+
+
+@pytest.fixture
+def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ToyPaper:
+    made = ToyPaper(tmp_path)
+    monkeypatch.setenv("HARNESS_REPLICATIONS", str(made.replications))
+    return made
+
+
+def test_a_record_lies_where_the_schema_says(toy: ToyPaper) -> None:
+    record = toy.record(seed=3, budget="0.1")
+    folder = write_record(toy.results, record, FILES)
+    name = f"seed3-0.1-{record.config_digest[:8]}"
+    assert folder == toy.results / "toy/images/plain" / name == record_folder(toy.results, record)
+    assert sorted(p.name for p in folder.iterdir()) == ["curve.csv", "record.json", "scores.csv"]
+    assert verify_files(folder).files == store.file_digests(FILES)
+
+
+def test_scores_and_curve_are_read_back(toy: ToyPaper) -> None:
+    x = draws(95, 4)
+    toy.add({"accuracy": x})
+    [found] = find_records(toy.results)
+    np.testing.assert_array_equal(found.scores["accuracy"], x)
+    assert [p.iteration for p in found.curve] == [0, 500, 1000]
+
+
+def test_records_are_found_in_order(toy: ToyPaper) -> None:
+    for seed in (10, 2):
+        toy.add({"accuracy": draws(95, 4)}, seed=seed)
+    toy.add({"accuracy": draws(95, 4)}, variant="fancy")
+    found = [(s.record.variant, s.record.seed) for s in find_records(toy.results)]
+    assert found == [("fancy", 0), ("plain", 2), ("plain", 10)]
+
+
+def test_an_equal_rerun_keeps_the_old_record(toy: ToyPaper) -> None:
+    record = toy.record()
+    first = write_record(toy.results, record, FILES)
+    before = (first / "record.json").read_bytes()
+    again = dataclasses.replace(record, measurement={"train_seconds": 3.0})
+    assert write_record(toy.results, again, FILES) == first
+    assert (first / "record.json").read_bytes() == before
+
+
+def test_a_different_result_is_refused(toy: ToyPaper) -> None:
+    record = toy.record()
+    folder = write_record(toy.results, record, FILES)
+    before = (folder / "record.json").read_bytes()
+    with pytest.raises(HarnessError, match="another result stands there"):
+        write_record(toy.results, record, {**FILES, "scores.csv": b"other"})
+    assert (folder / "record.json").read_bytes() == before
+
+
+def test_a_damaged_record_is_not_taken_for_an_equal_one(toy: ToyPaper) -> None:
+    folder = write_record(toy.results, toy.record(), FILES)
+    (folder / "scores.csv").write_bytes(b"edited")
+    with pytest.raises(HarnessError, match=r"not the record's.*Move .* away"):
+        write_record(toy.results, toy.record(), FILES)
+
+
+def test_an_edited_record_is_refused(toy: ToyPaper) -> None:
+    path = toy.add({"accuracy": draws(95, 4)}) / "record.json"
+    raw = json.loads(path.read_text())
+    raw["metrics"]["accuracy"]["mean"] = 99.9
+    path.write_text(json.dumps(raw))
+    with pytest.raises(HarnessError, match="changed after the run"):
+        find_records(toy.results)
+
+
+def test_edited_and_missing_files_are_refused(toy: ToyPaper) -> None:
+    folder = toy.add({"accuracy": draws(95, 4)})
+    (folder / "scores.csv").write_text("task,accuracy\n0,100.0\n")
+    [found] = find_records(toy.results)
+    with pytest.raises(HarnessError, match=r"scores.csv: its sha256 is not the record's"):
+        _ = found.scores
+    (folder / "scores.csv").unlink()
+    with pytest.raises(HarnessError, match="names this file, but"):
+        verify_files(folder)
+
+
+def test_a_record_in_the_wrong_folder_is_refused(toy: ToyPaper) -> None:
+    folder = toy.add({"accuracy": draws(95, 4)})
+    other = folder.parent.with_name("fancy")
+    other.mkdir()
+    folder.rename(other / folder.name)
+    with pytest.raises(HarnessError, match="found a record of toy/images/plain"):
+        find_records(toy.results)
+
+
+def test_a_killed_write_leaves_no_record(toy: ToyPaper, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(descriptor: int) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as m:
+        m.setattr(os, "fsync", killed)
+        with pytest.raises(KeyboardInterrupt):
+            write_record(toy.results, toy.record(), FILES)
+    assert find_records(toy.results) == []
+    # What a power cut leaves behind is hidden, and no record.
+    folder = write_record(toy.results, toy.record(), FILES)
+    folder.rename(folder.with_name(".partial-" + folder.name))
+    assert find_records(toy.results) == []
+    assert write_record(toy.results, toy.record(), FILES) == folder
+
+
+def test_a_race_ends_with_one_record(toy: ToyPaper, monkeypatch: pytest.MonkeyPatch) -> None:
+    rename = Path.rename
+
+    def late(self: Path, target: Path) -> Path:
+        monkeypatch.setattr(Path, "rename", rename)
+        write_record(toy.results, toy.record(), FILES)
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", late)
+    folder = write_record(toy.results, toy.record(), FILES)
+    assert [p.name for p in folder.parent.iterdir()] == [folder.name]
+
+
+@pytest.mark.parametrize("name", ["record.json", "../x", ".hidden", "a/b"])
+def test_file_names_stay_in_the_folder(toy: ToyPaper, name: str) -> None:
+    with pytest.raises(HarnessError, match="plain name"):
+        write_record(toy.results, toy.record(), {name: b""})
+
+
+def test_folder_names_stay_in_the_results(toy: ToyPaper) -> None:
+    record = dataclasses.replace(toy.record(), variant="..")
+    with pytest.raises(HarnessError, match="a name that a folder can have"):
+        write_record(toy.results, record, {})
+
+
+def test_no_results_folder_is_no_records(tmp_path: Path) -> None:
+    assert find_records(tmp_path / "results") == []
