@@ -3,8 +3,6 @@
 import subprocess
 import sys
 
-import pytest
-
 SCRIPT = """
 import sys
 
@@ -17,6 +15,12 @@ class Blocked:
 
 sys.meta_path.insert(0, Blocked())
 from importlib import import_module
+for name in EXTRAS:
+    try:
+        import_module(name)
+    except ModuleNotFoundError:
+        continue
+    raise SystemExit(f"{name} was not blocked")
 from harness.tasks.registry import _SOURCES
 for name in sys.argv[1].split():
     import_module(name)
@@ -52,23 +56,15 @@ def test_the_core_imports_without_the_extras():
     assert done.returncode == 0, done.stderr
 
 
-def test_the_block_blocks():
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, "scipy.stats"], capture_output=True, text=True
-    )
-    assert "'scipy' (blocked)" in done.stderr
-
-
-@pytest.mark.parametrize("verb", ["env", "new", "check"])
-def test_one_verb_loads_one_module(verb):
+def test_one_verb_loads_one_module():
     script = (
         "import sys; from harness.cli.main import main\n"
-        "try: main([sys.argv[1], '--help'])\n"
+        "try: main(['new', '--help'])\n"
         "except SystemExit: pass\n"
         "print('loaded', *sorted(m for m in sys.modules if m.startswith('harness.cli.')))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script, verb], capture_output=True, text=True, check=True
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     loaded = done.stdout.splitlines()[-1].split()[1:]
-    assert loaded == sorted(["harness.cli.main", f"harness.cli.{verb}"])
+    assert loaded == ["harness.cli.main", "harness.cli.new"]
