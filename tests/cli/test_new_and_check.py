@@ -1,0 +1,164 @@
+"""The scaffold passes the contract, and each broken clause is one line that says what to do."""
+
+import subprocess
+import sys
+
+import pytest
+
+from harness.cli import check
+from harness.cli import main as cli
+from harness.paper_contract import FILES
+
+
+@pytest.fixture
+def demo(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("HARNESS_REPLICATIONS", str(tmp_path))
+    assert cli.main(["new", "demo"]) == 0
+    capsys.readouterr()
+    return tmp_path / "demo"
+
+
+def checked(capsys, *words):
+    status = cli.main(["check", "demo", *words])
+    return status, capsys.readouterr().out.splitlines()
+
+
+def change(path, old, new):
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+def test_new_says_how_many_lines_and_what_is_next(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("HARNESS_REPLICATIONS", str(tmp_path / "replications"))
+    assert cli.main(["new", "meta_sgd"]) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert out[-1] == "harness check meta_sgd"
+    folder = tmp_path / "replications" / "meta_sgd"
+    assert {p.name for p in folder.iterdir()} == {*FILES, "test_meta_sgd.py"}
+    assert "PAPER" not in "".join(p.read_text() for p in folder.iterdir())
+
+
+@pytest.mark.parametrize("name", ["De-mo", "1st", "../demo", "", "a b", "maml/x"])
+def test_new_refuses_names_that_are_no_folder_names(tmp_path, monkeypatch, capsys, name):
+    monkeypatch.setenv("HARNESS_REPLICATIONS", str(tmp_path))
+    assert cli.main(["new", name]) == 2
+    assert f"found name {name!r}, wanted lower-case letters" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_new_overwrites_nothing(demo, capsys):
+    (demo / "method.py").write_text("mine\n")
+    assert cli.main(["new", "demo"]) == 2
+    assert "is there already and is not overwritten; run `harness" in capsys.readouterr().err
+    assert (demo / "method.py").read_text() == "mine\n"
+
+
+def test_the_scaffold_passes(demo, capsys):
+    status, lines = checked(capsys)
+    assert status == 0, lines
+    assert any("smoke run demo/sinusoid-10shot/kernel-mean: 3 iterations" in s for s in lines)
+    assert lines[-1].endswith(", 0 failed")
+    warned = [s for s in lines if s.startswith("warning")]
+    assert any("EXAMPLE" in s for s in warned), "what is left of the scaffold is said"
+
+
+def test_the_tests_of_the_scaffold_pass(demo):
+    # In a process of its own: it is a test run inside a test run.
+    words = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", str(demo)]
+    done = subprocess.run([sys.executable, *words], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "2 passed" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "line"),
+    [
+        ("paper.toml", "year = 2026", 'year = "x"', "FAILED  paper.toml:"),
+        ("paper.toml", "patience = 0\n", "", "'patience' is not set"),
+        ("published.csv", ",low,", ",none,", "FAILED  paper.toml:"),
+        ("published.csv", ",,mse@0,", ",kernel-mean,mse@1,", "found metric 'mse@1' for variant"),
+        ("README.md", "## Claim", "## What", "wanted a section with 'claim'"),
+        ("README.md", "## Cost", "## What", "wanted a section with 'cost'"),
+        ("README.md", "\n1. EXAMPLE", "\n- EXAMPLE", "wanted the departures as a numbered list"),
+        ("README.md", "results:end demo", "results:end", "<!-- results:end demo --> around"),
+        ("method.py", '("mse@0",)', "()", "metrics() of 'kernel-mean' names none"),
+        ("method.py", "import math", "import replications.maml", "wanted imports from harness"),
+        ("method.py", "import math", "import maths", "method.py: ModuleNotFoundError:"),
+        ("paper.toml", "validate_every = 0", "validate_every = 9", "gives mse@0"),
+    ],
+)
+def test_a_broken_clause_is_one_line(demo, capsys, name, old, new, line):
+    change(demo / name, old, new)
+    status, lines = checked(capsys, "--no-runs")
+    found = [s for s in lines if line in s]
+    assert len(found) == 1, lines
+    assert status == int(not found[0].startswith("passed"))
+
+
+def test_a_validation_metric_must_be_one_that_is_given(demo, capsys):
+    change(demo / "paper.toml", "validate_every = 0", "validate_every = 9")
+    change(demo / "paper.toml", '"mse@0"', '"accuracy"')
+    status, lines = checked(capsys, "--no-runs")
+    assert status == 1
+    assert any("validation_metric 'accuracy' is not one of mse@0." in s for s in lines)
+
+
+@pytest.mark.parametrize("name", [*FILES, "test_demo.py"])
+def test_a_missing_file_is_named(demo, capsys, name):
+    (demo / name).unlink()
+    status, lines = checked(capsys, "--no-runs")
+    assert status == 1
+    assert f"FAILED  file {name}: wanted {demo / name}." in lines
+
+
+def test_a_long_method_is_a_warning(demo, capsys):
+    path = demo / "method.py"
+    path.write_text(path.read_text() + "# more\n" * 200)
+    status, lines = checked(capsys, "--no-runs")
+    assert status == 0
+    assert "warning method.py: 290 lines; aim for at most 250." in lines
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("nearness @ batch.support_y", "nearness @ batch.suport_y", "AttributeError: "),
+        ('return ("mse@0",)', 'return ("mse@1",)', "metrics() names mse@1, evaluate gave mse@0."),
+        (
+            "square().mean((1, 2))}",
+            "square().mean((1, 2)) * math.nan}",
+            "wanted finite metrics, found mse@0.",
+        ),
+        ("loss.detach()", "loss.detach() * math.nan", "diverged: "),
+    ],
+)
+def test_a_method_that_does_not_run_is_a_finding(demo, capsys, old, new, expected):
+    change(demo / "method.py", old, new)
+    status, lines = checked(capsys)
+    assert status == 1
+    assert any("FAILED  smoke run" in s and expected in s for s in lines), lines
+
+
+def test_data_that_is_not_at_hand_is_a_warning(demo, capsys, monkeypatch):
+    from harness.errors import HarnessError
+    from harness.tasks.sinusoids import Sinusoids
+
+    def missing(*arguments):
+        raise HarnessError("found no images; run `harness data fetch images`.")
+
+    monkeypatch.setattr(Sinusoids, "__init__", missing)
+    status, lines = checked(capsys)
+    assert status == 0
+    assert any("warning smoke run" in s and "not run: found no images" in s for s in lines)
+
+
+def test_an_unknown_paper_is_answered(demo, capsys):
+    assert cli.main(["check", "dem"]) == 2
+    error = capsys.readouterr().err
+    assert "(did you mean 'demo'?)" in error
+    assert "run `harness new dem` to make it" in error
+
+
+def test_examples_are_command_lines():
+    assert all(line.startswith("harness check ") for line in check.EXAMPLES)

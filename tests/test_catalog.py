@@ -1,0 +1,149 @@
+"""A paper folder read into typed objects, and each way it can be wrong in one sentence."""
+
+import pytest
+
+from harness.catalog import find_cell, method_class, papers, read_paper, replications_folder
+from harness.cli import main as cli
+from harness.errors import HarnessError
+
+CELL = "demo/sinusoid-10shot"
+
+
+@pytest.fixture
+def demo(tmp_path, monkeypatch, capsys):
+    """The scaffold: a right paper to be made wrong."""
+    monkeypatch.setenv("HARNESS_REPLICATIONS", str(tmp_path))
+    assert cli.main(["new", "demo"]) == 0
+    capsys.readouterr()
+    return tmp_path / "demo"
+
+
+def change(path, old, new):
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+def sentence(function, *arguments):
+    with pytest.raises(HarnessError) as caught:
+        function(*arguments)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_a_variant_has_every_switch(demo):
+    variant = find_cell(CELL).variant("kernel-mean")
+    assert variant.key == f"{CELL}/kernel-mean"
+    assert variant.protocol()["training"]["iterations"] == 500
+    assert variant.protocol()["algorithm"] == "kernel-mean"
+    assert variant.tasks.train_shots == 10
+
+
+def test_overrides_change_one_switch(demo):
+    cell = find_cell(CELL)
+    changed = cell.variant("kernel-mean", {"training.iterations": 7}).protocol()
+    usual = cell.variant("kernel-mean").protocol()
+    assert changed["training"].pop("iterations") == 7
+    assert usual["training"].pop("iterations") == 500
+    assert changed == usual
+
+
+@pytest.mark.parametrize(
+    ("overrides", "expected"),
+    [
+        ({"training.iteration": 7}, "--set: found switch 'training.iteration' (did you mean"),
+        ({"iterations": 7}, "--set: found switch 'iterations'"),
+        ({"training.iterations": "7"}, f"{CELL}/kernel-mean: training.iterations: found '7' (str)"),
+    ],
+)
+def test_wrong_overrides(demo, overrides, expected):
+    assert sentence(find_cell(CELL).variant, "kernel-mean", overrides).startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("iterations = 500", 'iterations = "500"', "iterations: found '500' (str), wanted int."),
+        ("meta_batch = 16", "meta_batch = 1.5", "meta_batch: found 1.5 (float), wanted int."),
+        ("meta_batch = 16\n", "", "training: switch 'meta_batch' is not set; every switch"),
+        ("meta_batch", "metabatch", "unknown switch 'metabatch' (did you mean 'meta_batch'?)"),
+        ("start_width", "width", "method: unknown switch 'width'"),
+        ('"last"', '"lats"', "found 'lats' (did you mean 'last'?); wanted one of"),
+        ('"sinusoids"', '"sinusoid"', "found task source 'sinusoid' (did you mean 'sinusoids'?)"),
+        ('"kernel-mean"', '"kernel-men"', "found algorithm 'kernel-men' (did you mean 'kernel-m"),
+        ('task_source = "sinusoids"\n', "", "task_source is not set; every variant needs it."),
+    ],
+)
+def test_a_variant_that_does_not_resolve(demo, old, new, expected):
+    change(demo / "paper.toml", old, new)
+    assert expected in sentence(find_cell(CELL).variant, "kernel-mean")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("year = 2026", 'year = "2026"', "[paper] year: found '2026', wanted int."),
+        ("year = 2026\n", "", "[paper] year: found None, wanted int."),
+        ("[paper]", "[paper", "not valid TOML"),
+        ("algorithm =", "algoritm =", "unknown key 'algoritm' (did you mean 'algorithm'?)"),
+        ("algorithm =", 'bases = ["images"]\nalgorithm =', "found base 'images', not defined."),
+        ("10shot.method]", "10shot.metod]", "unknown key 'metod' (did you mean 'method'?)"),
+    ],
+)
+def test_a_paper_that_does_not_read(demo, old, new, expected):
+    change(demo / "paper.toml", old, new)
+    assert expected in sentence(read_paper, demo)
+
+
+def test_a_cell_without_variants(demo):
+    path = demo / "paper.toml"
+    path.write_text(path.read_text().split("[cells.sinusoid-10shot.variants")[0])
+    assert sentence(read_paper, demo).endswith("wanted at least one variant.")
+
+
+def test_bases_are_merged_in_order(demo):
+    path = demo / "paper.toml"
+    change(path, "learning_rate = 0.01\n", "")
+    change(path, "start_width = 3.0\n", "")
+    path.write_text(
+        path.read_text()
+        + '[cells.sinusoid-10shot.variants.wide]\nbases = ["fast", "wide"]\n'
+        + "[cells.sinusoid-10shot.variants.own]\n"
+        + 'bases = ["fast", "wide"]\nmethod = { start_width = 4.0 }\n'
+        + "[bases.fast]\nmethod = { learning_rate = 0.1, start_width = 1.0 }\n"
+        + "[bases.wide]\nmethod = { start_width = 9.0 }\n"
+    )
+    cell = find_cell(CELL)
+    assert cell.variant("wide").protocol()["method"] == {"learning_rate": 0.1, "start_width": 9.0}
+    assert cell.variant("own").protocol()["method"] == {"learning_rate": 0.1, "start_width": 4.0}
+    assert "switch 'learning_rate' is not set" in sentence(cell.variant, "kernel-mean")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("sinusoid-10shot,,", "sinusoid-5shot,,", "found cell 'sinusoid-5shot' (did you mean"),
+        ("10shot,,", "10shot,kernel,", "found variant 'kernel'; wanted some of kernel-mean."),
+        (",EXAMPLE: replace this whole line,", ",,", "a published line needs its source"),
+    ],
+)
+def test_published_lines_must_fit_the_cells(demo, old, new, expected):
+    change(demo / "published.csv", old, new)
+    assert expected in sentence(read_paper, demo)
+
+
+def test_unknown_names_are_answered_with_the_nearest(demo):
+    assert "(did you mean 'demo/sinusoid-10shot'?)" in sentence(find_cell, "demo/sinusoid-5shot")
+    assert "wanted one of kernel-mean." in sentence(find_cell(CELL).variant, "plain")
+    assert "wanted one of kernel-mean." in sentence(method_class, "demo", "plain")
+
+
+def test_a_paper_without_method(demo):
+    (demo / "method.py").unlink()
+    assert "a paper folder needs one." in sentence(find_cell(CELL).variant, "kernel-mean")
+
+
+def test_no_folder_of_papers(tmp_path, monkeypatch):
+    assert "set HARNESS_REPLICATIONS." in sentence(papers, tmp_path / "none")
+    monkeypatch.delenv("HARNESS_REPLICATIONS", raising=False)
+    assert replications_folder().name == "replications"

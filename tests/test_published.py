@@ -1,0 +1,81 @@
+"""Published lines: a number without its source does not come in."""
+
+import pytest
+
+from harness.errors import HarnessError
+from harness.published import COLUMNS, read_published
+
+RIGHT = {
+    "cell": "images",
+    "variants": "plain fancy",
+    "metric": "accuracy",
+    "value": "98.7",
+    "interval": "0.4",
+    "interval_kind": "95% CI over test tasks",
+    "episodes": "600",
+    "table": "Table 1",
+    "source": "Doe and Roe 2020",
+    "confidence": "high",
+    "note": "",
+}
+
+
+def write(folder, **change):
+    path = folder / "published.csv"
+    row = RIGHT | change
+    path.write_text(",".join(COLUMNS) + "\n" + ",".join(row[c] for c in COLUMNS) + "\n")
+    return path
+
+
+def test_a_right_line_is_read(tmp_path):
+    (line,) = read_published(write(tmp_path), "toy")
+    assert (line.paper, line.cell, line.variants) == ("toy", "images", ("plain", "fancy"))
+    assert (line.value, line.interval, line.episodes) == (98.7, 0.4, 600)
+
+
+def test_what_a_paper_does_not_report_is_none(tmp_path):
+    (line,) = read_published(write(tmp_path, interval="", episodes="", variants=""), "toy")
+    assert (line.interval, line.episodes, line.variants) == (None, None, ())
+
+
+@pytest.mark.parametrize(
+    "needed", ["cell", "metric", "value", "interval_kind", "table", "source", "confidence"]
+)
+def test_a_line_needs_its_parts(tmp_path, needed):
+    path = write(tmp_path, **{needed: " "})
+    with pytest.raises(HarnessError) as caught:
+        read_published(path, "toy")
+    assert str(caught.value) == f"{path}:2: a published line needs its {needed}; found it empty."
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"confidence": "hihg"}, "found confidence 'hihg' (did you mean 'high'?); wanted one of"),
+        ({"value": "98,7"}, "wanted 11 columns; quote text that has commas."),
+        ({"value": "98.7%"}, "value: found '98.7%', wanted a number."),
+        ({"interval": "±0.4"}, "interval: found '±0.4', wanted a number."),
+        ({"episodes": "many"}, "episodes: found 'many', wanted a number."),
+    ],
+)
+def test_a_wrong_line_names_file_and_line(tmp_path, change, sentence):
+    path = write(tmp_path, **change)
+    with pytest.raises(HarnessError) as caught:
+        read_published(path, "toy")
+    assert str(caught.value).startswith(f"{path}:2: {sentence}")
+
+
+def test_a_wrong_header_is_shown(tmp_path):
+    path = tmp_path / "published.csv"
+    path.write_text("cell,value\nimages,98.7\n")
+    with pytest.raises(
+        HarnessError, match=r"published.csv:1: found columns cell,value; wanted cel"
+    ):
+        read_published(path, "toy")
+
+
+def test_a_short_line_is_refused(tmp_path):
+    path = tmp_path / "published.csv"
+    path.write_text(",".join(COLUMNS) + "\nimages,plain\n")
+    with pytest.raises(HarnessError, match=r":2: wanted 11 columns"):
+        read_published(path, "toy")
