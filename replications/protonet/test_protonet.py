@@ -155,7 +155,7 @@ def test_initial_weights_follow_torch() -> None:
 
 
 class _StepLR04:
-    """StepLR of torch 0.4, from its documented behaviour: after construction `last_epoch` is -1,
+    """StepLR of torch 0.4, after what its source does: after construction `last_epoch` is -1,
     and `step` raises it by one before it sets the rate."""
 
     def __init__(self, base: float, step_size: int, gamma: float) -> None:
