@@ -16,36 +16,50 @@ from torch import Tensor, nn
 BatchNormScale = Literal["one", "uniform"]
 
 
+class _Block(nn.Module):
+    """[B, C, H, W] → [B, filters, H // 2, W // 2]."""
+
+    def __init__(
+        self, channels: int, filters: int, scale: BatchNormScale, generator: torch.Generator
+    ) -> None:
+        super().__init__()
+        # Made without memory first: torch's own initialisation would use its global random state.
+        empty = nn.Conv2d(channels, filters, 3, padding=1, device="meta")
+        self.convolution = empty.to_empty(device="cpu")
+        self.norm = nn.BatchNorm2d(filters)
+        bound = 1 / math.sqrt(9 * channels)
+        with torch.no_grad():
+            self.convolution.weight.uniform_(-bound, bound, generator=generator)
+            assert self.convolution.bias is not None
+            self.convolution.bias.uniform_(-bound, bound, generator=generator)
+            if scale == "uniform":
+                self.norm.weight.uniform_(generator=generator)
+
+    def forward(self, x: Tensor, own_statistics: bool) -> Tensor:
+        x, norm = self.convolution(x), self.norm
+        if own_statistics:
+            x = F.batch_norm(x, None, None, norm.weight, norm.bias, training=True, eps=norm.eps)
+        else:
+            x = norm(x)
+        # ReLU and max commute; pooled first, ReLU has a quarter of the work.
+        return F.relu(F.max_pool2d(x, 2))
+
+
 class PooledConv4(nn.Module):
     """Embeds [B, C, H, W] as [B, filters * (H // 16) * (W // 16)].
 
     With 64 filters 28x28 gives 64 numbers and 84x84 gives 1600. Starts as torch's own layers do,
     but from `generator`: convolution weights and biases uniform within ±1/sqrt(9 * channels in)
-    (`kaiming_uniform_` with a = sqrt(5), the same numbers in torch 0.4 and today), batch-norm
-    shift 0 and scale `one` (torch >= 1.2) or `uniform` on [0, 1) (torch <= 1.1).
+    (`kaiming_uniform_` with a = sqrt(5), the same law in torch 0.4 and today), batch-norm shift 0
+    and scale `one` (torch from 1.2 on) or `uniform` on [0, 1) (torch up to 1.1).
     """
 
     def __init__(
-        self,
-        channels: int,
-        filters: int,
-        batch_norm_scale: BatchNormScale,
-        generator: torch.Generator,
+        self, channels: int, filters: int, scale: BatchNormScale, generator: torch.Generator
     ) -> None:
         super().__init__()
         inputs = (channels, filters, filters, filters)
-        # skip_init: torch's own initialisation would read its global random state.
-        self.convolutions = nn.ModuleList(
-            nn.utils.skip_init(nn.Conv2d, n, filters, 3, padding=1) for n in inputs
-        )
-        self.norms = nn.ModuleList(nn.BatchNorm2d(filters) for _ in inputs)
-        with torch.no_grad():
-            for n, convolution, norm in zip(inputs, self.convolutions, self.norms, strict=True):
-                bound = 1 / math.sqrt(9 * n)
-                convolution.weight.uniform_(-bound, bound, generator=generator)
-                convolution.bias.uniform_(-bound, bound, generator=generator)
-                if batch_norm_scale == "uniform":
-                    norm.weight.uniform_(generator=generator)
+        self.blocks = nn.ModuleList(_Block(n, filters, scale, generator) for n in inputs)
         # The same numbers in another order in memory: a third less time on a CPU.
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -57,12 +71,6 @@ class PooledConv4(nn.Module):
         images, running ones untouched (transductive testing).
         """
         x = images.contiguous(memory_format=torch.channels_last)
-        for convolution, norm in zip(self.convolutions, self.norms, strict=True):
-            x = convolution(x)
-            if own_statistics:
-                x = F.batch_norm(x, None, None, norm.weight, norm.bias, training=True, eps=norm.eps)
-            else:
-                x = norm(x)
-            # ReLU and max commute; pooled first, ReLU has a quarter of the work.
-            x = F.relu(F.max_pool2d(x, 2))
+        for block in self.blocks:
+            x = block(x, own_statistics)
         return x.flatten(1)

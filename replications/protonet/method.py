@@ -38,7 +38,7 @@ class ProtoNetSettings:
 
 
 def prototypes(embedded: Tensor, labels: Tensor, ways: int) -> Tensor:
-    """Average support embeddings [T, S, D] by label [T, S]: prototypes [T, ways, D] (equation 1)."""
+    """Average support embeddings [T, S, D] by label [T, S]: [T, ways, D] (equation 1)."""
     member = F.one_hot(labels, ways).to(embedded.dtype)
     return member.transpose(1, 2) @ embedded / member.sum(1).unsqueeze(-1)
 
@@ -96,7 +96,7 @@ class ProtoNet(Method):
         scores = self._scores(embedded, batch.support_y)
         loss = F.cross_entropy(scores.flatten(0, 1), batch.query_y.flatten())
         self.optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         self.optimiser.step()
         return loss.detach()
 

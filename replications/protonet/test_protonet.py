@@ -1,0 +1,300 @@
+"""Prototypical Networks: analytic checks, the authors' schedule, resume, and a smoke training."""
+
+from __future__ import annotations
+
+import io
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from harness.catalog import method_class, papers
+from harness.models.pooled_conv4 import PooledConv4
+from harness.protocol import read_switches
+from harness.tasks.batch import SupervisedBatch
+from replications.protonet.method import ProtoNet, logits, prototypes
+
+CELLS = papers()["protonet"].cells
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def build(seed: int = 0, **switches: Any) -> Any:
+    table = CELLS["omniglot-5way-1shot"].variants["euclidean"]["method"]
+    settings = read_switches(ProtoNet.Settings, {**table, "filters": 8, **switches}, "test")
+    tasks = SimpleNamespace(image_shape=(1, 28, 28))
+    return ProtoNet(settings, tasks, torch.device("cpu"), "", generator(seed))
+
+
+def labels(tasks: int, ways: int, each: int) -> Tensor:
+    return torch.arange(ways).repeat_interleave(each).expand(tasks, -1)
+
+
+def batch(tasks: int, ways: int, shots: int, queries: int, seed: int = 0) -> SupervisedBatch:
+    """Noisy copies of one random image per class: tasks that can be learnt."""
+    g = generator(seed)
+    coarse = torch.rand(tasks, ways, 1, 1, 4, 4, generator=g).round()
+    centres = coarse.repeat_interleave(7, -1).repeat_interleave(7, -2)
+
+    def images(each: int) -> Tensor:
+        noise = torch.rand(tasks, ways, each, 1, 28, 28, generator=g)
+        return (0.7 * centres + 0.3 * noise).flatten(1, 2)
+
+    support, query = images(shots), images(queries)
+    return SupervisedBatch(support, labels(tasks, ways, shots), query, labels(tasks, ways, queries))
+
+
+def permuted(b: SupervisedBatch, order: Tensor) -> SupervisedBatch:
+    """The same tasks with class c called `order[c]`, in the order of the new names."""
+
+    def one(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        new = order[y]
+        rows = new.argsort(dim=1, stable=True)
+        return torch.stack([t[r] for t, r in zip(x, rows, strict=True)]), new.gather(1, rows)
+
+    return SupervisedBatch(*one(b.support_x, b.support_y), *one(b.query_x, b.query_y))
+
+
+def test_linear_embedding_by_hand() -> None:
+    # Embedding x -> A x. Class 0 has (0,0) and (2,0), class 1 has (0,4) and (2,4).
+    a = torch.tensor([[1.0, 0.0], [0.0, 0.5]])
+    support = torch.tensor([[[0.0, 0.0], [2.0, 0.0], [0.0, 4.0], [2.0, 4.0]]]) @ a.T
+    query = torch.tensor([[[1.0, 2.0], [3.0, 4.0]]]) @ a.T
+    centres = prototypes(support, torch.tensor([[0, 0, 1, 1]]), 2)
+    assert centres.tolist() == [[[1.0, 0.0], [1.0, 2.0]]]
+    assert logits(query, centres, "squared-euclidean").tolist() == [[[-1.0, -1.0], [-8.0, -4.0]]]
+
+
+def test_prototypes_do_not_need_ordered_support() -> None:
+    x = torch.randn(2, 6, 3, generator=generator(), dtype=torch.float64)
+    y = labels(2, 3, 2)
+    order = torch.tensor([5, 0, 3, 1, 4, 2])
+    torch.testing.assert_close(prototypes(x[:, order], y[:, order], 3), prototypes(x, y, 3))
+
+
+def test_euclidean_is_a_linear_classifier() -> None:
+    # Paper, section 2.4, equation 8: logits 2 c·x - |c|², but for a term that is the same for all.
+    g = generator()
+    q = torch.randn(3, 7, 5, generator=g, dtype=torch.float64)
+    c = torch.randn(3, 4, 5, generator=g, dtype=torch.float64)
+    linear = 2 * q @ c.transpose(1, 2) - c.square().sum(-1).unsqueeze(1)
+    ours = logits(q, c, "squared-euclidean")
+    torch.testing.assert_close(ours.softmax(-1), linear.softmax(-1), rtol=1e-12, atol=1e-12)
+
+
+def test_cosine_logits() -> None:
+    q = torch.tensor([[[2.0, 0.0], [0.0, 3.0], [-1.0, 0.0]]])
+    c = torch.tensor([[[5.0, 0.0]]])
+    assert logits(q, c, "cosine").flatten().tolist() == [0.0, -1.0, -2.0]
+
+
+@pytest.mark.parametrize("distance", ["squared-euclidean", "cosine"])
+def test_class_names_do_not_matter(distance: str) -> None:
+    method, b = build(distance=distance), batch(2, 5, 2, 3)
+    other = permuted(b, torch.tensor([3, 0, 4, 2, 1]))
+    for name, values in method.evaluate(b).items():
+        torch.testing.assert_close(method.evaluate(other)[name], values)
+    loss = method.train_step(b, 0)
+    torch.testing.assert_close(build(distance=distance).train_step(other, 0), loss)
+
+
+def test_encoder_is_the_plain_network() -> None:
+    # Written as the paper draws it: convolution, batch norm, ReLU, pool, in contiguous memory.
+    encoder = PooledConv4(3, 8, "uniform", generator()).double()
+    x = torch.randn(4, 3, 32, 32, generator=generator(1), dtype=torch.float64)
+    plain = nn.Sequential()
+    for block, channels in zip(encoder.blocks, (3, 8, 8, 8), strict=True):
+        conv, norm = nn.Conv2d(channels, 8, 3, padding=1).double(), nn.BatchNorm2d(8).double()
+        conv.load_state_dict(block.convolution.state_dict())
+        norm.load_state_dict(block.norm.state_dict())
+        plain.extend([conv, norm, nn.ReLU(), nn.MaxPool2d(2)])
+    plain.append(nn.Flatten())
+    weight = torch.randn(4, 32, generator=generator(2), dtype=torch.float64)
+    (encoder(x) * weight).sum().backward()
+    (plain(x) * weight).sum().backward()
+    for ours, theirs in zip(encoder.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-9, atol=1e-11)
+    torch.testing.assert_close(encoder.eval()(x), plain.eval()(x))  # running statistics moved alike
+
+
+@pytest.mark.parametrize(("size", "numbers"), [(28, 64), (84, 1600)])
+def test_embedding_size(size: int, numbers: int) -> None:
+    encoder = PooledConv4(1, 64, "one", generator()).eval()
+    assert encoder(torch.zeros(1, 1, size, size)).shape == (1, numbers)
+
+
+def test_initial_weights_are_a_function_of_the_generator() -> None:
+    torch.manual_seed(1)
+    first, state = build(seed=7).weights(), torch.get_rng_state()
+    torch.manual_seed(2)
+    second, third = build(seed=7).weights(), build(seed=8).weights()
+    assert all(torch.equal(first[k], second[k]) for k in first)
+    assert not torch.equal(
+        first["blocks.0.convolution.weight"], third["blocks.0.convolution.weight"]
+    )
+    torch.manual_seed(1)
+    assert torch.equal(state, torch.get_rng_state())  # the global state was not touched
+
+
+def test_initial_weights_follow_torch() -> None:
+    ours = PooledConv4(1, 64, "uniform", generator()).blocks
+    for block, channels in zip(ours, (1, 64, 64, 64), strict=True):
+        theirs = nn.Conv2d(channels, 64, 3).weight
+        bound = (9 * channels) ** -0.5
+        assert block.convolution.weight.abs().max() <= bound
+        assert theirs.abs().max() <= bound
+        assert block.convolution.weight.std().item() == pytest.approx(bound / 3**0.5, rel=0.1)
+        assert block.norm.weight.min() >= 0
+        assert block.norm.weight.mean().item() == pytest.approx(0.5, abs=0.15)
+    assert (PooledConv4(1, 8, "one", generator()).blocks[0].norm.weight == 1).all()
+
+
+class _StepLR04:
+    """StepLR of torch 0.4, after what its source does: after construction `last_epoch` is -1,
+    and `step` raises it by one before it sets the rate."""
+
+    def __init__(self, base: float, step_size: int, gamma: float) -> None:
+        self.base, self.step_size, self.gamma, self.last_epoch = base, step_size, gamma, -1
+        self.rate = base
+
+    def step(self) -> None:
+        self.last_epoch += 1
+        self.rate = self.base * self.gamma ** (self.last_epoch // self.step_size)
+
+
+def test_learning_rate_is_the_authors() -> None:
+    method = build()
+    schedule = _StepLR04(0.001, 20, 0.5)
+    for epoch in range(250):
+        schedule.step()  # the authors' `on_start_epoch`
+        assert method.learning_rate(100 * epoch) == schedule.rate
+        assert method.learning_rate(100 * epoch + 99) == schedule.rate
+    assert method.learning_rate(1999) == 0.001
+    assert method.learning_rate(2000) == 0.0005
+    assert method.learning_rate(20000) < 1e-6
+    method.train_step(batch(1, 5, 1, 1), 4000)
+    assert method.optimiser.param_groups[0]["lr"] == 0.00025
+
+
+def test_train_step_is_the_textbook_step() -> None:
+    # In float64: float32 hides nothing and proves nothing.
+    ours, theirs, b = build(), build(), batch(1, 6, 2, 3)
+    b = SupervisedBatch(b.support_x.double(), b.support_y, b.query_x.double(), b.query_y)
+    ours.encoder.double()
+    theirs.encoder.double()
+    z = theirs.encoder.train()(torch.cat([b.support_x[0], b.query_x[0]]))
+    centres = z[:12].view(6, 2, -1).mean(1)
+    distances = torch.cdist(z[12:], centres, compute_mode="donot_use_mm_for_euclid_dist").square()
+    log_p = F.log_softmax(-distances, 1)
+    loss = -log_p.gather(1, b.query_y[0].unsqueeze(1)).mean()
+    loss.backward()
+    before = [p.detach().clone() for p in theirs.encoder.parameters()]
+    torch.testing.assert_close(ours.train_step(b, 2000), loss.detach())
+    pairs = zip(ours.encoder.parameters(), theirs.encoder.parameters(), before, strict=True)
+    for mine, plain, start in pairs:
+        torch.testing.assert_close(mine.grad, plain.grad, rtol=1e-8, atol=1e-12)
+        # Adam's first step is rate * g / (|g| + eps); at episode 2000 the rate is halved.
+        step = 0.0005 * mine.grad / (mine.grad.abs() + 1e-8)
+        torch.testing.assert_close(mine.detach(), start - step, rtol=1e-9, atol=1e-9)
+
+
+def test_resume_is_bit_exact() -> None:
+    batches = [batch(1, 6, 1, 2, seed=i) for i in range(6)]
+    straight = build()
+    for i, b in enumerate(batches):
+        straight.train_step(b, i)
+    before = build()
+    for i, b in enumerate(batches[:3]):
+        before.train_step(b, i)
+    kept = io.BytesIO()
+    torch.save({"weights": before.weights(), "state": before.training_state()}, kept)
+    kept.seek(0)
+    state = torch.load(kept, weights_only=True)
+    after = build(seed=99)
+    after.load_weights(state["weights"])
+    after.load_training_state(state["state"])
+    for i, b in enumerate(batches[3:], 3):
+        after.train_step(b, i)
+    wanted, found = straight.weights(), after.weights()
+    assert wanted.keys() == found.keys()
+    assert all(torch.equal(wanted[k], found[k]) for k in wanted)
+    assert any("running_var" in k for k in wanted)
+
+
+def test_weights_are_copies_in_plain_layout() -> None:
+    method = build()
+    kept = method.weights()
+    copies = {k: v.clone() for k, v in kept.items()}
+    method.train_step(batch(1, 5, 1, 1), 0)
+    assert all(torch.equal(kept[k], copies[k]) and kept[k].is_contiguous() for k in kept)
+
+
+@pytest.mark.parametrize("statistics", ["running", "transductive"])
+def test_evaluation_leaves_no_trace_and_does_not_depend_on_company(statistics: str) -> None:
+    method, b = build(batch_norm_test=statistics), batch(3, 5, 1, 4)
+    method.train_step(batch(1, 5, 1, 2, seed=5), 0)
+    before = method.weights()
+    together = method.evaluate(b)
+    assert tuple(together) == method.metrics(method.settings)
+    for i in range(3):
+        alone = SupervisedBatch(
+            b.support_x[i : i + 1],
+            b.support_y[i : i + 1],
+            b.query_x[i : i + 1],
+            b.query_y[i : i + 1],
+        )
+        for name, values in method.evaluate(alone).items():
+            assert torch.equal(values[0], together[name][i])
+    assert all(torch.equal(before[k], v) for k, v in method.weights().items())
+
+
+def test_running_statistics_are_inductive() -> None:
+    # A query's logits must not depend on the other queries, and do when testing is transductive.
+    b = batch(1, 5, 1, 2)
+    half = SupervisedBatch(b.support_x, b.support_y, b.query_x[:, :1], b.query_y[:, :1])
+    for statistics, same in (("running", True), ("transductive", False)):
+        method = build(batch_norm_test=statistics)
+        found = []
+        for part in (b, half):
+            own = statistics == "transductive"
+            images = torch.cat([part.support_x, part.query_x], 1)[0]
+            found.append(method.encoder.eval()(images, own_statistics=own)[:6])
+        assert torch.allclose(found[0], found[1], atol=1e-6) is same
+
+
+@pytest.mark.parametrize("distance", ["squared-euclidean", "cosine"])
+def test_smoke_training(distance: str) -> None:
+    method = build(distance=distance)
+    held_out = batch(4, 5, 1, 3, seed=1000)
+    before = method.evaluate(held_out)["loss"].mean()
+    for i in range(30):
+        loss = method.train_step(batch(1, 10, 1, 2, seed=i), i)
+        assert loss.shape == ()
+        assert not loss.requires_grad
+    scores = method.evaluate(held_out)
+    assert scores["accuracy"].shape == (4,)
+    assert scores["accuracy"].mean() > 60  # chance is 20
+    assert scores["loss"].mean() < before
+
+
+def test_cells_share_their_training() -> None:
+    assert method_class("protonet", "protonet").Settings is ProtoNet.Settings
+    for shots in (1, 5):
+        for variant in ("euclidean", "cosine"):
+            five = CELLS[f"omniglot-5way-{shots}shot"].variants[variant]
+            twenty = CELLS[f"omniglot-20way-{shots}shot"].variants[variant]
+            assert five["method"] == twenty["method"]
+            assert five["training"] == twenty["training"]
+            assert {**five["tasks"], "test_ways": 20} == twenty["tasks"]
+            assert {five["tasks"][f"{s}_shots"] for s in ("train", "val", "test")} == {shots}
+
+
+def test_published_lines_answer_to_euclidean_only() -> None:
+    values = {k: c.published[0].value for k, c in CELLS.items()}
+    assert list(values.values()) == [98.8, 99.7, 96.0, 98.9]
+    assert {v for c in CELLS.values() for p in c.published for v in p.variants} == {"euclidean"}
