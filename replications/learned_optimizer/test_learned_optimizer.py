@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 
 from harness.catalog import find_cell
 from harness.errors import HarnessError
@@ -170,17 +171,28 @@ def test_training_lowers_the_loss_and_resumes_bit_for_bit() -> None:
     validation = tasks.batch("val", 0, 64)
     before = straight.evaluate(validation)["loss@12"].mean()
     for i in range(40):
-        straight.train_step(tasks.batch("train", 16 * i, 16), i)
+        straight.train_step(tasks.batch("train", straight.first_task(i, 16), 16), i)
     assert straight.evaluate(validation)["loss@12"].mean() < 0.8 * before
     for i in range(20):  # stops within an epoch of 3 iterations
-        first.train_step(tasks.batch("train", 16 * i, 16), i)
+        first.train_step(tasks.batch("train", first.first_task(i, 16), 16), i)
     second = learned(seed=9)
     second.load_weights(first.weights())
     second.load_training_state(first.training_state())
     for i in range(20, 40):
-        second.train_step(tasks.batch("train", 16 * i, 16), i)
+        second.train_step(tasks.batch("train", second.first_task(i, 16), 16), i)
     for name, w in straight.weights().items():
         assert torch.equal(w, second.weights()[name]), name
+
+
+def test_every_product_is_counted() -> None:
+    method = learned()
+    with FlopCounterMode(display=False) as counter:
+        method.train_step(quadratics().batch("train", 0, 2), 0)
+    rows, unroll = 6, 4
+    matrices = sum(w.numel() for w in method.weights().values())
+    # Forward, backward to the inputs, backward to the weights; W x and W^T r at unroll + 1 points.
+    expected = 2 * rows * matrices * 3 * unroll + 2 * 2 * (2 * 9) * (unroll + 1)
+    assert counter.get_total_flops() == expected
 
 
 def test_unroll_must_divide_the_steps() -> None:
@@ -237,20 +249,22 @@ def test_many_problems_at_once_are_as_torch_optim_on_each() -> None:
         torch.testing.assert_close(found[i], expected, rtol=1e-4, atol=0)
 
 
-def test_search_takes_the_best_rate_on_the_same_problems_and_survives_divergence() -> None:
+def test_search_takes_the_best_rate_and_survives_divergence() -> None:
     tasks = quadratics()
     method = tuned("sgd", (1e-3, 0.05, 1e3), 40)
+    assert method.first_task(2, 32) == 0
+    batch = tasks.batch("train", 0, 32)
     for i in range(2):
-        method.train_step(tasks.batch("train", 32 * i, 32), i)
+        method.train_step(batch, i)
     second = tuned("sgd", (1e-3, 0.05, 1e3), 40)
     second.load_weights(method.weights())
     second.load_training_state(method.training_state())
-    loss = second.train_step(tasks.batch("train", 64, 32), 2)
+    loss = second.train_step(batch, 2)
     assert torch.isfinite(loss)
     assert float(second.best_rate) == 0.05
-    assert loss == method.losses(tasks.batch("train", 0, 32), 0.05)["loss@40"].mean().double()
+    assert loss == method.losses(batch, 0.05)["loss@40"].mean().double()
     with pytest.raises(HarnessError, match=r"wanted 3, the number of method\.learning_rates"):
-        second.train_step(tasks.batch("train", 96, 32), 3)
+        second.train_step(batch, 3)
 
 
 @pytest.mark.parametrize("distribution", ["uniform", "gaussian"])
@@ -285,8 +299,9 @@ def test_smoke_at_the_published_size() -> None:
     variant = find_cell("learned_optimizer/quadratics-uniform").variant("lstm")
     tasks = Quadratics(variant.tasks, 1, 2, CPU)
     method = LearnedOptimizer(variant.method, tasks, CPU, "loop", torch.Generator().manual_seed(0))
+    assert [method.first_task(i, 128) for i in (0, 4, 5)] == [0, 0, 128]
     for i in range(2):
-        loss = method.train_step(tasks.batch("train", 128 * i, 128), i)
+        loss = method.train_step(tasks.batch("train", 0, 128), i)
         assert torch.isfinite(loss)
     scores = method.evaluate(tasks.batch("val", 0, 3))
     assert tuple(scores) == method.metrics(variant.method)
