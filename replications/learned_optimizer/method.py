@@ -4,8 +4,8 @@ An LSTM reads the gradient of a problem, coordinate by coordinate, and gives the
 trained so that the sum of the losses along its own path is small. Beside it: the hand-made
 optimisers of the paper's figure, with a tuned learning rate.
 
-A problem here is anything with `len()`, tensors `matrix`, `target`, `start` [T, D] to carry along,
-and `losses_and_gradients(x)`: see `harness.tasks.quadratics.QuadraticBatch`.
+Of its T problems a method here asks no more than `len()`, the starting points `start` [T, D] and
+`losses_and_gradients(x)`: see `harness.tasks.quadratics.QuadraticBatch`.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class LearnedSettings:
 
 class LearnedOptimizer(Method):
     """The LSTM optimiser. One iteration is one unroll; `steps / unroll` iterations are an epoch on
-    one batch of problems (those given at the epoch's first iteration; the others are not used)."""
+    one batch of problems, x and the LSTM's state being carried from one to the next."""
 
     Settings = LearnedSettings
     settings: LearnedSettings
@@ -69,7 +69,8 @@ class LearnedOptimizer(Method):
             )
         self.network = CoordinatewiseLSTM(settings.units, generator)
         self._place(device=device)
-        self.problems: QuadraticBatch | None = None
+        self.unrolls_per_epoch = settings.steps // settings.unroll
+        self.x, self.state = torch.empty(0), self.network.zero_state(0)  # set by each epoch
 
     def _place(self, **where: Any) -> None:
         """Set device or dtype; Adam starts anew."""
@@ -83,15 +84,18 @@ class LearnedOptimizer(Method):
             self._unrolls[key] = Unroll(self.network, steps, rows)
         return self._unrolls[key]
 
+    def first_task(self, iteration: int, meta_batch: int) -> int:
+        """Stay on the same problems for an epoch."""
+        return iteration // self.unrolls_per_epoch * meta_batch
+
     def train_step(self, batch: QuadraticBatch, iteration: int) -> Tensor:
         """Unroll, take one meta-step, and carry on from where the unroll ended.
 
         The training loss is the mean loss over the unroll's points."""
         s = self.settings
-        if iteration % (s.steps // s.unroll) == 0 or self.problems is None:
-            self.problems, self.x = batch, batch.start
-            self.state = self.network.zero_state(batch.start.numel())
-        loss, gradients, self.x, self.state = self.meta_gradient(self.problems, self.x, self.state)
+        if iteration % self.unrolls_per_epoch == 0:
+            self.x, self.state = batch.start, self.network.zero_state(batch.start.numel())
+        loss, gradients, self.x, self.state = self.meta_gradient(batch, self.x, self.state)
         if s.schedule == "cosine":
             done = min(iteration / s.schedule_iterations, 1.0)
             self.adam.param_groups[0]["lr"] = s.learning_rate * (1 + math.cos(math.pi * done)) / 2
@@ -150,24 +154,18 @@ class LearnedOptimizer(Method):
             w.copy_(weights[name])
 
     def training_state(self) -> dict[str, Any]:
-        """Give Adam's state and, within an epoch, its problems, points and hidden states."""
-        found: dict[str, Any] = {"adam": self.adam.state_dict()}
-        if self.problems is not None:
-            p = self.problems
-            found["epoch"] = {
-                "problems": {"matrix": p.matrix, "target": p.target, "start": p.start},
-                "x": self.x,
-                "state": [list(layer) for layer in self.state],
-            }
-        return found
+        """Give Adam's state and what is carried within an epoch."""
+        return {
+            "adam": self.adam.state_dict(),
+            "x": self.x,
+            "state": [list(layer) for layer in self.state],
+        }
 
     def load_training_state(self, state: dict[str, Any]) -> None:
         """Take what `training_state()` gave."""
         self.adam.load_state_dict(state["adam"])
-        if "epoch" in state:
-            self.problems = QuadraticBatch(**state["epoch"]["problems"])
-            self.x = state["epoch"]["x"]
-            self.state = [(h, c) for h, c in state["epoch"]["state"]]
+        self.x = state["x"].to(self.device)
+        self.state = [(h.to(self.device), c.to(self.device)) for h, c in state["state"]]
 
     @classmethod
     def metrics(cls, settings: LearnedSettings) -> tuple[str, ...]:

@@ -58,7 +58,7 @@ class TunedSettings:
 
 class TunedOptimizer(Method):
     """A hand-made optimiser. Training is a grid search for the learning rate with the lowest mean
-    loss after the last step, every rate on the same problems (those of the first iteration)."""
+    loss after the last step, every rate on the same problems."""
 
     Settings = TunedSettings
     settings: TunedSettings
@@ -74,7 +74,10 @@ class TunedOptimizer(Method):
         super().__init__(settings, tasks, device, engine, generator)
         self.best_rate = torch.tensor(settings.learning_rates[0], dtype=torch.float64)
         self.best_loss = torch.tensor(math.inf, dtype=torch.float64)
-        self.problems: QuadraticBatch | None = None
+
+    def first_task(self, iteration: int, meta_batch: int) -> int:
+        """Stay on the same problems for the whole search."""
+        return 0
 
     def train_step(self, batch: QuadraticBatch, iteration: int) -> Tensor:
         """Try one learning rate; give the best final loss so far (a rate that diverges is no
@@ -85,8 +88,7 @@ class TunedOptimizer(Method):
                 f"training.iterations: found more than {iteration}; wanted {len(rates)}, the "
                 f"number of method.learning_rates."
             )
-        self.problems = self.problems or batch
-        final = self.losses(self.problems, rates[iteration])[f"loss@{self.settings.steps}"]
+        final = self.losses(batch, rates[iteration])[f"loss@{self.settings.steps}"]
         loss = final.mean().double().cpu()
         if loss < self.best_loss:  # false for NaN
             self.best_loss = loss
@@ -129,16 +131,11 @@ class TunedOptimizer(Method):
         self.best_rate, self.best_loss = weights["learning_rate"], weights["search_loss"]
 
     def training_state(self) -> dict[str, Any]:
-        """Give the problems of the search."""
-        p = self.problems
-        if p is None:
-            return {}
-        return {"problems": {"matrix": p.matrix, "target": p.target, "start": p.start}}
+        """Nothing: the search's state is in its weights."""
+        return {}
 
     def load_training_state(self, state: dict[str, Any]) -> None:
         """Take what `training_state()` gave."""
-        if "problems" in state:
-            self.problems = QuadraticBatch(**state["problems"])
 
     @classmethod
     def metrics(cls, settings: TunedSettings) -> tuple[str, ...]:
