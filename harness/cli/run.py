@@ -14,6 +14,7 @@ from harness.catalog import find_cell
 from harness.errors import DataNotAtHand, HarnessError
 from harness.meta_gradient.engines import DEFAULT, ENGINES, engine
 from harness.protocol import parse_value
+from harness.run.allocator import keep_freed_memory
 from harness.run.budget import budget
 from harness.run.jobs import run_jobs
 from harness.run.loop import run
@@ -94,6 +95,8 @@ def main(arguments: argparse.Namespace) -> int:
     try:
         if len(plans) > 1 and jobs > 1:
             return run_jobs(plans, jobs, threads, arguments)
+        if device.type == "cpu":
+            keep_freed_memory()
         torch.set_num_threads(threads)
         torch.use_deterministic_algorithms(arguments.deterministic)
         for plan in plans:

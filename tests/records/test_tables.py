@@ -63,7 +63,7 @@ def test_uneven_scores_are_refused(scores: dict[str, np.ndarray], found: str) ->
     ],
 )
 def test_broken_scores_are_one_sentence(data: bytes, found: str) -> None:
-    with pytest.raises(HarnessError, match="scores.csv: ") as e:
+    with pytest.raises(HarnessError, match=r"scores\.csv: ") as e:
         parse_scores(data, "scores.csv")
     assert found in str(e.value)
 

@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import errno
+
+import pytest
+import torch
+
+from harness.errors import HarnessError
+from harness.records.schema import read_record
+from harness.records.store import StoredRecord, verify_files
+from harness.run import checkpoint, training
+from harness.run.lock import locked
+from harness.run.loop import run
+from harness.tasks.source import TestSplitLocked
+
+
+def result(folder):
+    """The record's result with the files beside it, as bytes."""
+    record = verify_files(folder)
+    return record.result(), {n: (folder / n).read_bytes() for n in record.files}
+
+
+def test_a_run_ends_in_a_record_that_holds_what_was_asked_for(make_plan):
+    plan = make_plan()
+    folder = run(plan)
+    record = read_record(folder / "record.json")
+    assert record.status == "finished"
+    assert record.iterations == 60
+    assert set(record.metrics) == {"mse@0", "mse@1", "mse@2"}
+    assert record.metrics["mse@1"].n == 30
+    assert "training.iterations: 70000 -> 60" in record.protocol_differences
+    assert record.measurement["sessions"][0]["iterations"] == 60
+    assert record.measurement["seconds_per_step"] > 0
+    stored = StoredRecord(folder, record)
+    assert stored.scores["mse@1"].mean() == record.metrics["mse@1"].mean
+    assert [row.iteration for row in stored.curve if row.validation is not None] == [20, 40, 60]
+
+
+def test_equal_runs_give_equal_records_and_other_seeds_do_not(make_plan):
+    first, again = run(make_plan("a")), run(make_plan("b"))
+    assert result(first) == result(again)
+    assert result(run(make_plan("c", seed=1)))[1] != result(first)[1]
+
+
+def test_a_run_on_record_is_not_done_again(make_plan, capsys):
+    folder = run(make_plan())
+    before = (folder / "record.json").stat().st_mtime_ns
+    assert run(make_plan()) == folder
+    assert (folder / "record.json").stat().st_mtime_ns == before
+    assert "on record already" in capsys.readouterr().err
+
+
+def test_a_longer_budget_goes_on_where_a_shorter_one_ended(make_plan):
+    run(make_plan("a", label="0.5"))
+    longer = run(make_plan("a"))
+    sessions = read_record(longer / "record.json").measurement["sessions"]
+    assert [s["iterations"] for s in sessions] == [30, 30]
+    assert result(longer) == result(run(make_plan("b")))
+
+
+def test_a_shorter_budget_after_a_longer_one_starts_by_itself(make_plan):
+    run(make_plan("a"))
+    assert result(run(make_plan("a", label="0.5"))) == result(run(make_plan("b", label="0.5")))
+
+
+def test_cells_with_equal_training_share_it(make_plan):
+    one = make_plan(cell="maml/sinusoid-5shot")
+    other = make_plan(cell="maml/sinusoid-10shot")
+    assert one.folder() == other.folder()
+    assert make_plan(method__inner_rate=0.02).folder() != one.folder()
+    run(one)
+    record = read_record(run(other) / "record.json")
+    assert sum(s["iterations"] for s in record.measurement["sessions"]) == 60
+
+
+def test_best_validation_weights_are_the_ones_tested(make_plan):
+    plan = make_plan(training__selection="best-validation", method__meta_rate=0.1)
+    record = read_record(run(plan) / "record.json")
+    values = {r.iteration: r.validation for r in StoredRecord(plan.record_folder(), record).curve}
+    best = min((v, i) for i, v in values.items() if v is not None)
+    assert (record.validation, record.selected_iteration) == best
+
+
+def test_patience_ends_training_early(make_plan):
+    plan = make_plan(
+        training__patience=1, training__validate_every=2, method__meta_rate=0.5, label="full"
+    )
+    record = read_record(run(plan) / "record.json")
+    assert record.iterations < 60
+
+
+def test_a_loss_that_is_no_number_ends_in_a_record_that_says_so(make_plan):
+    folder = run(make_plan(method__inner_rate=1e30))
+    record = verify_files(folder)
+    assert record.status == "diverged"
+    assert record.status_note.startswith("the training loss was ")
+    assert record.metrics == {}
+    assert set(record.files) == {"curve.csv"}
+
+
+def test_test_tasks_are_out_of_reach_while_training(make_plan, monkeypatch):
+    def peeking(self, first, count):
+        return self.tasks.batch("test", 0, 1)
+
+    plan = make_plan()
+    monkeypatch.setattr(training.Phase, "_step", lambda self: peeking(self, 0, 1))
+    with pytest.raises(TestSplitLocked, match="cannot be read before training has ended"):
+        run(plan)
+
+
+def test_a_truncated_checkpoint_is_set_aside_and_the_one_before_used(make_plan, capsys):
+    plan = make_plan("a", label="0.5")
+    run(plan, checkpoint_seconds=0.0)
+    path = plan.folder() / "train" / checkpoint.CURRENT
+    path.write_bytes(path.read_bytes()[:100])
+    folder = run(make_plan("a"))
+    assert "cannot be read" in capsys.readouterr().err
+    assert path.with_suffix(".broken").exists()
+    assert result(folder) == result(run(make_plan("b")))
+
+
+def test_two_broken_checkpoints_mean_a_fresh_start(make_plan):
+    plan = make_plan("a", label="0.5")
+    run(plan, checkpoint_seconds=0.0)
+    for name in (checkpoint.CURRENT, checkpoint.BEFORE):
+        (plan.folder() / "train" / name).write_bytes(b"nothing of use")
+    assert result(run(make_plan("a"))) == result(run(make_plan("b")))
+
+
+def test_a_full_disk_is_one_sentence_and_costs_nothing(make_plan, monkeypatch):
+    run(make_plan("a", label="0.5"))
+    save = torch.save
+
+    def full(state, f):
+        f.write(b"half of it")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(HarnessError, match=r"No space left.*untouched.*run the same command again"):
+        run(make_plan("a"))
+    monkeypatch.setattr(torch, "save", save)
+    assert not list(make_plan("a").folder().rglob("*.tmp"))
+    assert result(run(make_plan("a"))) == result(run(make_plan("b")))
+
+
+def test_a_second_run_of_the_same_is_told_who_has_it(make_plan):
+    plan = make_plan()
+    with (
+        locked(plan.folder()),
+        pytest.raises(HarnessError, match=r"process \d+ is doing this very run already"),
+    ):
+        run(plan)
+    assert read_record(run(plan) / "record.json").status == "finished"
+
+
+def test_a_checkpoint_is_never_unpickled_as_code(tmp_path, capsys):
+    class Evil:
+        def __reduce__(self):
+            return (print, ("unpickled",))
+
+    torch.save({"iteration": Evil()}, tmp_path / checkpoint.CURRENT)
+    assert checkpoint.load(tmp_path) is None
+    assert "unpickled" not in capsys.readouterr().out
