@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import sys
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -34,15 +34,16 @@ def save_store(store: ImageStore, path: Path) -> None:
         },
     )
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    # Not tempfile: its files are for one user only, and a cache may be shared by several.
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}")
     try:
-        with os.fdopen(handle, "wb") as f:
+        with temporary.open("xb") as f:
             f.write(content)
             f.flush()
             os.fsync(f.fileno())
         os.replace(temporary, path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 
@@ -55,6 +56,9 @@ def read_store(path: Path) -> ImageStore | None:
     try:
         return _read(path)
     except FileNotFoundError:
+        return None
+    except PermissionError as e:
+        print(f"harness: {path} cannot be read ({e}); building it again.", file=sys.stderr)
         return None
     except Exception as e:  # whatever a broken file makes safetensors or json raise
         aside = path.with_name(path.name + ".broken")
@@ -70,8 +74,7 @@ def read_store(path: Path) -> ImageStore | None:
 def _read(path: Path) -> ImageStore:
     from safetensors import safe_open
 
-    if not path.is_file():
-        raise FileNotFoundError(path)
+    path.open("rb").close()  # for the plain OSErrors
     with safe_open(path, framework="numpy") as f:
         said = f.metadata() or {}
         images, background = f.get_tensor("images"), f.get_tensor("background").astype(bool)

@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+import dataclasses
+
+from harness.data.glyphs import make_glyphs
+from harness.data.splits import class_split
+from harness.data.verify import equal_images, facts, shared
+
+
+def test_facts_of_glyphs():
+    text = "\n".join(facts(make_glyphs(28), 0))
+    assert "160 classes, 20 images each, 28 x 28 pixels" in text
+    assert "vinyals-1028-172-423: train 98, val 20, trainval 118, test 42; 0 test images" in text
+    assert make_glyphs(28).digest in text
+
+
+def test_duplicates_across_splits_are_found():
+    store = make_glyphs(28)
+    split = class_split("random-1100-100-423", store, 0)
+    images = store.images.copy()
+    train, test, other = split.train[0], split.test[0], split.test[1]
+    images[test, 3] = images[train, 7]
+    images[test, 4] = images[test, 5]  # within a class: no leak
+    images[test, 6] = images[other, 6]  # both in test: no leak
+    groups = equal_images(dataclasses.replace(store, images=images, digest=""))
+    assert sorted(sorted(g.tolist()) for g in groups) == sorted(
+        [sorted([train, test]), [test, test], sorted([test, other])]
+    )
+    assert shared(groups, split) == 1
