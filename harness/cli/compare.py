@@ -13,7 +13,7 @@ EXAMPLES = (
     "harness compare",
     "harness compare maml --format md",
     "harness compare maml --paired",
-    "harness compare --check-readmes",
+    "harness compare --context --format json",
 )
 
 

@@ -116,6 +116,8 @@ def _judged(group: Group, line: PublishedLine, results: Path) -> Row:
 def _caveats(group: Group) -> Iterator[str]:
     if len(group.runs) == 1:
         yield "one seed: uncertainty over test tasks only"
+    if len(group.runs) == 2:
+        yield "two seeds: the interval may be too narrow, three or more are safer"
     sessions = [s for r in group.records for s in r.measurement.get("sessions") or []]
     if any(s.get("clean") is False for s in sessions):
         yield "run from a working tree with changes that are in no commit"

@@ -7,8 +7,12 @@ mean's squared standard error is the sum of both parts,
     se_seeds = sd over seeds of (mean over tasks) / sqrt(seeds),   with two seeds or more,
 
 and its degrees of freedom are Satterthwaite's (Biometrics Bulletin 2, 1946). The noise of single
-(seed, task) pairs enters both parts, so the sum errs on the careful side. Equivalence is by two
-one-sided tests (Schuirmann, J. Pharmacokinet. Biopharm. 15, 1987).
+(seed, task) pairs enters both parts, so where seeds differ little the sum is careful. Where they
+differ much, Satterthwaite's interval is too narrow with few seeds: simulated at its worst (600
+tasks, seed part four times the task part) the 95 % interval covers 87 % with two seeds, 92 % with
+three, 94 % with five; the 90 % one 83, 88 and 89 %. Rows with two seeds say so.
+
+Equivalence is by two one-sided tests (Schuirmann, J. Pharmacokinet. Biopharm. 15, 1987).
 """
 
 from __future__ import annotations

@@ -50,11 +50,10 @@ def parse_scores(data: bytes, where: str) -> dict[str, np.ndarray]:
     if [row[0] for row in rows] != [str(i) for i in range(len(rows))]:
         raise HarnessError(f"{where}: wanted tasks 0, 1, … in order.")
     try:
-        table = np.array([[float(x) for x in row[1:]] for row in rows]).reshape(len(rows), -1)
+        values = [[float(x) for x in row[1:]] for row in rows]
     except ValueError as e:
         raise HarnessError(f"{where}: {e}; wanted a number in every column.") from None
-    if not rows:
-        table = np.empty((0, len(header) - 1))
+    table = np.array(values).reshape(len(rows), len(header) - 1)
     return {name: table[:, i] for i, name in enumerate(header[1:])}
 
 

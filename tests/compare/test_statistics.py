@@ -124,17 +124,31 @@ def simulate(
     return mean + effects + rng.normal(0, 3, (seeds, tasks))
 
 
-@pytest.mark.parametrize(("seeds", "seed_sd"), [(1, 0.0), (3, 0.0), (3, 1.0), (5, 0.5), (2, 3.0)])
+@pytest.mark.parametrize(("seeds", "seed_sd"), [(1, 0.0), (2, 0.0), (3, 0.0), (3, 0.5), (5, 1.0)])
 def test_intervals_cover_at_least_95_percent(seeds: int, seed_sd: float) -> None:
     rng = np.random.default_rng(1)
     hits = [
         low <= 60 <= high
         for low, high in (
-            mean_estimate(simulate(rng, seeds, 60, 60, seed_sd)).interval() for _ in range(3000)
+            mean_estimate(simulate(rng, seeds, 60, 60, seed_sd)).interval() for _ in range(2000)
         )
     ]
-    # Three standard errors of a share of 3000 are 1.2 points; above 95 % is the careful side.
-    assert 0.938 < np.mean(hits) < (0.962 if seeds == 1 else 0.995)
+    # Three standard errors of a share of 2000 are 1.5 points; above 95 % is the careful side.
+    assert 0.935 < np.mean(hits) < (0.965 if seeds == 1 else 0.995)
+
+
+@pytest.mark.parametrize(("seeds", "least"), [(2, 0.85), (3, 0.90), (5, 0.93)])
+def test_few_seeds_that_differ_much_cover_as_little_as_the_docstring_says(
+    seeds: int, least: float
+) -> None:
+    rng = np.random.default_rng(4)
+    hits = [
+        low <= 60 <= high
+        for low, high in (
+            mean_estimate(simulate(rng, seeds, 60, 60, 4.0)).interval() for _ in range(2000)
+        )
+    ]
+    assert least < np.mean(hits) < 0.96
 
 
 @pytest.mark.parametrize(("seeds", "seed_sd"), [(1, 0.0), (3, 0.5), (5, 0.3)])
@@ -145,11 +159,11 @@ def test_equivalence_at_the_margin_is_found_in_5_percent_at_most(
     rng = np.random.default_rng(2)
     found = [
         equivalence_p(mean_estimate(simulate(rng, seeds, 200, side, seed_sd)), 1.0) < 0.05
-        for _ in range(3000)
+        for _ in range(2000)
     ]
-    assert np.mean(found) < 0.062
+    assert np.mean(found) < 0.065
     if seeds == 1:
-        assert np.mean(found) > 0.038
+        assert np.mean(found) > 0.035
 
 
 def test_paired_intervals_cover_where_unpaired_ones_are_wasteful() -> None:

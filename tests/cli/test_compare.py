@@ -1,0 +1,76 @@
+import argparse
+import json
+from pathlib import Path
+
+import pytest
+
+from harness.cli import compare
+from harness.errors import HarnessError
+from tests.toy_paper import ToyPaper, draws
+
+
+@pytest.fixture
+def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ToyPaper:
+    made = ToyPaper(tmp_path)
+    monkeypatch.setenv("HARNESS_REPLICATIONS", str(made.replications))
+    monkeypatch.chdir(tmp_path)
+    made.add({"accuracy": draws(95, 4)})
+    made.add({"accuracy": draws(95, 4, 1)}, variant="ours")
+    return made
+
+
+def run(*words: str) -> int:
+    parser = argparse.ArgumentParser()
+    compare.add_arguments(parser)
+    return compare.main(parser.parse_args(words))
+
+
+def test_table_of_one_cell(toy: ToyPaper, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("toy/images") == 0
+    out = capsys.readouterr().out
+    assert "reproduced" in out
+    assert "toy/curves" not in out
+
+
+def test_json_and_context(toy: ToyPaper, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--format", "json", "--context", "--results", str(toy.results)) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {r["verdict"] for r in found} == {"reproduced", "not comparable", "not run", "context"}
+
+
+def test_paired(toy: ToyPaper, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("toy", "--paired", "--format", "json") == 0
+    assert [(r["a"], r["b"]) for r in json.loads(capsys.readouterr().out)] == [("plain", "ours")]
+
+
+def test_plots_leave_stdout_to_the_table(toy: ToyPaper, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--plots", "plots", "--format", "json") == 0
+    captured = capsys.readouterr()
+    json.loads(captured.out)
+    assert "wrote plots/toy/images-paper-accuracy.svg" in captured.err
+    assert Path("plots/toy/images-paper-accuracy.svg").is_file()
+
+
+def test_readmes(toy: ToyPaper, capsys: pytest.CaptureFixture[str]) -> None:
+    text = "<!-- results:begin all -->\n<!-- results:end all -->\n"
+    (toy.root / "README.md").write_text(text)
+    assert run("--check-readmes") == 1
+    assert "README.md: its table is not today's" in capsys.readouterr().out
+    assert run("--update-readmes") == 0
+    assert run("--check-readmes") == 0
+
+
+def test_mistakes_are_one_sentence(toy: ToyPaper) -> None:
+    with pytest.raises(HarnessError, match="found no folder nowhere"):
+        run("--results", "nowhere")
+    with pytest.raises(HarnessError, match="found no paper or cell 'ty'"):
+        run("ty")
+
+
+def test_choices_are_the_renderers_formats() -> None:
+    from harness.report.render import FORMATS
+
+    parser = argparse.ArgumentParser()
+    compare.add_arguments(parser)
+    [action] = [a for a in parser._actions if a.dest == "format"]
+    assert tuple(action.choices or ()) == FORMATS

@@ -1,0 +1,192 @@
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from harness.catalog import papers
+from harness.compare.row import Row
+from harness.compare.rows import collect, select_cells
+from harness.errors import HarnessError
+from tests.toy_paper import PAPER, ToyPaper, draws
+
+
+def rows(toy: ToyPaper, *words: str, context: bool = False) -> list[Row]:
+    return collect(toy.results, words, context=context).rows
+
+
+def test_without_records_every_line_is_not_run(toy: ToyPaper) -> None:
+    found = [(r.cell, r.variant, r.metric, r.verdict) for r in rows(toy)]
+    assert found == [
+        ("images", "plain", "accuracy", "not run"),
+        ("images", "fancy", "accuracy", "not run"),
+        ("curves", "plain", "mse@0", "not run"),
+        ("curves", "plain", "mse@1", "not run"),
+    ]
+
+
+def test_full_records_are_one_row_over_their_seeds(toy: ToyPaper) -> None:
+    for seed in range(3):
+        toy.add({"accuracy": draws(95.1 + 0.1 * seed, 4, seed)}, seed=seed)
+    r = rows(toy, "toy/images")[0]
+    assert (r.verdict, r.seeds, r.tasks, r.device) == ("reproduced", [0, 1, 2], 400, "cpu")
+    assert r.measured == pytest.approx(95.2)
+    assert (r.published, r.published_interval, r.margin) == (95.0, 0.4, 1.0)
+    assert r.seed_interval == pytest.approx(4.302653 * 0.1 / math.sqrt(3))
+    assert "one seed" not in r.reason
+    assert all((toy.results / where / "record.json").is_file() for where in r.records)
+    assert len(r.records) == 3
+
+
+def test_one_seed_is_stated(toy: ToyPaper) -> None:
+    toy.add({"accuracy": draws(95, 4)})
+    r = rows(toy)[0]
+    assert r.reason.endswith("one seed: uncertainty over test tasks only")
+    assert r.seed_interval is None
+    assert r.task_interval == pytest.approx(1.96 * 4 / 20, rel=0.01)
+
+
+def test_two_seeds_and_an_unclean_tree_are_stated(toy: ToyPaper) -> None:
+    toy.add({"accuracy": draws(95, 4)})
+    toy.add({"accuracy": draws(95, 4)}, seed=1, clean=False)
+    reason = rows(toy)[0].reason
+    assert "two seeds" in reason
+    assert "changes that are in no commit" in reason
+
+
+@pytest.mark.parametrize(("mean", "verdict"), [(98.0, "above"), (90.0, "below")])
+def test_above_and_below(toy: ToyPaper, mean: float, verdict: str) -> None:
+    toy.add({"accuracy": draws(mean, 4)})
+    assert rows(toy)[0].verdict == verdict
+
+
+def test_reduced_runs_stand_apart_from_the_full_row(toy: ToyPaper) -> None:
+    toy.add({"accuracy": draws(91, 4)}, budget="0.1")
+    toy.add({"accuracy": draws(95, 4)})
+    full, reduced = (r for r in rows(toy) if r.variant == "plain" and r.cell == "images")
+    assert (full.budget, full.verdict) == ("full", "reproduced")
+    assert (reduced.budget, reduced.verdict) == ("0.1", "not comparable")
+    assert reduced.reason == "budget 0.1, not full"
+    assert reduced.measured == pytest.approx(91)
+    assert reduced.margin is None
+
+
+def test_departures_are_listed_even_if_the_record_states_none(toy: ToyPaper) -> None:
+    toy.add({"accuracy": draws(95, 4)}, overrides={"testing.tasks": 200, "method.rate": 0.4})
+    r = rows(toy)[0]
+    assert r.verdict == "not comparable"
+    assert r.protocol_differences == ["method.rate: 0.1 -> 0.4", "testing.tasks: 400 -> 200"]
+    assert r.reason.startswith("switches differ: method.rate: 0.1 -> 0.4; ")
+
+
+def test_stated_departures_count_too(toy: ToyPaper) -> None:
+    toy.add({"accuracy": draws(95, 4)}, protocol_differences=["tasks.x: 1 -> 2"])
+    assert rows(toy)[0].protocol_differences == ["tasks.x: 1 -> 2"]
+
+
+def test_a_record_of_an_older_paper_toml_gets_no_verdict(toy: ToyPaper) -> None:
+    toy.add({"accuracy": draws(95, 4)})
+    corrected = PAPER.replace("variants.plain = { method = { rate = 0.1 } }", "X", 1)
+    corrected = corrected.replace("X", "variants.plain = { method = { rate = 0.15 } }")
+    (toy.replications / "toy" / "paper.toml").write_text(corrected)
+    assert rows(toy)[0].reason == "switches differ: method.rate: 0.15 -> 0.1"
+
+
+def test_memory_switches_are_no_departure(toy: ToyPaper) -> None:
+    toy.add({"accuracy": draws(95, 4)})
+    toy.add({"accuracy": draws(95, 4)}, seed=1, overrides={"testing.tasks_at_once": 10})
+    found = [r for r in rows(toy) if r.records]
+    assert [(r.verdict, r.seeds) for r in found] == [("reproduced", [0, 1])]
+
+
+@pytest.mark.parametrize(
+    "other", [{"device": "cuda:0"}, {"tasks_digest": "u"}, {"data_digest": "d"}]
+)
+def test_devices_tasks_and_data_are_never_merged(toy: ToyPaper, other: dict[str, str]) -> None:
+    toy.add({"accuracy": draws(95, 4)})
+    toy.add({"accuracy": draws(95, 4)}, seed=1, **other)
+    found = [r for r in rows(toy) if r.records]
+    assert sorted(r.seeds for r in found) == [[0], [1]]
+    assert {r.verdict for r in found} == {"reproduced"}
+    assert {r.device for r in found} == {"cpu", other.get("device", "cpu").split(":")[0]}
+
+
+def test_synthetic_data_get_no_verdict(toy: ToyPaper) -> None:
+    toy.add({"accuracy": draws(95, 4)}, synthetic=True)
+    assert (rows(toy)[0].verdict, rows(toy)[0].reason) == ("not comparable", "synthetic data")
+
+
+def test_a_diverged_seed_spoils_its_group(toy: ToyPaper) -> None:
+    toy.add({"accuracy": draws(95, 4)})
+    toy.add({}, seed=1, status="diverged", status_note="loss was nan at iteration 512")
+    r = rows(toy)[0]
+    assert r.verdict == "not comparable"
+    assert r.reason == "1 of 2 seeds diverged (seed 1: loss was nan at iteration 512)"
+    assert (r.seeds, len(r.records), r.measured) == ([0], 2, pytest.approx(95))
+
+
+def test_only_diverged_seeds(toy: ToyPaper) -> None:
+    toy.add({}, status="diverged", status_note="loss was nan at iteration 3")
+    toy.add({}, variant="ours", status="diverged", status_note="x")
+    r, ours = rows(toy)[0], rows(toy)[2]
+    assert (r.verdict, r.measured, r.tasks) == ("not comparable", None, None)
+    assert "diverged" in ours.reason
+
+
+def test_scores_that_are_not_finite_give_no_mean(toy: ToyPaper) -> None:
+    x = draws(0.67, 0.1)
+    x[[3, 5]] = np.nan, np.inf
+    y = draws(4, 0.1)
+    with np.errstate(invalid="ignore"):
+        toy.add({"mse@0": y, "mse@1": x}, cell="curves")
+    first, second = rows(toy, "toy/curves")
+    assert first.verdict == "reproduced"
+    assert (second.verdict, second.measured) == ("not comparable", None)
+    assert second.reason == "2 of 400 test tasks have no finite score"
+
+
+def test_a_metric_that_was_not_measured(toy: ToyPaper) -> None:
+    toy.add({"mse@0": draws(4, 1)}, cell="curves")
+    r = rows(toy, "toy/curves")[1]
+    assert (r.verdict, r.reason) == ("not comparable", "the runs give no mse@1, but mse@0")
+
+
+def test_one_test_task_gives_no_interval(toy: ToyPaper) -> None:
+    toy.add({"accuracy": np.array([95.0])})
+    assert rows(toy)[0].reason == "fewer than two test tasks, so no interval"
+
+
+def test_variants_without_a_line_have_rows(toy: ToyPaper) -> None:
+    toy.add({"accuracy": draws(98, 4), "loss": draws(1, 0.1)}, variant="ours")
+    toy.add({"loss": draws(1, 0.1)}, variant="ours", seed=1, budget="0.5")
+    ours = [r for r in rows(toy) if r.variant == "ours"]
+    assert [(r.metric, r.published) for r in ours] == [("accuracy", None), ("loss", None)]
+    assert ours[0].reason == "the paper prints no such number"
+    assert ours[1].reason == "the paper prints no such number; budget 0.5, not full"
+
+
+def test_records_of_unknown_variants_are_not_dropped(toy: ToyPaper) -> None:
+    toy.add({"accuracy": draws(98, 4)}, variant="ours")
+    path = toy.replications / "toy" / "paper.toml"
+    path.write_text(PAPER.replace("variants.ours", "variants.renamed"))
+    assert [r.reason for r in rows(toy) if r.records] == ["not in today's paper.toml"]
+
+
+def test_context_lines_on_request(toy: ToyPaper) -> None:
+    r = rows(toy, "toy/images", context=True)[-1]
+    assert (r.verdict, r.variant, r.published) == ("context", "", 90.0)
+    assert r.note == "nearest neighbour"
+
+
+def test_words_choose_papers_and_cells(toy: ToyPaper) -> None:
+    found = papers(toy.replications)
+    assert [c.key for c in select_cells(found, ["toy"])] == ["toy/images", "toy/curves"]
+    assert [c.key for c in select_cells(found, ["toy/curves", "toy/curves"])] == ["toy/curves"]
+    with pytest.raises(HarnessError, match=r"did you mean 'toy/images'\?"):
+        select_cells(found, ["toy/image"])
+
+
+def test_words_limit_the_records_read(toy: ToyPaper) -> None:
+    toy.add({"accuracy": draws(98, 4)})
+    assert all(not r.records for r in rows(toy, "toy/curves"))
+    assert replace(rows(toy)[0], records=[]).verdict == "above"

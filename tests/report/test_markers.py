@@ -1,0 +1,56 @@
+import pytest
+
+from harness.errors import HarnessError
+from harness.report.markers import replace_tables, stale_markers, update_markers
+from tests.toy_paper import ToyPaper, draws
+
+
+def page(name: str) -> str:
+    return f"# Title\n\n<!-- results:begin {name} -->\nold\n<!-- results:end {name} -->\n\nAfter.\n"
+
+
+def test_a_stale_table_is_found_and_mended(toy: ToyPaper) -> None:
+    paper = toy.replications / "toy" / "README.md"
+    paper.write_text(page("toy"))
+    (toy.root / "README.md").write_text(page("all"))
+    both = ["README.md", "replications/toy/README.md"]
+    assert stale_markers(toy.root, toy.results) == both
+    assert update_markers(toy.root, toy.results) == both
+    assert stale_markers(toy.root, toy.results) == []
+    assert update_markers(toy.root, toy.results) == []
+    text = paper.read_text()
+    assert text.startswith("# Title\n\n<!-- results:begin toy -->\n\n**Compared with the paper")
+    assert text.endswith("\n<!-- results:end toy -->\n\nAfter.\n")
+    assert "not run" in text
+    toy.add({"accuracy": draws(95, 4)})
+    assert stale_markers(toy.root, toy.results) == both
+
+
+def test_pages_without_markers_are_left_alone(toy: ToyPaper) -> None:
+    (toy.root / "README.md").write_text("no tables\n")
+    assert update_markers(toy.root, toy.results) == []
+
+
+def test_two_tables_in_one_page(toy: ToyPaper) -> None:
+    text = page("toy/images") + page("toy/curves")
+    found = replace_tables(text, toy.root, toy.results, "README.md")
+    first, second = found.split("After.")[:2]
+    assert "toy/images" in first
+    assert "mse@0" not in first
+    assert "mse@0" in second
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("<!-- results:begin toy -->\n", "found no `<!-- results:end toy -->`"),
+        ("<!-- results:begin toy -->\n" + page("toy"), "found no `<!-- results:end toy -->`"),
+        ("<!-- results:end toy -->\n", "broken marker"),
+        ("<!--results:begin toy-->\n", "broken marker"),
+        (page("toi"), "no paper or cell 'toi' (did you mean 'toy'?)"),
+    ],
+)
+def test_broken_markers_are_one_sentence(toy: ToyPaper, text: str, found: str) -> None:
+    with pytest.raises(HarnessError) as e:
+        replace_tables(text, toy.root, toy.results, "README.md")
+    assert found in str(e.value)

@@ -1,0 +1,49 @@
+from pathlib import Path
+
+import numpy as np
+
+from harness.compare.rows import collect
+from harness.report.plots import write_plots
+from harness.report.step_plot import steps
+from harness.report.style import look
+from tests.toy_paper import ToyPaper, draws
+
+
+def test_every_kind_is_drawn_as_svg_and_png(toy: ToyPaper, tmp_path: Path) -> None:
+    toy.add({"accuracy": draws(95, 4)})
+    toy.add({"accuracy": draws(95, 4)}, seed=1)
+    toy.add({"accuracy": draws(99, 4)}, variant="fancy", budget="0.1")
+    x = draws(4, 1)
+    x[0] = np.inf
+    with np.errstate(invalid="ignore"):
+        toy.add({"mse@0": draws(4, 1), "mse@1": draws(0.6, 0.1), "mse@2": x}, cell="curves")
+    paths = write_plots(collect(toy.results), tmp_path / "plots")
+    wanted = {
+        *("images-plain-curve", "images-fancy-curve", "images-paper-accuracy"),
+        *("curves-plain-curve", "curves-steps-mse", "curves-paper-mse"),
+    }
+    assert {p.stem for p in paths} == wanted
+    assert all(p.parent == tmp_path / "plots" / "toy" for p in paths)
+    for path in paths:
+        start = path.read_bytes()[:8]
+        assert start.startswith(b"\x89PNG" if path.suffix == ".png" else b"<?xml")
+
+
+def test_equal_plots_are_equal_files(toy: ToyPaper, tmp_path: Path) -> None:
+    toy.add({"accuracy": draws(95, 4)})
+    first, second = (write_plots(collect(toy.results), tmp_path / n) for n in ("a", "b"))
+    assert [p.read_bytes() for p in first] == [p.read_bytes() for p in second]
+
+
+def test_without_records_nothing_is_drawn(toy: ToyPaper, tmp_path: Path) -> None:
+    assert write_plots(collect(toy.results), tmp_path) == []
+
+
+def test_steps_are_read_from_metric_names() -> None:
+    found = steps(["mse@0", "mse@10", "mse@best", "accuracy"])
+    assert found == {"mse": {0: "mse@0", 10: "mse@10"}}
+
+
+def test_series_stay_apart_when_colours_run_out() -> None:
+    looks = [tuple(look(i).items()) for i in range(12)]
+    assert len(set(looks)) == 12

@@ -1,0 +1,102 @@
+import csv
+import io
+import json
+import math
+import re
+from dataclasses import fields, replace
+
+import pytest
+
+from harness.compare.paired import PairedRow, paired_rows
+from harness.compare.row import Row
+from harness.compare.rows import collect
+from harness.report.latex import escape
+from harness.report.render import FORMATS, render_paired, render_rows
+from tests.toy_paper import ToyPaper, draws
+
+
+@pytest.fixture
+def rows(toy: ToyPaper) -> list[Row]:
+    for seed in range(3):
+        toy.add({"accuracy": draws(95.1 + 0.1 * seed, 4, seed)}, seed=seed)
+    toy.add({"accuracy": draws(98, 4)}, variant="fancy")
+    toy.add({"mse@0": draws(4, 1)}, cell="curves", budget="0.1")
+    return collect(toy.results, context=True).rows
+
+
+def test_table_is_aligned_and_narrow(rows: list[Row]) -> None:
+    text = render_rows(rows, "table")
+    assert max(map(len, text.splitlines())) <= 120
+    assert (
+        "  plain    accuracy  95.0 ± 0.4  95.20   0.23 (400)     0.25 (3)  cpu  reproduced" in text
+    )
+    assert "one seed  cpu  ▲ above" in text
+    apart = text[text.index("Not comparable with the paper") :]
+    assert "budget 0.1, not full" in apart
+    assert "reproduced" not in apart
+    assert apart.index("mse@0") < apart.index("Quoted for context") < apart.index("90.0")
+
+
+def test_below_is_as_loud_as_above(rows: list[Row]) -> None:
+    low = [replace(r, verdict="below") for r in rows if r.verdict == "above"]
+    assert "▼ below" in render_rows(low, "table")
+
+
+def test_json_is_strict(rows: list[Row]) -> None:
+    odd = replace(rows[0], measured=math.nan, difference_interval=(-math.inf, 1.0))
+
+    def refuse(name: str) -> None:
+        raise AssertionError(name)
+
+    found = json.loads(render_rows([odd, *rows[1:]], "json"), parse_constant=refuse)
+    assert len(found) == len(rows)
+    assert list(found[0]) == [f.name for f in fields(Row)]
+    assert found[0]["measured"] is None
+    assert found[0]["difference_interval"] == [None, 1.0]
+    assert found[0]["seeds"] == [0, 1, 2]
+    assert found[1]["measured"] == rows[1].measured
+
+
+def test_csv_keeps_every_digit(rows: list[Row]) -> None:
+    found = list(csv.DictReader(io.StringIO(render_rows(rows, "csv"))))
+    assert [r["verdict"] for r in found] == [r.verdict for r in rows]
+    assert float(found[0]["measured"]) == rows[0].measured
+    assert found[0]["seeds"] == "0; 1; 2"
+    assert found[1]["seed_interval"] == ""
+
+
+def test_markdown_has_as_many_columns_everywhere(rows: list[Row]) -> None:
+    odd = replace(rows[0], reason="a|b <c> [d] *e*_f_", variant="x|y")
+    tables = [x for x in render_rows([odd, *rows[1:]], "md").splitlines() if x.startswith("|")]
+    assert {len(re.findall(r"(?<!\\)\|", line)) for line in tables} == {11}
+    assert r"a\|b \<c> \[d\] \*e\*\_f\_" in tables[2]
+
+
+def test_latex_is_escaped_and_balanced(rows: list[Row]) -> None:
+    text = render_rows([replace(rows[0], variant="50%_a&b")], "latex")
+    assert r"50\%\_a\&b & accuracy & 95.0 $\pm$ 0.4 & 95.20" in text
+    for command in (r"\begin{tabular}", r"\toprule", r"\midrule", r"\bottomrule", r"\end{tabular}"):
+        assert text.count(command) == 1
+    assert text.count("{") == text.count("}")
+    assert escape("a\\b~c^d{e}") == (
+        r"a\textbackslash{}b\textasciitilde{}c\textasciicircum{}d\{e\}"
+    )
+    assert r"\textbf{above}" in render_rows(rows, "latex")
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_pairs_come_in_every_format(toy: ToyPaper, form: str) -> None:
+    toy.add({"accuracy": draws(95, 4)})
+    toy.add({"accuracy": draws(97, 4, 1)}, variant="ours")
+    pairs = paired_rows(collect(toy.results))
+    text = render_paired(pairs, form)
+    assert text.endswith("\n")
+    assert "-2.0" in text or "-1.99" in text
+    if form == "json":
+        assert list(json.loads(text)[0]) == [f.name for f in fields(PairedRow)]
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_no_rows_is_no_crash(form: str) -> None:
+    assert render_rows([], form).endswith("\n")
+    assert render_paired([], form).endswith("\n")
