@@ -32,6 +32,8 @@ _SCALARS = ("task_source", "algorithm")
 class Variant:
     """One row of a cell, with every switch resolved."""
 
+    folder: Path
+    """The paper's folder."""
     paper: str
     cell: str
     name: str
@@ -58,6 +60,8 @@ class Variant:
 class Cell:
     """One published setting of a paper: its variants (raw tables) and published lines."""
 
+    folder: Path
+    """The paper's folder."""
     paper: str
     name: str
     title: str
@@ -90,8 +94,9 @@ class Cell:
         source_name = _scalar(table, "task_source", where)
         source = task_source(source_name)
         algorithm = _scalar(table, "algorithm", where)
-        method = method_class(self.paper, algorithm)
+        method = method_class(self.folder, algorithm)
         return Variant(
+            folder=self.folder,
             paper=self.paper,
             cell=self.name,
             name=name,
@@ -172,7 +177,8 @@ def read_paper(folder: Path) -> Paper:
         if not variants:
             raise HarnessError(f"{where}: wanted at least one variant.")
         published = tuple(line for line in lines if line.cell == name)
-        cells[name] = Cell(folder.name, name, str(raw.get("title", name)), variants, published)
+        title = str(raw.get("title", name))
+        cells[name] = Cell(folder, folder.name, name, title, variants, published)
     for line in lines:
         if line.cell not in cells:
             raise HarnessError(
@@ -188,12 +194,12 @@ def read_paper(folder: Path) -> Paper:
     return Paper(key=folder.name, folder=folder, cells=cells, **{k: about[k] for k in wanted})
 
 
-def method_class(paper: str, algorithm: str) -> type[Method]:
-    """Give the class that `replications/<paper>/method.py` lists under `algorithm`."""
-    found: dict[str, type[Method]] = _method_module(replications_folder() / paper).ALGORITHMS
+def method_class(folder: Path, algorithm: str) -> type[Method]:
+    """Give the class that `method.py` of a paper's folder lists under `algorithm`."""
+    found: dict[str, type[Method]] = _method_module(folder).ALGORITHMS
     if algorithm not in found:
         raise HarnessError(
-            f"{paper}: found algorithm {algorithm!r}{closest(algorithm, found)}; "
+            f"{folder.name}: found algorithm {algorithm!r}{closest(algorithm, found)}; "
             f"wanted one of {', '.join(found)}."
         )
     return found[algorithm]

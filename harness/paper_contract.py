@@ -166,7 +166,7 @@ CLAUSES: tuple[Clause, ...] = (
 
 def metrics(variant: Variant) -> tuple[str, ...]:
     """Name the metrics a run of `variant` gives, the best of the test steps among them."""
-    named = method_class(variant.paper, variant.algorithm).metrics(variant.method)
+    named = method_class(variant.folder, variant.algorithm).metrics(variant.method)
     if not variant.testing.best_of_steps:
         return named
     return (*named, *dict.fromkeys(f"{m.partition('@')[0]}@best" for m in named))

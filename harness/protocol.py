@@ -84,7 +84,7 @@ def switches(settings: Any) -> dict[str, Any]:
 
 def digest(value: Any) -> str:
     """Give the sha256 (hex) of a JSON-able value in canonical form."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

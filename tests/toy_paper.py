@@ -9,9 +9,10 @@ import numpy as np
 
 from harness.catalog import find_cell
 from harness.protocol import digest
-from harness.records.schema import MetricSummary, Record
+from harness.records.schema import Record
 from harness.records.store import write_record
 from harness.records.tables import curve_csv, scores_csv
+from harness.run.loop import summary
 
 PAPER = """
 [paper]
@@ -99,8 +100,7 @@ class ToyPaper:
         if scores:
             files["scores.csv"] = scores_csv(scores)
         for name, x in scores.items():
-            sd, n = float(x.std(ddof=1)) if len(x) > 1 else 0.0, len(x)
-            record.metrics[name] = MetricSummary(float(x.mean()), sd, n, 1.96 * sd / n**0.5)
+            record.metrics[name] = summary(x)
         record.measurement["sessions"] = [session]
         return write_record(self.results, record, files)
 

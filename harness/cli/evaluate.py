@@ -68,7 +68,8 @@ def main(arguments: argparse.Namespace) -> int:
         print(f"{variant.key}, {length.test_tasks} test tasks, {device.type}")
         for k, m in found.items():
             beside = f"  recorded {recorded[k].mean!r}" if k in recorded else ""
-            print(f"  {k:<14} {m.mean!r} ± {m.ci95:.3g}{beside}")
+            width = "not finite" if m.ci95 is None else f"± {m.ci95:.3g}"
+            print(f"  {k:<14} {m.mean!r} {width}{beside}")
         if record:
             print("exactly as recorded" if same else "NOT as recorded")
     return 0 if same else 1

@@ -24,12 +24,15 @@ SCHEMA = 1
 
 @dataclass(frozen=True)
 class MetricSummary:
-    """One metric over the test tasks. `ci95` is the half-width 1.96 * sd / sqrt(n), sd with n-1."""
+    """One metric over the test tasks. `ci95` is the half-width 1.96 * sd / sqrt(n), sd with n-1.
 
-    mean: float
-    sd: float
+    None where a task's score is not a finite number (`scores.csv` says which).
+    """
+
+    mean: float | None
+    sd: float | None
     n: int
-    ci95: float
+    ci95: float | None
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,8 @@ class Record:
 
     def to_json(self) -> str:
         """Give the record as stored."""
-        return json.dumps({**asdict(self), "result_digest": self.result_digest}, indent=1) + "\n"
+        table = {**asdict(self), "result_digest": self.result_digest}
+        return json.dumps(table, indent=1, allow_nan=False) + "\n"
 
 
 def read_record(path: Path) -> Record:
@@ -99,14 +103,18 @@ def read_record(path: Path) -> Record:
         raw = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, json.JSONDecodeError) as e:
         raise HarnessError(f"{path}: not a readable record: {e}.") from None
-    if raw.get("schema") != SCHEMA:
-        raise HarnessError(f"{path}: found schema {raw.get('schema')!r}, wanted {SCHEMA}.")
+    if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
+        found = raw.get("schema") if isinstance(raw, dict) else type(raw).__name__
+        raise HarnessError(f"{path}: found schema {found!r}, wanted {SCHEMA}.")
     stated = raw.pop("result_digest", None)
     names = {f.name for f in fields(Record)}
     if set(raw) != names:
         odd = sorted(set(raw) ^ names)[0]
         raise HarnessError(f"{path}: field {odd!r} is missing or unknown.")
-    raw["metrics"] = {k: MetricSummary(**v) for k, v in raw["metrics"].items()}
+    try:
+        raw["metrics"] = {k: MetricSummary(**v) for k, v in raw["metrics"].items()}
+    except (AttributeError, TypeError) as e:
+        raise HarnessError(f"{path}: its metrics are not those of a record: {e}.") from None
     record = Record(**raw)
     if record.result_digest != stated:
         raise HarnessError(

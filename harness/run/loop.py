@@ -110,6 +110,8 @@ def test(plan: Plan, method: Method, tasks: TaskSource) -> Scores:
 
 def summary(values: np.ndarray) -> MetricSummary:
     """Sum up per-task scores."""
+    if not np.isfinite(values).all():
+        return MetricSummary(None, None, len(values), None)
     sd = float(values.std(ddof=1)) if len(values) > 1 else 0.0
     return MetricSummary(float(values.mean()), sd, len(values), 1.96 * sd / len(values) ** 0.5)
 

@@ -88,7 +88,7 @@ class Plan:
 
     def method(self, tasks: TaskSource) -> Method:
         """Build the method with its initial weights."""
-        cls = method_class(self.variant.paper, self.variant.algorithm)
+        cls = method_class(self.variant.folder, self.variant.algorithm)
         # A task source and a method never share a stream: tasks use numpy's SeedSequence.
         generator = torch.Generator().manual_seed(self.seed)
         return cls(self.variant.method, tasks, self.device, self.engine, generator)

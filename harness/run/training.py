@@ -49,7 +49,7 @@ class Trace:
 
 def better(metric: str, new: float, old: float | None) -> bool:
     """Say whether `new` beats `old`: accuracies are to be high, everything else low."""
-    if math.isnan(new):
+    if not math.isfinite(new):
         return False
     return old is None or (new > old if metric.startswith("accuracy") else new < old)
 

@@ -52,9 +52,9 @@ def test_smoke_run_of(tmp_path, cell, variant):
     folder = run(plan(tmp_path, cell, variant, **changed))
     record = read_record(folder / "record.json")
     assert record.status == "finished"
-    expected = method_class("maml", record.protocol["algorithm"])
-    settings = find_cell(f"maml/{cell}").variant(variant).method
-    assert set(expected.metrics(settings)) <= set(record.metrics)
+    found = find_cell(f"maml/{cell}").variant(variant)
+    expected = method_class(found.folder, found.algorithm).metrics(found.method)
+    assert set(expected) <= set(record.metrics)
 
 
 class Constant(nn.Module):
