@@ -22,4 +22,7 @@ class BatchStatistics(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise x [B, C, …]."""
-        return F.batch_norm(x, None, None, None, self.bias, training=True, eps=self.eps)
+        # The offset is added outside: torch's double backward of a batch norm with an offset and no
+        # scale fails ("Expected a proper Tensor but got None").
+        normal = F.batch_norm(x, None, None, training=True, eps=self.eps)
+        return normal + self.bias.view(-1, *[1] * (x.dim() - 2))

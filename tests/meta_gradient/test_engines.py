@@ -44,8 +44,10 @@ def start(problem: Problem) -> Params:
     return {k: v.detach().clone() for k, v in problem.model.named_parameters()}
 
 
-def inner_loop(problem: Problem, steps: int, first_order: bool) -> InnerLoop:
-    frozen = frozenset(k for k in start(problem) if k.startswith("norms"))
+def inner_loop(
+    problem: Problem, steps: int, first_order: bool, freeze_norms: bool = True
+) -> InnerLoop:
+    frozen = frozenset(k for k in start(problem) if freeze_norms and k.startswith("norms"))
     return InnerLoop(steps, 0.05, first_order, frozen)
 
 
@@ -66,6 +68,14 @@ def test_engines_agree_with_higher(other, name, first_order, steps):
     found = engine(other)(problem, start(problem), batch, inner)
     assert distance(found, reference) < 1e-9
     torch.testing.assert_close(found.loss, reference.loss, rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("other", [e for e in ENGINES if e != "higher"])
+def test_batch_norm_offsets_may_adapt(other):
+    problem, batch = classification()
+    inner = inner_loop(problem, 2, False, freeze_norms=False)
+    reference = engine("higher")(problem, start(problem), batch, inner)
+    assert distance(engine(other)(problem, start(problem), batch, inner), reference) < 1e-9
 
 
 @pytest.mark.parametrize("steps", [1, 5])

@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from harness.catalog import find_cell, method_class
+from harness.meta_gradient.engines import ENGINES, engine
+from harness.meta_gradient.problem import InnerLoop, Problem
+from harness.models.batch_statistics import BatchStatistics
+from harness.models.strided_conv4 import StridedConv4, same_padding
+from harness.records.schema import read_record
+from harness.run.budget import budget
+from harness.run.loop import run
+from harness.run.plan import Plan
+from harness.tasks.batch import SupervisedBatch
+
+CPU = torch.device("cpu")
+GLYPHS = {"tasks.dataset": "glyphs", "training.meta_batch": 2}
+
+
+def plan(tmp_path, cell, variant, **changed):
+    found = find_cell(f"maml/{cell}")
+    v = found.variant(variant, {k.replace("__", "."): x for k, x in changed.items()})
+    length = budget("smoke", v.training, v.testing)
+    folders = (tmp_path / "results", tmp_path / "work")
+    return Plan(v, found.variant(variant), 0, length, "func", CPU, *folders)
+
+
+def build(cell, variant, **changed):
+    """A method and its task source, small."""
+    found = plan(Path(), cell, variant, **changed)
+    tasks = found.tasks()
+    return found.method(tasks), tasks
+
+
+@pytest.mark.parametrize(
+    ("cell", "variant"),
+    [
+        *[("sinusoid-5shot", v) for v in find_cell("maml/sinusoid-5shot").variants],
+        *[("omniglot-5way-1shot", v) for v in find_cell("maml/omniglot-5way-1shot").variants],
+        ("omniglot-20way-1shot", "second-order"),
+    ],
+)
+def test_smoke_run_of(tmp_path, cell, variant):
+    changed = GLYPHS if cell.startswith("omniglot") else {}
+    folder = run(plan(tmp_path, cell, variant, **changed))
+    record = read_record(folder / "record.json")
+    assert record.status == "finished"
+    expected = method_class("maml", record.protocol["algorithm"])
+    settings = find_cell(f"maml/{cell}").variant(variant).method
+    assert set(expected.metrics(settings)) <= set(record.metrics)
+
+
+class Constant(nn.Module):
+    """Predicts one number: everything about it can be worked out by hand."""
+
+    def __init__(self, value: float) -> None:
+        super().__init__()
+        self.w = nn.Parameter(torch.tensor(value, dtype=torch.float64))
+
+    def forward(self, x):
+        return self.w.expand(len(x), 1)
+
+
+@pytest.mark.parametrize("which", ENGINES)
+@pytest.mark.parametrize("first_order", [False, True])
+def test_meta_gradient_of_a_constant_by_hand(which, first_order):
+    """Support target a, query target b: w' = w - 2α(w - a), dL/dw = 2(w' - b)(1 - 2α)^steps."""
+    w, rate, steps = 0.3, 0.1, 2
+    a = torch.tensor([1.0, -2.0], dtype=torch.float64)
+    b = torch.tensor([0.5, 3.0], dtype=torch.float64)
+    x = torch.zeros(2, 1, 1, dtype=torch.float64)
+    batch = SupervisedBatch(x, a.view(2, 1, 1), x, b.view(2, 1, 1))
+    problem = Problem(Constant(w), F.mse_loss, F.mse_loss)
+    params = {"w": torch.tensor(w, dtype=torch.float64)}
+    found = engine(which)(problem, params, batch, InnerLoop(steps, rate, first_order))
+    shrink = (1 - 2 * rate) ** steps
+    adapted = a + (w - a) * shrink
+    by_hand = (2 * (adapted - b) * (1 if first_order else shrink)).mean()
+    torch.testing.assert_close(found.gradients["w"], by_hand)
+
+
+def test_the_authors_inner_loss_steps_ways_times_as_far():
+    outputs = torch.randn(10, 5, requires_grad=True)
+    targets = torch.arange(5).repeat_interleave(2)
+    from replications.maml.method import cross_entropy  # after the smoke runs loaded the paper
+
+    mean = cross_entropy("mean")(outputs, targets)
+    summed = cross_entropy("sum-over-classes")(outputs, targets)
+    # The authors divide the sum over examples by the shots, 2 here.
+    by_hand = F.cross_entropy(outputs, targets, reduction="sum") / 2
+    torch.testing.assert_close(summed, by_hand)
+    torch.testing.assert_close(summed, 5 * mean)
+
+
+def test_padding_is_tensorflows():
+    assert [same_padding(n) for n in (28, 14, 7, 4)] == [(0, 1), (0, 1), (1, 1), (0, 1)]
+    net = StridedConv4(1, 4, 5, torch.Generator().manual_seed(0))
+    sizes = []
+    for conv in net.convolutions:
+        conv.register_forward_hook(lambda m, given, out: sizes.append(out.shape[-1]))
+    net(torch.rand(3, 1, 28, 28))
+    assert sizes == [14, 7, 4, 2]
+
+
+def test_batch_norm_offsets_do_not_adapt_but_are_meta_trained():
+    method, tasks = build("omniglot-5way-1shot", "second-order", **GLYPHS)
+    assert method.inner.frozen == {f"norms.{i}.bias" for i in range(4)}
+    before = {k: v.clone() for k, v in method.weights().items()}
+    method.train_step(tasks.batch("train", 0, 2), 0)
+    assert all(not torch.equal(before[k], method.weights()[k]) for k in method.inner.frozen)
+
+
+def test_batch_statistics_are_those_of_the_batch_with_the_authors_epsilon():
+    x = torch.randn(6, 3, 4, 4, dtype=torch.float64)
+    norm = BatchStatistics(3).double()
+    mean, var = x.mean((0, 2, 3), keepdim=True), x.var((0, 2, 3), correction=0, keepdim=True)
+    torch.testing.assert_close(norm(x), (x - mean) / (var + 1e-3).sqrt())
+
+
+def test_query_images_share_statistics_only_where_the_switch_says_so():
+    """Alone, an image's outputs do not depend on the other query images; together they do."""
+    for how, shares in (
+        ("transductive", True),
+        ("support-plus-one", False),
+        ("one-at-a-time", False),
+    ):
+        method, tasks = build(
+            "omniglot-5way-1shot", "second-order", method__test_batch_norm=how, **GLYPHS
+        )
+        batch = tasks.batch("val", 0, 2)
+        params = {k: v.detach().expand(2, *v.shape) for k, v in method.params.items()}
+        outputs = method._query_outputs(params, {}, batch)
+        other = replace(batch, query_x=batch.query_x.clone())
+        other.query_x[:, 1:] = 1 - other.query_x[:, 1:]
+        changed = method._query_outputs(params, {}, other)
+        same = torch.allclose(outputs[:, 0], changed[:, 0], atol=1e-5)
+        assert same != shares, how
+
+
+def test_meta_training_learns_sinusoids():
+    """200 iterations take the loss after one step well below that of the start."""
+    method, tasks = build("sinusoid-5shot", "maml", method__inner_rate=0.01)
+    losses = [method.train_step(tasks.batch("train", 25 * i, 25), i).item() for i in range(200)]
+    assert sum(losses[-50:]) < 0.9 * sum(losses[:50])
+
+
+def test_training_state_goes_on_bit_for_bit():
+    for variant in ("maml", "pretrained", "multi-task-mean"):
+        changed = {"method__steps_per_network": 4} if variant.startswith("multi") else {}
+        straight, tasks = build("sinusoid-5shot", variant, **changed)
+        halves, _ = build("sinusoid-5shot", variant, **changed)
+        for i in range(6):
+            batch = tasks.batch("train", straight.first_task(i, 5), 5)
+            straight.train_step(batch, i)
+            halves.train_step(batch, i)
+            if i == 2:
+                weights = {k: v.clone() for k, v in halves.weights().items()}
+                state = halves.training_state()
+                halves, _ = build("sinusoid-5shot", variant, **changed)
+                halves.load_weights(weights)
+                halves.load_training_state(state)
+        for k, v in straight.weights().items():
+            assert torch.equal(v, halves.weights()[k]), (variant, k)
+
+
+def test_multi_task_start_is_the_mean_of_its_networks():
+    method, tasks = build("sinusoid-5shot", "multi-task", method__steps_per_network=2)
+    for i in range(2):
+        method.train_step(tasks.batch("train", 0, 4), i)
+    for k, v in method.networks.items():
+        torch.testing.assert_close(method.weights()[k], v.detach().mean(0))
+
+
+def test_fine_tuning_step_size_is_the_best_on_validation_tasks():
+    method, tasks = build("sinusoid-5shot", "pretrained", method__test_rates=[0.0001, 0.01, 1000.0])
+    method.train_step(tasks.batch("train", 0, 25), 0)
+    batch = tasks.batch("val", 0, 100)
+    means = []
+    for rate in (0.0001, 0.01, 1000.0):
+        method.rate.fill_(rate)
+        means.append(method.evaluate(batch)["mse@10"].double().mean().item())
+    method.finalise(batch)
+    finite = [m if math.isfinite(m) else math.inf for m in means]
+    best = (0.0001, 0.01, 1000.0)[finite.index(min(finite))]
+    assert method.weights()["fine_tuning_rate"].item() == pytest.approx(best)
