@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from harness.catalog import Variant, replications_folder
-from harness.errors import HarnessError, closest
+from harness.errors import DataNotAtHand, HarnessError, closest
 from harness.paper_contract import CLAUSES, Finding, metrics, variants
 from harness.records.schema import read_record
 
@@ -72,12 +72,10 @@ def smoke_run(variant: Variant) -> Finding:
         device = torch.device("cpu")
         plan = Plan(variant, variant, 0, length, DEFAULT, device, there / "results", there / "work")
         try:
-            plan.tasks()
-        except HarnessError as e:
-            return Finding(name, True, f"not run: {e}", warning=True)  # data not at hand
-        try:
             with contextlib.redirect_stderr(io.StringIO()):  # progress of three steps is noise
                 record = read_record(run(plan) / "record.json")
+        except DataNotAtHand as e:
+            return Finding(name, True, f"not run: {e}", warning=True)
         except HarnessError as e:
             return Finding(name, False, str(e))
         except Exception as e:

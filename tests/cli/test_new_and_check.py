@@ -141,11 +141,11 @@ def test_a_method_that_does_not_run_is_a_finding(demo, capsys, old, new, expecte
 
 
 def test_data_that_is_not_at_hand_is_a_warning(demo, capsys, monkeypatch):
-    from harness.errors import HarnessError
+    from harness.errors import DataNotAtHand
     from harness.tasks.sinusoids import Sinusoids
 
     def missing(*arguments):
-        raise HarnessError("found no images; run `harness data fetch images`.")
+        raise DataNotAtHand("found no images; run `harness data fetch images`.")
 
     monkeypatch.setattr(Sinusoids, "__init__", missing)
     status, lines = checked(capsys)

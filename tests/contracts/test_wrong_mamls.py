@@ -168,12 +168,11 @@ def test_contract_catches_nan_and_passes_a_flat_loss():
 
 
 def fitted_accuracy(x, y, query_x, query_y):
-    """Adapt a linear classifier to (x, y) from zero and score it on the query set, in percent."""
-    w = torch.zeros(x.shape[1], 2, dtype=x.dtype, requires_grad=True)
-    for _ in range(200):
-        (g,) = torch.autograd.grad(cross_entropy(x @ w, y), w)
-        w = (w - 0.5 * g).detach().requires_grad_()
-    return ((query_x @ w).argmax(1) == query_y).double().mean().item() * 100
+    """Adapt a linear classifier to (x, y) and score it on the query set, in percent.
+
+    Least squares is where inner steps without end would lead, and takes no loop."""
+    w = torch.linalg.pinv(x) @ (2.0 * y - 1).to(x.dtype)
+    return ((query_x @ w > 0) == query_y.bool()).double().mean().item() * 100
 
 
 def noise_task_accuracy(measure):
