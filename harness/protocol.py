@@ -39,6 +39,13 @@ class Training:
     patience: int
     """Stop after more than this many validations without a better value; 0 = never stop early."""
 
+    def __post_init__(self) -> None:
+        for name in ("iterations", "iteration_cap", "meta_batch"):
+            _at_least(1, name, self, "training")
+        for name in ("validate_every", "patience"):
+            _at_least(0, name, self, "training")
+        _at_least(1 if self.validate_every else 0, "validation_tasks", self, "training")
+
 
 @dataclasses.dataclass(frozen=True)
 class Testing:
@@ -54,9 +61,16 @@ class Testing:
     """Also report `<metric>@best`, the best of the test steps chosen on the test tasks themselves
     (as some published tables do)."""
 
+    def __post_init__(self) -> None:
+        for name in ("tasks", "tasks_at_once"):
+            _at_least(1, name, self, "testing")
+        _at_least(0, "task_seed", self, "testing")
+
 
 def read_switches(cls: type[T], table: dict[str, Any], where: str) -> T:
     """Read `table` into the frozen dataclass `cls`; `where` names the place in messages."""
+    if not isinstance(table, dict):
+        raise HarnessError(f"{where}: found {table!r}, wanted a table of switches.")
     hints = typing.get_type_hints(cls)
     names = [f.name for f in dataclasses.fields(cls)]  # type: ignore[arg-type]
     for key in table:
@@ -86,6 +100,12 @@ def digest(value: Any) -> str:
     """Give the sha256 (hex) of a JSON-able value in canonical form."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _at_least(least: int, name: str, settings: Any, section: str) -> None:
+    value = getattr(settings, name)
+    if value < least:
+        raise HarnessError(f"{section}.{name}: found {value}, wanted {least} or more.")
 
 
 def _typed(hint: Any, value: Any, where: str) -> Any:
