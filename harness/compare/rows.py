@@ -15,7 +15,7 @@ import numpy as np
 from harness.catalog import Cell, Paper, papers
 from harness.compare.groups import Group, group_records
 from harness.compare.row import Row, empty_row, measured_row, unusable
-from harness.compare.statistics import mean_estimate
+from harness.compare.statistics import largest_share, mean_estimate
 from harness.compare.verdict import Verdict, judge, margin
 from harness.errors import HarnessError, closest
 from harness.published import PublishedLine
@@ -129,10 +129,9 @@ def _caveats(group: Group) -> Iterator[str]:
 
 def _heavy_tail(scores: np.ndarray) -> Iterator[str]:
     """Warn where a few tasks carry the mean, as when adaptation diverges on them."""
-    sizes = np.sort(np.abs(scores.mean(0)))[::-1]
-    share = sizes[0] / sizes.sum() if sizes.any() else 0.0
-    if len(sizes) >= 100 and share > 0.1:
-        yield f"one of {len(sizes)} test tasks holds {share:.0%} of the mean: it diverged there"
+    share, tasks = largest_share(scores), scores.shape[1]
+    if tasks >= 100 and share > 0.1:
+        yield f"one of {tasks} test tasks holds {share:.0%} of the mean: it diverged there"
 
 
 def _without_line(group: Group, metrics: list[str], results: Path, why: str) -> Iterator[Row]:

@@ -10,7 +10,7 @@ import numpy as np
 from harness.catalog import Cell
 from harness.compare.groups import Group
 from harness.compare.numbers import axis_label, is_accuracy
-from harness.compare.statistics import mean_estimate
+from harness.compare.statistics import largest_share, mean_estimate
 from harness.report.style import PAPER_COLOUR, figure, look, save
 
 
@@ -28,17 +28,17 @@ def plot_test_steps(cell: Cell, groups: list[Group], stem: Path) -> list[Path]:
             means = {
                 step: mean_estimate(scores)
                 for step, metric in sorted(steps(group.metrics).get(name, {}).items())
-                if np.isfinite(scores := group.scores(metric)).all() and scores.shape[1] > 1
+                if np.isfinite(scores := group.scores(metric)).all()
+                and scores.shape[1] > 1
+                and largest_share(scores) < 0.1
             }
-            # A mean that its own interval swamps was carried off by a few diverged tasks.
-            known = {k: m for k, m in means.items() if m.half_width() < abs(m.value)}
-            if len(known) < len(steps(group.metrics).get(name, {})):
+            if len(means) < len(steps(group.metrics).get(name, {})):
                 left_out.append(group.variant)
-            if known:
+            if means:
                 axes.errorbar(
-                    list(known),
-                    [m.value for m in known.values()],
-                    [m.half_width() for m in known.values()],
+                    list(means),
+                    [m.value for m in means.values()],
+                    [m.half_width() for m in means.values()],
                     label=_label(group),
                     capsize=3,
                     markersize=4,
