@@ -39,13 +39,6 @@ class Training:
     patience: int
     """Stop after more than this many validations without a better value; 0 = never stop early."""
 
-    def __post_init__(self) -> None:
-        for name in ("iterations", "iteration_cap", "meta_batch"):
-            _at_least(1, name, self, "training")
-        for name in ("validate_every", "patience"):
-            _at_least(0, name, self, "training")
-        _at_least(1 if self.validate_every else 0, "validation_tasks", self, "training")
-
 
 @dataclasses.dataclass(frozen=True)
 class Testing:
@@ -60,11 +53,6 @@ class Testing:
     best_of_steps: bool
     """Also report `<metric>@best`, the best of the test steps chosen on the test tasks themselves
     (as some published tables do)."""
-
-    def __post_init__(self) -> None:
-        for name in ("tasks", "tasks_at_once"):
-            _at_least(1, name, self, "testing")
-        _at_least(0, "task_seed", self, "testing")
 
 
 def read_switches(cls: type[T], table: dict[str, Any], where: str) -> T:
@@ -100,12 +88,6 @@ def digest(value: Any) -> str:
     """Give the sha256 (hex) of a JSON-able value in canonical form."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _at_least(least: int, name: str, settings: Any, section: str) -> None:
-    value = getattr(settings, name)
-    if value < least:
-        raise HarnessError(f"{section}.{name}: found {value}, wanted {least} or more.")
 
 
 def _typed(hint: Any, value: Any, where: str) -> Any:

@@ -48,9 +48,7 @@ def main(arguments: argparse.Namespace) -> int:
     plan = Plan(variant, variant, 0, length, DEFAULT, device, Path(), Path())
     tasks = plan.tasks()
     method = plan.method(tasks)
-    weights = _read_weights(arguments.weights, device.type)
-    _check_shapes(weights, method.weights(), f"{arguments.weights}: {variant.key}")
-    method.load_weights(weights)
+    method.load_weights(_read_weights(arguments.weights, device.type))
     found = {k: summary(v) for k, v in test(plan, method, tasks).items()}
     recorded = record.metrics if record else {}
     same = all(found.get(k) == v for k, v in recorded.items())
@@ -90,17 +88,6 @@ def _differences(record: Record, published: dict[str, dict[str, object]]) -> dic
         for k, value in record.protocol[section].items()
         if published[section].get(k) != value
     }
-
-
-def _check_shapes(found: dict[str, Tensor], wanted: dict[str, Tensor], where: str) -> None:
-    """Refuse weights of another network: a method might take them, or fail in words of its own."""
-    for name in {**wanted, **found}:
-        here, there = (f"{list(w[name].shape)}" if name in w else "none" for w in (found, wanted))
-        if here != there:
-            raise HarnessError(
-                f"{where} wants weights {name!r} of shape {there}, found {here}; name the variant "
-                f"they were trained as with --variant, or keep record.json beside them."
-            )
 
 
 def _read_weights(path: Path, device: str) -> dict[str, Tensor]:

@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("cell", metavar="CELL", help="paper/cell, as `harness list` shows them")
     add("--variant", nargs="+", metavar="V", help="variants of the cell (default: all)")
-    add("--seeds", nargs="+", type=_whole, default=[0], metavar="N", help="training seeds (0)")
+    add("--seeds", nargs="+", type=int, default=[0], metavar="N", help="training seeds (0)")
     add(
         "--budget",
         default="full",
@@ -53,23 +53,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--results", type=Path, default=Path("results"), help="folder of records (results)")
     add("--work", type=Path, default=Path("runs"), help="folder of checkpoints (runs)")
-    add("--jobs", type=_count, metavar="N", help="runs at a time (CPU: as many as cores; CUDA: 1)")
-    add("--threads", type=_count, metavar="N", help="CPU threads of a run (cores / jobs)")
+    add("--jobs", type=int, metavar="N", help="runs at a time (CPU: as many as cores; CUDA: 1)")
+    add("--threads", type=int, metavar="N", help="CPU threads of a run (cores / jobs)")
     add("--deterministic", action="store_true", help="refuse operations that are not deterministic")
     add("--checkpoint-every", type=float, default=20.0, metavar="SECONDS", help="(20)")
     add("--if-data-at-hand", action="store_true", help="do nothing where the images are missing")
-
-
-def _whole(text: str) -> int:
-    if not text.isascii() or not text.isdigit():
-        raise argparse.ArgumentTypeError(f"found {text!r}, wanted a whole number, 0 or more")
-    return int(text)
-
-
-def _count(text: str) -> int:
-    if _whole(text) < 1:
-        raise argparse.ArgumentTypeError(f"found {text!r}, wanted 1 or more")
-    return int(text)
 
 
 def overrides(settings: list[str]) -> dict[str, object]:

@@ -12,8 +12,6 @@ import torch
 from safetensors.torch import save as safetensors_bytes
 from torch import Tensor
 
-from harness.catalog import method_class
-from harness.errors import HarnessError, closest
 from harness.measure.environment import environment
 from harness.measure.git_state import git_state
 from harness.measure.memory import peak_device_bytes, peak_host_bytes
@@ -45,9 +43,8 @@ def run(plan: Plan, checkpoint_seconds: float = 20.0) -> Path:
 def _run(plan: Plan, checkpoint_seconds: float) -> Path:
     session = {**git_state(), "device": plan.device.type, "engine": plan.engine}
     tasks = plan.tasks()
-    training = plan.variant.training
-    _check_validation_metric(plan)
     operations = operations_per_step(plan, tasks)
+    training = plan.variant.training
 
     def phase(split: str, iterations: int, name: str) -> tuple[Method, Trace]:
         method = plan.method(tasks)
@@ -124,17 +121,6 @@ def weights_bytes(method: Method) -> bytes:
     """Give the weights as a safetensors file."""
     found: bytes = safetensors_bytes({k: v.cpu().contiguous() for k, v in method.weights().items()})
     return found
-
-
-def _check_validation_metric(plan: Plan) -> None:
-    """Refuse a metric that no validation would give, before hours of training."""
-    v = plan.variant
-    named = method_class(v.folder, v.algorithm).metrics(v.method)
-    if v.training.validate_every and named and v.training.validation_metric not in named:
-        raise HarnessError(
-            f"training.validation_metric: found {v.training.validation_metric!r}"
-            f"{closest(v.training.validation_metric, named)}, wanted one of {', '.join(named)}."
-        )
 
 
 def _record(
