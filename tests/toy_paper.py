@@ -9,9 +9,10 @@ import numpy as np
 
 from harness.catalog import find_cell
 from harness.protocol import digest
+from harness.records.curve_file import curve_csv
 from harness.records.schema import Record
+from harness.records.scores_file import SCORES, scores_bytes
 from harness.records.store import write_record
-from harness.records.tables import curve_csv, scores_csv
 from harness.run.loop import summary
 
 PAPER = """
@@ -98,7 +99,7 @@ class ToyPaper:
         session = {"commit": "0123456789abcdef", "clean": clean, "device": device}
         files = {"curve.csv": curve_csv([(0, 1.5, None), (500, 0.7, 80.0), (1000, 0.5, 90.0)])}
         if scores:
-            files["scores.csv"] = scores_csv(scores)
+            files[SCORES] = scores_bytes(scores)
         for name, x in scores.items():
             record.metrics[name] = summary(x)
         record.measurement["sessions"] = [session]

@@ -10,10 +10,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from harness.catalog import Cell, Paper, papers
 from harness.compare.groups import Group, group_records
 from harness.compare.row import Row, empty_row, measured_row, unusable
-from harness.compare.statistics import mean_estimate
+from harness.compare.statistics import largest_share, mean_estimate
 from harness.compare.verdict import Verdict, judge, margin
 from harness.errors import HarnessError, closest
 from harness.published import PublishedLine
@@ -79,14 +81,15 @@ def select_cells(found: dict[str, Paper], words: Iterable[str]) -> list[Cell]:
 
 def _cell_rows(cell: Cell, groups: list[Group], results: Path, context: bool) -> Iterator[Row]:
     own = [g for g in groups if (g.paper, g.cell) == (cell.paper, cell.name)]
-    for line in cell.published:
-        if not line.variants and context:
-            yield empty_row(cell.paper, "", line, Verdict("context", "quoted for context"))
-        for variant in line.variants:
-            answers = [g for g in own if g.variant == variant]
+    for variant in cell.variants:
+        answers = [g for g in own if g.variant == variant]
+        for line in (x for x in cell.published if variant in x.variants):
             yield from (_judged(group, line, results) for group in answers)
             if not answers:
                 yield empty_row(cell.paper, variant, line, Verdict("not run", "no record yet"))
+    for line in cell.published:
+        if not line.variants and context:
+            yield empty_row(cell.paper, "", line, Verdict("context", "quoted for context"))
     answered = {v for line in cell.published for v in line.variants}
     shown = {line.metric for line in cell.published}
     for group in own:
@@ -109,7 +112,8 @@ def _judged(group: Group, line: PublishedLine, results: Path) -> Row:
     else:
         room = margin(line.metric, line.value, line.interval, line.interval_kind)
         verdict = judge(line.metric, line.value, room, mean_estimate(scores))
-        verdict = replace(verdict, reason="; ".join([verdict.reason, *_caveats(group)]))
+        notes = [verdict.reason, *_caveats(group), *_heavy_tail(scores)]
+        verdict = replace(verdict, reason="; ".join(notes))
     return measured_row(group, line.metric, scores, verdict, line, results)
 
 
@@ -121,6 +125,13 @@ def _caveats(group: Group) -> Iterator[str]:
     sessions = [s for r in group.records for s in r.measurement.get("sessions") or []]
     if any(s.get("clean") is False for s in sessions):
         yield "run from a working tree with changes that are in no commit"
+
+
+def _heavy_tail(scores: np.ndarray) -> Iterator[str]:
+    """Warn where a few tasks carry the mean, as when adaptation diverges on them."""
+    share, tasks = largest_share(scores), scores.shape[1]
+    if tasks >= 100 and share > 0.1:
+        yield f"one of {tasks} test tasks holds {share:.0%} of the mean: it diverged there"
 
 
 def _without_line(group: Group, metrics: list[str], results: Path, why: str) -> Iterator[Row]:

@@ -140,3 +140,11 @@ def _special() -> Any:
             "run `pip install 'metalearning-replications[compare]'`."
         ) from None
     return scipy.special
+
+
+def largest_share(scores: np.ndarray) -> float:
+    """Give the share that one test task has in the sum of scores [seeds, tasks], 0 to 1.
+
+    Near 1 where adaptation diverged on a task: the mean then says nothing of the others."""
+    sizes = np.abs(scores.mean(0))
+    return float(sizes.max() / sizes.sum()) if sizes.any() else 0.0

@@ -55,15 +55,15 @@ def judge(metric: str, published: float, margin: float, measured: Estimate) -> V
     )
     name: VerdictName
     if equivalence_p(difference, margin) < LEVEL:
-        name, why = "reproduced", "the difference is within the margin"
+        name, why = "reproduced", "within the margin"
     elif difference.p_less(-margin) < LEVEL or difference.p_greater(margin) < LEVEL:
         name = "above" if difference.value > 0 else "below"
         better = is_accuracy(metric) == (name == "above")
         why = (
-            "better than the paper: look for what makes our setting easier"
+            "better than the paper, by more than the margin"
             if better
-            else "worse than the paper: look for what our setting lacks"
+            else "worse than the paper, by more than the margin"
         )
     else:
-        name, why = "inconclusive", "the interval crosses the margin: more seeds or tasks decide"
-    return Verdict(name, f"{why} ({facts})", margin, difference.value, interval)
+        name, why = "inconclusive", "too wide to tell: more seeds or tasks decide"
+    return Verdict(name, f"{why}: {facts}", margin, difference.value, interval)

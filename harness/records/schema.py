@@ -1,7 +1,7 @@
 """The record of one run: what it is, what it gave, what it cost, where it ran.
 
 Folder of one record: `results/<paper>/<cell>/<variant>/seed<k>-<budget>-<config digest[:8]>/` with
-`record.json`, `scores.csv` (a row a test task, a column a metric), `curve.csv` (iteration, training
+`record.json`, `scores.safetensors` (a column a metric), `curve.csv` (iteration, training
 loss, validation value) and `weights.safetensors`.
 
 `result` is a function of the protocol, the seed, the code and the machine's arithmetic: a run that
@@ -26,7 +26,7 @@ SCHEMA = 1
 class MetricSummary:
     """One metric over the test tasks. `ci95` is the half-width 1.96 * sd / sqrt(n), sd with n-1.
 
-    None where a task's score is not a finite number (`scores.csv` says which).
+    None where a task's score is not a finite number (the scores say which).
     """
 
     mean: float | None

@@ -18,11 +18,11 @@ from pathlib import Path
 import numpy as np
 
 from harness.errors import HarnessError
+from harness.records.curve_file import CurveRow, parse_curve
 from harness.records.schema import Record, read_record
-from harness.records.tables import CurveRow, parse_curve, parse_scores
+from harness.records.scores_file import SCORES, parse_scores
 
 RECORD = "record.json"
-SCORES = "scores.csv"
 CURVE = "curve.csv"
 
 
@@ -35,7 +35,7 @@ class StoredRecord:
 
     @cached_property
     def scores(self) -> dict[str, np.ndarray]:
-        """Metric -> [tasks] float64, from `scores.csv`; refused if its sha256 is another."""
+        """Metric -> [tasks] float64, from the scores file; refused if its sha256 is another."""
         where = f"{self.folder / SCORES}"
         return parse_scores(_checked(self.folder, self.record, SCORES), where)
 

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from harness.compare.row import Row
 from harness.compare.rows import collect
 from harness.errors import HarnessError
 from harness.report.render import render_rows
@@ -47,7 +48,7 @@ def replace_tables(text: str, root: Path, results: Path, where: str) -> str:
             raise HarnessError(f"{where}: found no `<!-- results:end {name} -->` after its begin.")
         words = [] if name == "all" else [name]
         rows = collect(results, words, root / "replications").rows
-        parts += [text[at : begin.end()], "\n", render_rows(rows, "md")]
+        parts += [text[at : begin.end()], "\n", _table(rows, whole=name != "all")]
         at = end
     parts.append(text[at:])
     new = "".join(parts)
@@ -58,6 +59,16 @@ def replace_tables(text: str, root: Path, results: Path, where: str) -> str:
             f"its own and `<!-- results:end NAME -->` after it."
         )
     return new
+
+
+def _table(rows: list[Row], whole: bool) -> str:
+    """Give the Markdown table; on the page of all papers, what was not run is only counted."""
+    if whole:
+        return render_rows(rows, "md")
+    ran = [r for r in rows if r.verdict != "not run"]
+    left = len(rows) - len(ran)
+    rest = f"\nPublished numbers not run yet: {left} (`harness list` names them).\n" if left else ""
+    return render_rows(ran, "md") + rest
 
 
 def _pages(root: Path, results: Path) -> Iterator[tuple[Path, str, str]]:

@@ -31,6 +31,9 @@ def plot_against_paper(cell: Cell, rows: list[Row], stem: Path) -> list[Path]:
         axes.use_sticky_edges = False  # the band must not end at the frame
         axes.autoscale_view()
         axes.set_ylim(len(own) - 0.4, -0.6)
+        far = 4 * max(r.published or 0.0 for r in own)
+        if max(r.measured or 0.0 for r in own) > far:  # diverged on some tasks: do not show only it
+            axes.set_xlim(0, far)
         axes.set_xlabel(axis_label(name))
         axes.set_title(cell.title, fontsize=10)
         handles, labels = axes.get_legend_handles_labels()

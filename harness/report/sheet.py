@@ -72,11 +72,8 @@ def _line(r: Row) -> Line:
     tasks = f"{width(r.metric, r.task_interval)} ({r.tasks})" if r.tasks else ""
     few = "one seed" if len(r.seeds) == 1 else ""
     seeds = f"{width(r.metric, r.seed_interval)} ({len(r.seeds)})" if len(r.seeds) > 1 else few
-    notes = [r.reason] if r.verdict not in ("not run", "context") else []
-    if r.confidence and r.confidence != "high":
-        notes.append(f"published value read with {r.confidence} confidence")
-    if r.note:
-        notes.append(r.note)
+    # Where a published number was read, and how sure we are, is in `harness show` and in the JSON.
+    note = {"not run": "", "context": r.note}.get(r.verdict, r.reason)
     return Line(
         f"{r.paper}/{r.cell}",
         (
@@ -84,5 +81,5 @@ def _line(r: Row) -> Line:
             *(number(r.metric, r.measured), tasks.strip(), seeds.strip(), r.device),
             MARKS.get(r.verdict, r.verdict),
         ),
-        "; ".join(notes),
+        note,
     )

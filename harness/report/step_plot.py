@@ -9,8 +9,8 @@ import numpy as np
 
 from harness.catalog import Cell
 from harness.compare.groups import Group
-from harness.compare.numbers import axis_label
-from harness.compare.statistics import mean_estimate
+from harness.compare.numbers import axis_label, is_accuracy
+from harness.compare.statistics import largest_share, mean_estimate
 from harness.report.style import PAPER_COLOUR, figure, look, save
 
 
@@ -23,12 +23,17 @@ def plot_test_steps(cell: Cell, groups: list[Group], stem: Path) -> list[Path]:
     paths = []
     for name in sorted(names):
         made, [axes] = figure()
+        left_out = []
         for i, group in enumerate(groups):
             means = {
                 step: mean_estimate(scores)
                 for step, metric in sorted(steps(group.metrics).get(name, {}).items())
-                if np.isfinite(scores := group.scores(metric)).all() and scores.shape[1] > 1
+                if np.isfinite(scores := group.scores(metric)).all()
+                and scores.shape[1] > 1
+                and largest_share(scores) < 0.1
             }
+            if len(means) < len(steps(group.metrics).get(name, {})):
+                left_out.append(group.variant)
             if means:
                 axes.errorbar(
                     list(means),
@@ -44,7 +49,12 @@ def plot_test_steps(cell: Cell, groups: list[Group], stem: Path) -> list[Path]:
         axes.set_ylabel(axis_label(name))
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.set_title(f"{cell.title} (bars: 95 % interval)", fontsize=10)
-        axes.legend(frameon=False, fontsize=8)
+        if not is_accuracy(name):
+            axes.set_yscale("log")
+        if left_out:
+            note = f"steps at which tasks diverge are left out: {', '.join(left_out)}"
+            axes.annotate(note, (0.01, 0.01), xycoords="axes fraction", fontsize=7)
+        made.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=8)
         paths += save(made, stem.with_name(f"{stem.name}-{name}"))
     return paths
 

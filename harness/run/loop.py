@@ -17,9 +17,10 @@ from harness.measure.git_state import git_state
 from harness.measure.memory import peak_device_bytes, peak_host_bytes
 from harness.measure.operations import operations_per_step
 from harness.method import Method
+from harness.records.curve_file import curve_csv
 from harness.records.schema import MetricSummary, Record
+from harness.records.scores_file import SCORES, scores_bytes
 from harness.records.store import file_digests, verify_files, write_record
-from harness.records.tables import curve_csv, scores_csv
 from harness.run import checkpoint
 from harness.run.lock import locked
 from harness.run.plan import Plan
@@ -83,7 +84,7 @@ def _run(plan: Plan, checkpoint_seconds: float) -> Path:
     test_seconds = time.perf_counter() - start
     files = {"curve.csv": curve_csv(curve)}
     if not trace.failure:
-        files |= {"scores.csv": scores_csv(scores), "weights.safetensors": weights_bytes(method)}
+        files |= {SCORES: scores_bytes(scores), "weights.safetensors": weights_bytes(method)}
     record = _record(plan, tasks, trace, selected, scores, files)
     measurement = {
         "sessions": sessions,

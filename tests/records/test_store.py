@@ -8,10 +8,11 @@ import pytest
 
 from harness.errors import HarnessError
 from harness.records import store
+from harness.records.scores_file import SCORES, scores_bytes
 from harness.records.store import find_records, record_folder, verify_files, write_record
 from tests.toy_paper import ToyPaper, draws
 
-FILES = {"scores.csv": b"task,accuracy\n0,1.0\n", "curve.csv": b""}
+FILES = {SCORES: scores_bytes({"accuracy": np.array([1.0])}), "curve.csv": b""}
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def test_a_record_lies_where_the_schema_says(toy: ToyPaper) -> None:
     folder = write_record(toy.results, record, FILES)
     name = f"seed3-0.1-{record.config_digest[:8]}"
     assert folder == toy.results / "toy/images/plain" / name == record_folder(toy.results, record)
-    assert sorted(p.name for p in folder.iterdir()) == ["curve.csv", "record.json", "scores.csv"]
+    assert sorted(p.name for p in folder.iterdir()) == ["curve.csv", "record.json", SCORES]
     assert verify_files(folder).files == store.file_digests(FILES)
 
 
@@ -60,13 +61,13 @@ def test_a_different_result_is_refused(toy: ToyPaper) -> None:
     folder = write_record(toy.results, record, FILES)
     before = (folder / "record.json").read_bytes()
     with pytest.raises(HarnessError, match="another result stands there"):
-        write_record(toy.results, record, {**FILES, "scores.csv": b"other"})
+        write_record(toy.results, record, {**FILES, SCORES: b"other"})
     assert (folder / "record.json").read_bytes() == before
 
 
 def test_a_damaged_record_is_not_taken_for_an_equal_one(toy: ToyPaper) -> None:
     folder = write_record(toy.results, toy.record(), FILES)
-    (folder / "scores.csv").write_bytes(b"edited")
+    (folder / SCORES).write_bytes(b"edited")
     with pytest.raises(HarnessError, match=r"not the record's.*Move .* away"):
         write_record(toy.results, toy.record(), FILES)
 
@@ -82,11 +83,11 @@ def test_an_edited_record_is_refused(toy: ToyPaper) -> None:
 
 def test_edited_and_missing_files_are_refused(toy: ToyPaper) -> None:
     folder = toy.add({"accuracy": draws(95, 4)})
-    (folder / "scores.csv").write_text("task,accuracy\n0,100.0\n")
+    (folder / SCORES).write_bytes(scores_bytes({"accuracy": np.array([100.0])}))
     [found] = find_records(toy.results)
-    with pytest.raises(HarnessError, match=r"scores.csv: its sha256 is not the record's"):
+    with pytest.raises(HarnessError, match=r"scores\.safetensors: its sha256 is not the record's"):
         _ = found.scores
-    (folder / "scores.csv").unlink()
+    (folder / SCORES).unlink()
     with pytest.raises(HarnessError, match="names this file, but"):
         verify_files(folder)
 

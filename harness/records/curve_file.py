@@ -1,4 +1,4 @@
-"""The two tables beside a record, `scores.csv` and `curve.csv`, to bytes and back.
+"""The learning curve beside a record, `curve.csv`, to bytes and back.
 
 Numbers are written by `repr`, so that every float64 comes back as it was.
 """
@@ -9,8 +9,6 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
-
-import numpy as np
 
 from harness.errors import HarnessError
 
@@ -23,16 +21,6 @@ class CurveRow(NamedTuple):
     validation: float | None
 
 
-def scores_csv(scores: dict[str, np.ndarray]) -> bytes:
-    """Give `scores.csv` of metric -> [tasks]: columns task, then the metrics in their order."""
-    columns = [np.asarray(column, dtype=np.float64) for column in scores.values()]
-    if not columns or any(c.ndim != 1 or len(c) != len(columns[0]) for c in columns):
-        shapes = {name: np.shape(c) for name, c in scores.items()}
-        raise HarnessError(f"found scores of shapes {shapes}, wanted one [tasks] for all metrics.")
-    rows = zip(*(c.tolist() for c in columns), strict=True)
-    return _csv(["task", *scores], ([i, *map(repr, row)] for i, row in enumerate(rows)))
-
-
 def curve_csv(rows: Iterable[tuple[int, float | None, float | None]]) -> bytes:
     """Give `curve.csv` of (iteration, training loss, validation value) rows."""
 
@@ -40,21 +28,6 @@ def curve_csv(rows: Iterable[tuple[int, float | None, float | None]]) -> bytes:
         return "" if value is None else repr(float(value))
 
     return _csv(CurveRow._fields, ([int(i), text(loss), text(v)] for i, loss, v in rows))
-
-
-def parse_scores(data: bytes, where: str) -> dict[str, np.ndarray]:
-    """Read `scores.csv`: metric -> [tasks] float64, tasks in order 0, 1, …"""
-    header, *rows = _rows(data, where)
-    if header[0] != "task" or len(header) < 2:
-        raise HarnessError(f"{where}: found columns {','.join(header)}; wanted task,<metric>…")
-    if [row[0] for row in rows] != [str(i) for i in range(len(rows))]:
-        raise HarnessError(f"{where}: wanted tasks 0, 1, … in order.")
-    try:
-        values = [[float(x) for x in row[1:]] for row in rows]
-    except ValueError as e:
-        raise HarnessError(f"{where}: {e}; wanted a number in every column.") from None
-    table = np.array(values).reshape(len(rows), len(header) - 1)
-    return {name: table[:, i] for i, name in enumerate(header[1:])}
 
 
 def parse_curve(data: bytes, where: str) -> list[CurveRow]:
