@@ -132,6 +132,31 @@ def test_published_lines_must_fit_the_cells(demo, old, new, expected):
     assert expected in sentence(read_paper, demo)
 
 
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ("paper = 3\n", "paper: found 3, wanted a table."),
+        ("[cells]\nodd = 3\n", "cells odd: found 3, wanted a table."),
+        ("[cells.odd]\nvariants = 3\n", "[cells.odd] variants: found 3, wanted a table."),
+        ("[cells.odd]\ntasks = 5\n", "[cells.odd] tasks: found 5, wanted a table."),
+        ("[cells.odd]\nbases = [3]\n", "bases: found [3], wanted a list of names."),
+        ('[cells.odd]\nbases = "all"\n', "bases: found 'all', wanted a list of names."),
+        ("[bases.odd.mehtod]\nrate = 1\n", "unknown key 'mehtod' (did you mean 'method'?)"),
+        ("[bases.odd]\ntasks = 5\n", "[bases.odd] tasks: found 5, wanted a table."),
+    ],
+)
+def test_odd_tables_are_one_sentence(demo, lines, expected):
+    path = demo / "paper.toml"
+    rest = path.read_text() if "paper =" not in lines else ""
+    path.write_text(rest + lines if "odd" in lines and "[cells]" not in lines else lines + rest)
+    assert expected in sentence(read_paper, demo)
+
+
+def test_a_paper_without_published_lines(demo):
+    (demo / "published.csv").unlink()
+    assert "wanted the paper's numbers there." in sentence(read_paper, demo)
+
+
 def test_unknown_names_are_answered_with_the_nearest(demo):
     assert "(did you mean 'demo/sinusoid-10shot'?)" in sentence(find_cell, "demo/sinusoid-5shot")
     assert "wanted one of kernel-mean." in sentence(find_cell(CELL).variant, "plain")

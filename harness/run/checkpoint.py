@@ -53,10 +53,12 @@ def load(folder: Path) -> dict[str, Any] | None:
         except Exception as e:  # torch raises many kinds for a broken file; all mean the same here
             aside = path.with_suffix(".broken")
             os.replace(path, aside)
-            reason = str(e).splitlines()[0] if str(e) else type(e).__name__
+            # The first sentence: torch goes on with advice to unpickle without care.
+            reason = str(e).partition(". ")[0].splitlines()[0] if str(e) else type(e).__name__
+            older = name == CURRENT and (folder / BEFORE).exists()
+            then = "going on from the checkpoint before" if older else "training starts anew"
             print(
-                f"harness: {path} cannot be read ({reason}); set aside as {aside.name}, going on "
-                f"from the checkpoint before.",
+                f"harness: {path} cannot be read ({reason}); set aside as {aside.name}, {then}.",
                 file=sys.stderr,
             )
     return None

@@ -38,7 +38,10 @@ def test_built_once_then_read(make_zips, monkeypatch):
 
 def test_corrupt_png_names_the_drawing(make_zips):
     make_zips(lambda files: files.update({next(n for n in files if "/Greek/" in n): b"PNG?"}))
-    with pytest.raises(HarnessError, match="drawing 1 of Greek/character01 is not a readable PNG"):
+    with pytest.raises(
+        HarnessError,
+        match=r"images_background.*: drawing 1 of Greek/character01 is not a readable PNG",
+    ):
         load_omniglot(28, "nearest")
 
 

@@ -1,4 +1,5 @@
 import dataclasses
+import errno
 import json
 import os
 from pathlib import Path
@@ -115,6 +116,18 @@ def test_a_killed_write_leaves_no_record(toy: ToyPaper, monkeypatch: pytest.Monk
     folder.rename(folder.with_name(".partial-" + folder.name))
     assert find_records(toy.results) == []
     assert write_record(toy.results, toy.record(), FILES) == folder
+
+
+def test_a_full_disk_is_one_sentence(toy: ToyPaper, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as m:
+        m.setattr(os, "fsync", full)
+        with pytest.raises(HarnessError, match=r"No space left.*nothing half-written is left"):
+            write_record(toy.results, toy.record(), FILES)
+    assert not [p for p in toy.results.rglob("*") if p.is_file()]
+    write_record(toy.results, toy.record(), FILES)
 
 
 def test_a_race_ends_with_one_record(toy: ToyPaper, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -119,12 +119,18 @@ def test_a_truncated_checkpoint_is_set_aside_and_the_one_before_used(make_plan, 
     assert result(folder) == result(run(make_plan("b")))
 
 
-def test_two_broken_checkpoints_mean_a_fresh_start(make_plan):
+def test_two_broken_checkpoints_mean_a_fresh_start(make_plan, capsys):
     plan = make_plan("a", label="0.5")
     run(plan, checkpoint_seconds=0.0)
     for name in (checkpoint.CURRENT, checkpoint.BEFORE):
         (plan.folder() / "train" / name).write_bytes(b"nothing of use")
-    assert result(run(make_plan("a"))) == result(run(make_plan("b")))
+    capsys.readouterr()
+    folder = run(make_plan("a"))
+    first, second, *_ = capsys.readouterr().err.splitlines()
+    assert first.endswith("set aside as checkpoint.broken, going on from the checkpoint before.")
+    assert second.endswith("set aside as checkpoint-before.broken, training starts anew.")
+    assert "torch.load" not in first + second
+    assert result(folder) == result(run(make_plan("b")))
 
 
 def test_a_full_disk_is_one_sentence_and_costs_nothing(make_plan, monkeypatch):
@@ -151,6 +157,26 @@ def test_a_second_run_of_the_same_is_told_who_has_it(make_plan):
     ):
         run(plan)
     assert read_record(run(plan) / "record.json").status == "finished"
+
+
+def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(HarnessError, match=r"found no way to write to .*with --work\.$"):
+        locked(tmp_path / "file" / "run").__enter__()
+
+
+def test_the_lock_needs_no_space(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("harness.run.lock.os.getpid", full)
+    with locked(tmp_path):
+        pass
+
+
+def test_a_full_length_has_one_end(make_plan):
+    with pytest.raises(HarnessError, match=r"iteration_cap: found 60, wanted 50.*set both"):
+        make_plan(training__iterations=50)
 
 
 def test_a_checkpoint_is_never_unpickled_as_code(tmp_path, capsys):
