@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 import typing
 from typing import Any, Literal, TypeVar
 
@@ -39,6 +40,12 @@ class Training:
     patience: int
     """Stop after more than this many validations without a better value; 0 = never stop early."""
 
+    def __post_init__(self) -> None:
+        _at_least(self, 1, "iterations", "iteration_cap", "meta_batch")
+        _at_least(self, 0, "validate_every", "validation_tasks", "patience")
+        if self.validate_every:
+            _at_least(self, 1, "validation_tasks")
+
 
 @dataclasses.dataclass(frozen=True)
 class Testing:
@@ -54,9 +61,15 @@ class Testing:
     """Also report `<metric>@best`, the best of the test steps chosen on the test tasks themselves
     (as some published tables do)."""
 
+    def __post_init__(self) -> None:
+        _at_least(self, 1, "tasks", "tasks_at_once")
+        _at_least(self, 0, "task_seed")
+
 
 def read_switches(cls: type[T], table: dict[str, Any], where: str) -> T:
     """Read `table` into the frozen dataclass `cls`; `where` names the place in messages."""
+    if not isinstance(table, dict):
+        raise HarnessError(f"{where}: found {table!r}, wanted a table of switches.")
     hints = typing.get_type_hints(cls)
     names = [f.name for f in dataclasses.fields(cls)]  # type: ignore[arg-type]
     for key in table:
@@ -88,6 +101,13 @@ def digest(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def _at_least(settings: Any, least: int, *names: str) -> None:
+    section = type(settings).__name__.lower()
+    for name in names:
+        if (value := getattr(settings, name)) < least:
+            raise HarnessError(f"{section}.{name}: found {value}, wanted at least {least}.")
+
+
 def _typed(hint: Any, value: Any, where: str) -> Any:
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if origin is Literal:
@@ -107,6 +127,8 @@ def _typed(hint: Any, value: Any, where: str) -> Any:
         raise HarnessError(
             f"{where}: found {value!r} ({type(value).__name__}), wanted {hint.__name__}."
         )
+    if hint is float and not math.isfinite(value):
+        raise HarnessError(f"{where}: found {value!r}, wanted a finite number.")
     return value
 
 

@@ -19,7 +19,7 @@ from harness.run.plan import Plan, choose_device
 SUMMARY = "test kept weights again and compare with their record"
 EXAMPLES = (
     "harness evaluate maml/sinusoid-5shot --weights "
-    "results/maml/sinusoid-5shot/maml/seed0-full-*/weights.safetensors",
+    "results/maml/sinusoid-5shot/maml/seed0-smoke-*/weights.safetensors",
 )
 
 
@@ -48,7 +48,9 @@ def main(arguments: argparse.Namespace) -> int:
     plan = Plan(variant, variant, 0, length, DEFAULT, device, Path(), Path())
     tasks = plan.tasks()
     method = plan.method(tasks)
-    method.load_weights(_read_weights(arguments.weights, device.type))
+    weights = _read_weights(arguments.weights, device.type)
+    _check_shapes(arguments.weights, weights, method.weights(), variant.key)
+    method.load_weights(weights)
     found = {k: summary(v) for k, v in test(plan, method, tasks).items()}
     recorded = record.metrics if record else {}
     same = all(found.get(k) == v for k, v in recorded.items())
@@ -100,3 +102,20 @@ def _read_weights(path: Path, device: str) -> dict[str, Tensor]:
     except Exception as e:  # safetensors has its own error types for each kind of damage
         raise HarnessError(f"{path} is not a readable safetensors file: {e}.") from None
     return found
+
+
+def _check_shapes(
+    path: Path, found: dict[str, Tensor], wanted: dict[str, Tensor], variant: str
+) -> None:
+    """Refuse weights of another method or size before anything is loaded in part."""
+    for name in [*wanted, *found]:
+        here, there = (tuple(w[name].shape) if name in w else None for w in (found, wanted))
+        if here != there:
+            raise HarnessError(
+                f"{path}: found {_words(here)} under {name!r}, "
+                f"wanted {_words(there)} for {variant}."
+            )
+
+
+def _words(shape: tuple[int, ...] | None) -> str:
+    return "nothing" if shape is None else f"a tensor of shape {list(shape)}"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from harness.errors import HarnessError
+
 SUMMARY = "list papers and cells with what is published, measured and found"
 EXAMPLES = ("harness list", "harness list maml")
 
@@ -12,7 +14,7 @@ EXAMPLES = ("harness list", "harness list maml")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `list`."""
     parser.add_argument("cells", nargs="*", metavar="CELL", help="paper or paper/cell (all)")
-    parser.add_argument("--results", type=Path, default=Path("results"), help="folder of records")
+    parser.add_argument("--results", type=Path, help="folder of records (results)")
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -20,7 +22,10 @@ def main(arguments: argparse.Namespace) -> int:
     from harness.compare.numbers import number, published
     from harness.compare.rows import collect
 
-    found = collect(arguments.results, arguments.cells)
+    results = arguments.results or Path("results")
+    if arguments.results is not None and not results.is_dir():
+        raise HarnessError(f"--results: found no folder {results}, wanted the one with records.")
+    found = collect(results, arguments.cells)
     table = [("cell", "variant", "metric", "published", "measured", "budget", "verdict")]
     for cell in found.cells:
         rows = [r for r in found.rows if (r.paper, r.cell) == (cell.paper, cell.name)]

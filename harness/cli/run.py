@@ -68,6 +68,16 @@ def overrides(settings: list[str]) -> dict[str, object]:
     return {s.partition("=")[0].strip(): parse_value(s.partition("=")[2]) for s in settings}
 
 
+def _check_numbers(arguments: argparse.Namespace) -> None:
+    for seed in arguments.seeds:
+        if not 0 <= seed < 2**63:
+            raise HarnessError(f"--seeds: found {seed}, wanted 0 to 2**63 - 1.")
+    for name in ("jobs", "threads"):
+        number = getattr(arguments, name)
+        if number is not None and number < 1:
+            raise HarnessError(f"--{name}: found {number}, wanted at least 1.")
+
+
 def _stop(*_: object) -> None:
     raise KeyboardInterrupt
 
@@ -79,6 +89,7 @@ def main(arguments: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, _stop)
     cell = find_cell(arguments.cell)
     changed = overrides(arguments.set)
+    _check_numbers(arguments)
     device = choose_device(arguments.device)
     engine(arguments.engine)
     plans = []

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from harness.catalog import SECTIONS, Variant, method_class
-from harness.errors import HarnessError
+from harness.errors import HarnessError, closest
 from harness.method import Method
 from harness.protocol import digest
 from harness.records.store import folder_for
@@ -88,10 +88,17 @@ class Plan:
 
     def method(self, tasks: TaskSource) -> Method:
         """Build the method with its initial weights."""
-        cls = method_class(self.variant.folder, self.variant.algorithm)
+        v = self.variant
+        cls = method_class(v.folder, v.algorithm)
+        watched, given = v.training.validation_metric, cls.metrics(v.method)
+        if v.training.validate_every and watched not in given:
+            raise HarnessError(
+                f"training.validation_metric: found {watched!r}{closest(watched, given)}; "
+                f"{v.key} gives {', '.join(given)}."
+            )
         # A task source and a method never share a stream: tasks use numpy's SeedSequence.
         generator = torch.Generator().manual_seed(self.seed)
-        return cls(self.variant.method, tasks, self.device, self.engine, generator)
+        return cls(v.method, tasks, self.device, self.engine, generator)
 
 
 def choose_device(name: str) -> torch.device:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from harness.errors import HarnessError
 from harness.tasks.batch import SupervisedBatch
 from harness.tasks.source import BLOCK, Arrays, TaskSource
 
@@ -37,6 +38,18 @@ class Sinusoids(TaskSource):
 
     Settings = SinusoidSettings
     settings: SinusoidSettings
+
+    def __init__(
+        self,
+        settings: SinusoidSettings,
+        train_seed: int,
+        evaluation_seed: int,
+        device: torch.device,
+    ) -> None:
+        super().__init__(settings, train_seed, evaluation_seed, device)
+        for name, number in vars(settings).items():
+            if name.endswith(("_shots", "_queries")) and number < 1:
+                raise HarnessError(f"tasks.{name}: found {number}, wanted at least 1.")
 
     def draw_block(self, split: str, block: int) -> Arrays:
         """Draw amplitudes, phases [BLOCK] and inputs x [BLOCK, K + Q] (float64)."""

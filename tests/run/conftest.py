@@ -1,4 +1,4 @@
-"""A small real run: MAML on sinusoids, shortened by switches."""
+"""A small real run, shortened by switches: MAML on sinusoids unless told otherwise."""
 
 from __future__ import annotations
 
@@ -36,7 +36,9 @@ def make_plan(tmp_path):
 
     def make(name="run", label="full", cell="maml/sinusoid-5shot", variant="maml", seed=0, **sets):
         found = find_cell(cell)
-        changed = SMALL | {k.replace("__", "."): v for k, v in sets.items()}
+        own = found.variants[variant]["method"]
+        small = {k: v for k, v in SMALL.items() if "method" not in k or k.split(".")[1] in own}
+        changed = small | {k.replace("__", "."): v for k, v in sets.items()}
         v = found.variant(variant, changed)
         length = budget(label, v.training, v.testing)
         folder: Path = tmp_path / name

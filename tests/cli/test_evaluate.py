@@ -1,0 +1,143 @@
+"""`harness evaluate`: kept weights give the recorded numbers, and other weights do not."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from harness.records.store import find_records
+
+SMOKE = "harness run maml/sinusoid-5shot --budget smoke --set training.meta_batch=2"
+CELL = "harness evaluate maml/sinusoid-5shot"
+
+
+@pytest.fixture
+def stored(say, workplace):
+    """A record of three training steps, with its weights."""
+    assert say(f"{SMOKE} --variant maml").status == 0
+    [found] = find_records(workplace / "results")
+    return found
+
+
+def weights(stored):
+    return stored.folder / "weights.safetensors"
+
+
+def test_the_recorded_numbers_come_out_exactly(say, stored):
+    said = say(f"{CELL} --weights {weights(stored)}")
+    assert said.status == 0
+    lines = said.out.splitlines()
+    assert lines[0] == "maml/sinusoid-5shot/maml, 4 test tasks, cpu"
+    assert lines[-1] == "exactly as recorded"
+    for name, summary in stored.record.metrics.items():
+        [line] = [s for s in lines if s.split()[0] == name]
+        assert line.split()[1] == repr(summary.mean)
+        assert line.endswith(f"  recorded {summary.mean!r}")
+
+
+def test_json_has_full_precision(say, stored):
+    said = say(f"{CELL} --weights {weights(stored)} --format json")
+    rows = {r["metric"]: r for r in json.loads(said.out)}
+    assert rows.keys() == stored.record.metrics.keys()
+    for name, summary in stored.record.metrics.items():
+        row = rows[name]
+        assert row["mean"] == row["recorded"] == summary.mean
+        assert (row["ci95"], row["tasks"]) == (summary.ci95, summary.n)
+
+
+def test_a_changed_weight_is_told(say, stored):
+    changed = load_file(weights(stored))
+    next(iter(changed.values())).add_(1e-3)
+    save_file(changed, weights(stored))
+    said = say(f"{CELL} --weights {weights(stored)}")
+    assert said.status == 1
+    assert said.out.endswith("\nNOT as recorded\n")
+    assert say(f"{CELL} --weights {weights(stored)} --format json").status == 1
+
+
+def test_weights_that_are_no_numbers(say, stored):
+    changed = {k: v * torch.nan for k, v in load_file(weights(stored)).items()}
+    save_file(changed, weights(stored))
+    said = say(f"{CELL} --weights {weights(stored)}")
+    assert said.status == 1
+    assert "mse@0          None not finite  recorded " in said.out
+
+
+def test_weights_alone_have_nothing_to_agree_with(say, stored, workplace, monkeypatch):
+    shutil.copy(weights(stored), workplace / "w.safetensors")
+    small = {"testing.tasks": 8, "testing.tasks_at_once": 4}
+    from harness.catalog import Cell
+
+    full = Cell.variant
+    monkeypatch.setattr(Cell, "variant", lambda self, name, sets=None: full(self, name, small))
+    said = say(f"{CELL} --weights w.safetensors --variant first-order")
+    assert said.status == 0
+    assert said.out.startswith("maml/sinusoid-5shot/first-order, 8 test tasks, cpu\n")
+    assert "recorded" not in said.out
+    assert say(f"{CELL} --weights w.safetensors").out.startswith("maml/sinusoid-5shot/maml, ")
+    rows = json.loads(say(f"{CELL} --weights w.safetensors --format json").out)
+    assert {r["recorded"] for r in rows} == {None}
+
+
+def test_switches_of_the_run_are_those_of_the_record(say, workplace):
+    assert (
+        say(f"{SMOKE} --variant maml --set method.hidden=[4] --set method.test_steps=1").status == 0
+    )
+    [found] = find_records(workplace / "results")
+    said = say(f"{CELL} --weights {weights(found)}")
+    assert said.status == 0
+    assert set(found.record.metrics) == {"mse@0", "mse@1"}
+    assert "exactly as recorded" in said.out
+
+
+@pytest.mark.parametrize("size", [0, 5, 200, -1], ids=["empty", "5", "200", "all but one"])
+def test_a_truncated_file_is_one_sentence(say, stored, size):
+    path = weights(stored)
+    path.write_bytes(path.read_bytes()[:size])
+    sentence = say(f"{CELL} --weights {path}").sentence
+    assert sentence.startswith(f"{path} is not a readable safetensors file: ")
+
+
+def test_a_missing_file_is_one_sentence(say, workplace):
+    sentence = say(f"{CELL} --weights none.safetensors").sentence
+    assert sentence == "found no file none.safetensors, wanted weights in safetensors form."
+    assert say(f"{CELL} --weights {workplace}").sentence.startswith("found no file ")
+
+
+@pytest.mark.parametrize("variant", ["maml", "pretrained"])
+@pytest.mark.parametrize("damage", ["shape", "missing", "extra"])
+def test_weights_of_another_method_are_one_sentence(say, workplace, variant, damage):
+    assert say(f"{SMOKE} --variant {variant}").status == 0
+    [found] = find_records(workplace / "results")
+    changed = load_file(weights(found))
+    name = sorted(changed)[0]
+    shape = list(changed[name].shape)
+    if damage == "shape":
+        changed[name] = torch.zeros([*shape, 2])
+        expected = f"found a tensor of shape {[*shape, 2]} under {name!r}, wanted a tensor of shape"
+    elif damage == "missing":
+        del changed[name]
+        expected = f"found nothing under {name!r}, wanted a tensor of shape {shape} for maml/"
+    else:
+        changed["more"] = torch.zeros(3)
+        expected = "found a tensor of shape [3] under 'more', wanted nothing for maml/sinusoid-5s"
+    save_file(changed, weights(found))
+    assert expected in say(f"{CELL} --weights {weights(found)}").sentence
+
+
+def test_weights_of_another_cell_are_one_sentence(say, stored):
+    sentence = say(f"harness evaluate maml/sinusoid-10shot --weights {weights(stored)}").sentence
+    assert (
+        sentence
+        == f"{weights(stored)} belongs to maml/sinusoid-5shot, not to maml/sinusoid-10shot."
+    )
+
+
+def test_an_edited_record_is_refused(say, stored):
+    path = stored.folder / "record.json"
+    path.write_text(path.read_text().replace('"seed": 0', '"seed": 1'))
+    assert "it was changed after the run" in say(f"{CELL} --weights {weights(stored)}").sentence

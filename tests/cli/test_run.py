@@ -1,0 +1,205 @@
+"""`harness run`: mistakes are one sentence, and what was asked for is what goes on record."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from argparse import Namespace
+
+import pytest
+import torch
+
+from harness.errors import HarnessError
+from harness.records.store import find_records
+from harness.run import jobs
+
+SMOKE = "harness run maml/sinusoid-5shot --variant maml --budget smoke"
+IMAGES = "harness run maml/omniglot-5way-1shot --variant first-order --budget smoke"
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ("--set method.iner_rate=1", "--set: found switch 'method.iner_rate' (did you mean"),
+        ("--set inner_rate=1", "--set: found switch 'inner_rate'"),
+        ("--set method.inner_rate", "--set: found 'method.inner_rate', wanted section.switch=va"),
+        ("--set training.iterations=many", "training.iterations: found 'many' (str), wanted int."),
+        ("--set method.order=third", "method.order: found 'third'; wanted one of 'second', 'first"),
+        ("--set method.inner_rate=nan", "method.inner_rate: found nan, wanted a finite number."),
+        ("--set training.meta_batch=0", "training.meta_batch: found 0, wanted at least 1."),
+        ("--set training.iterations=-5", "training.iterations: found -5, wanted at least 1."),
+        ("--set training.validation_tasks=0", "training.validation_tasks: found 0, wanted at le"),
+        ("--set training.patience=-1", "training.patience: found -1, wanted at least 0."),
+        ("--set testing.tasks=0", "testing.tasks: found 0, wanted at least 1."),
+        ("--set testing.tasks_at_once=0", "testing.tasks_at_once: found 0, wanted at least 1."),
+        ("--set testing.task_seed=-1", "testing.task_seed: found -1, wanted at least 0."),
+        ("--set tasks.train_shots=0", "tasks.train_shots: found 0, wanted at least 1."),
+        (
+            "--set training.validation_metric=mse@11",
+            "training.validation_metric: found 'mse@11' (did you mean 'mse@1'?); maml/sinusoid-5",
+        ),
+        ("--budget 2", "found budget '2'; wanted full, smoke or a fraction"),
+        ("--budget nan", "found budget 'nan'; wanted full, smoke or a fraction"),
+        ("--budget half", "found budget 'half'; wanted full, smoke or a fraction"),
+        ("--engine lop", "found engine 'lop' (did you mean 'loop'?); wanted one of func, loop,"),
+        ("--variant mam", "found variant 'mam' (did you mean 'maml'?); wanted one of maml,"),
+        ("--seeds 0 -1", "--seeds: found -1, wanted 0 to 2**63 - 1."),
+        ("--jobs 0", "--jobs: found 0, wanted at least 1."),
+        ("--threads 0", "--threads: found 0, wanted at least 1."),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_leaves_nothing(say, workplace, more, expected):
+    assert expected in say(f"{SMOKE} {more}").sentence
+    assert not list(workplace.rglob("*.pt"))
+    assert not list(workplace.rglob("record.json"))
+
+
+def test_an_unknown_cell(say):
+    said = say("harness run maml/sinusoid-5shoot")
+    assert said.sentence.startswith("found no cell 'maml/sinusoid-5shoot' (did you mean 'maml/sinu")
+    assert said.sentence.endswith("run `harness list` for the cells.")
+
+
+def test_devices(say, monkeypatch):
+    assert "invalid choice: 'tpu'" in say(f"{SMOKE} --device tpu").err
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert "found no CUDA device; use `--device cpu`" in say(f"{SMOKE} --device cuda").sentence
+
+
+def test_missing_images_are_forgiven_only_when_asked(say, workplace, monkeypatch):
+    monkeypatch.delenv("HARNESS_DATA", raising=False)
+    assert say(IMAGES).sentence.startswith("found no Omniglot images; set HARNESS_DATA or run")
+    said = say(f"{IMAGES} --if-data-at-hand")
+    assert said.status == 0
+    assert said.err.count("\n") == 1
+    assert said.err.startswith("harness: maml/omniglot-5way-1shot is left out: found no Omniglot")
+    assert not list(workplace.rglob("record.json"))
+
+
+def test_broken_images_are_not_forgiven(say, workplace, monkeypatch):
+    monkeypatch.setenv("HARNESS_DATA", str(workplace))
+    (workplace / "images_background.zip").write_bytes(b"half of it")
+    said = say(f"{IMAGES} --if-data-at-hand")
+    assert "wanted both images_background and images_evaluation" in said.sentence
+
+
+def test_a_run_is_put_on_record_once(say, workplace):
+    assert "finished, on record in" in say(SMOKE).err
+    [stored] = find_records(workplace / "results")
+    assert stored.record.protocol_differences == []
+    assert stored.record.budget == "smoke"
+    before = stored.folder.stat().st_mtime_ns
+    again = say(SMOKE)
+    assert again.status == 0
+    assert (
+        again.err
+        == f"harness: maml/sinusoid-5shot/maml seed 0 is on record already: {stored.folder}\n"
+    )
+    assert stored.folder.stat().st_mtime_ns == before
+
+
+def test_switches_folders_and_engines_reach_the_run(say, workplace):
+    more = "--set method.inner_rate=0.02 --set training.meta_batch=2 --engine loop --seeds 3"
+    assert say(f"{SMOKE} {more} --deterministic --results a/b --work c").status == 0
+    assert torch.are_deterministic_algorithms_enabled()
+    [stored] = find_records(workplace / "a" / "b")
+    record = stored.record
+    assert record.seed == 3
+    assert record.measurement["sessions"][0]["engine"] == "loop"
+    assert sorted(record.protocol_differences) == [
+        "method.inner_rate: 0.01 -> 0.02",
+        "training.meta_batch: 25 -> 2",
+    ]
+    assert list((workplace / "c").rglob("checkpoint.pt"))
+    assert sorted(p.name for p in workplace.iterdir()) == ["a", "c"]
+
+
+def test_all_variants_unless_told(say, workplace, monkeypatch):
+    ran = []
+    monkeypatch.setattr("harness.cli.run.run", lambda plan, seconds: ran.append((plan, seconds)))
+    line = "harness run maml/sinusoid-10shot --seeds 1 2 --checkpoint-every 7"
+    assert say(line).status == 0
+    names = ["maml", "maml-code-rate", "pretrained", "oracle"]
+    assert [(p.variant.name, p.seed) for p, _ in ran] == [(n, s) for n in names for s in (1, 2)]
+    assert {(p.budget.label, p.budget.iterations, t) for p, t in ran} == {("full", 70000, 7.0)}
+
+
+def test_seeds_in_processes_side_by_side(say, workplace, monkeypatch):
+    asked = []
+    monkeypatch.setattr(jobs, "command", lambda *a: asked.append(jobs_command(*a)) or asked[-1])
+    jobs_command = command
+    more = "--seeds 0 1 --jobs 2 --threads 1 --set method.inner_rate=0.02 --deterministic"
+    assert say(f"{SMOKE} {more} --if-data-at-hand").status == 0
+    assert len(asked) == 2
+    for i, words in enumerate(asked):
+        line = " ".join(words)
+        assert f"--seeds {i} --jobs 1 --budget smoke" in line
+        assert "--set method.inner_rate=0.02 --deterministic --if-data-at-hand" in line
+    found = find_records(workplace / "results")
+    assert [s.record.seed for s in found] == [0, 1]
+    assert {s.record.protocol["method"]["inner_rate"] for s in found} == {0.02}
+    assert all(s.record.environment["deterministic"] for s in found), json.dumps(
+        found[0].record.environment
+    )
+
+
+command = jobs.command
+
+
+def test_the_worst_exit_status_of_the_processes_is_given(monkeypatch):
+    monkeypatch.setattr(jobs, "command", lambda status, *_: code(f"raise SystemExit({status})"))
+    assert jobs.run_jobs([0, 2, 1], 2, 1, Namespace()) == 2
+    assert jobs.run_jobs([0, 0], 1, 1, Namespace()) == 0
+
+
+def test_an_interrupt_reaches_the_processes_and_waits_for_them(monkeypatch, tmp_path):
+    waiting = (
+        "import signal, sys, time; from pathlib import Path\n"
+        "def stop(*_): Path(sys.argv[1], 'stopped').touch(); sys.exit(130)\n"
+        "signal.signal(signal.SIGINT, stop)\n"
+        "Path(sys.argv[1], 'ready').touch()\n"
+        "while True: time.sleep(0.01)\n"
+    )
+    monkeypatch.setattr(jobs, "command", lambda *_: [*code(waiting), str(tmp_path)])
+    sleep = jobs.time.sleep
+
+    def interrupted(seconds):
+        sleep(seconds)
+        if (tmp_path / "ready").exists():
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(jobs.time, "sleep", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        jobs.run_jobs([0], 1, 1, Namespace())
+    assert (tmp_path / "stopped").exists()
+
+
+def test_an_interrupt_is_one_line_and_130(say, monkeypatch):
+    def stopped(plan, seconds):
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr("harness.cli.run.run", stopped)
+    said = say(SMOKE)
+    assert said.status == 130
+    assert said.err == "harness: stopped; the same command goes on from where it was.\n"
+
+
+def test_overrides_are_read_as_toml():
+    from harness.cli.run import overrides
+
+    assert overrides(["a.b = [1, 2]", "c.d=x=y"]) == {"a.b": [1, 2], "c.d": "x=y"}
+    with pytest.raises(HarnessError, match="wanted section"):
+        overrides(["a.b"])
+
+
+def code(text: str) -> list[str]:
+    return [sys.executable, "-S", "-c", text]
+
+
+def test_the_module_is_a_command(workplace):
+    words = [sys.executable, "-m", "harness.cli.main", "run", "nothing"]
+    done = subprocess.run(words, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("harness: found no cell 'nothing'")
