@@ -85,7 +85,7 @@ def test_the_tests_of_the_scaffold_pass(demo):
         ("method.py", '("mse@0",)', "()", "metrics() of 'kernel-mean' names none"),
         ("method.py", "import math", "import replications.maml", "wanted imports from harness"),
         ("method.py", "import math", "import maths", "method.py: ModuleNotFoundError:"),
-        ("paper.toml", "validate_every = 0", "validate_every = 9", "gives mse@0"),
+        ("paper.toml", "validate_every = 0", "validate_every = 9", "validation_tasks: found 0"),
     ],
 )
 def test_a_broken_clause_is_one_line(demo, capsys, name, old, new, line):
