@@ -135,7 +135,7 @@ def test_published_lines_must_fit_the_cells(demo, old, new, expected):
 def test_unknown_names_are_answered_with_the_nearest(demo):
     assert "(did you mean 'demo/sinusoid-10shot'?)" in sentence(find_cell, "demo/sinusoid-5shot")
     assert "wanted one of kernel-mean." in sentence(find_cell(CELL).variant, "plain")
-    assert "wanted one of kernel-mean." in sentence(method_class, "demo", "plain")
+    assert "wanted one of kernel-mean." in sentence(method_class, demo, "plain")
 
 
 def test_a_paper_without_method(demo):

@@ -46,5 +46,5 @@ def test_uneven_scores_are_refused(scores: dict[str, np.ndarray], found: str) ->
 
 @pytest.mark.parametrize("data", [b"", b"task,a\n0,1\n", scores_bytes({"a": np.zeros(9)})[:-1]])
 def test_broken_scores_are_one_sentence(data: bytes) -> None:
-    with pytest.raises(HarnessError, match="^scores: not a readable safetensors file"):
+    with pytest.raises(HarnessError, match=r"^scores: not a readable safetensors file"):
         parse_scores(data, "scores")
