@@ -13,6 +13,7 @@ import importlib
 import os
 import sys
 import tomllib
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -26,6 +27,7 @@ from harness.tasks.registry import task_source
 
 SECTIONS = ("tasks", "method", "training", "testing")
 _SCALARS = ("task_source", "algorithm")
+_IN_BASES = (*SECTIONS, *_SCALARS, "title")
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ class Cell:
         where = f"{self.key}/{name}"
         for dotted, value in (overrides or {}).items():
             section, _, switch = dotted.partition(".")
-            if section not in SECTIONS or switch not in table[section]:
+            if section not in SECTIONS or switch not in table.get(section, {}):
                 known = [f"{s}.{k}" for s in SECTIONS for k in table.get(s, {})]
                 raise HarnessError(
                     f"--set: found switch {dotted!r}{closest(dotted, known)}; "
@@ -158,7 +160,7 @@ def read_paper(folder: Path) -> Paper:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as e:
         raise HarnessError(f"{path}: not valid TOML: {e}.") from None
-    about = table.get("paper", {})
+    about = _table(table, "paper", f"{path}:")
     wanted = {"title": str, "authors": str, "year": int, "url": str, "code": str}
     for name, kind in wanted.items():
         if not isinstance(about.get(name), kind):
@@ -166,13 +168,19 @@ def read_paper(folder: Path) -> Paper:
                 f"{path}: [paper] {name}: found {about.get(name)!r}, wanted {kind.__name__}."
             )
     lines = read_published(folder / "published.csv", folder.name)
-    bases = table.get("bases", {})
+    bases = _table(table, "bases", f"{path}:")
+    for name in bases:
+        _check_keys(_table(bases, name, f"{path}: bases"), f"{path}: [bases.{name}]", _IN_BASES)
     cells = {}
-    for name, raw in table.get("cells", {}).items():
-        where = f"{path}: [cells.{name}]"
+    tables = _table(table, "cells", f"{path}:")
+    for name in tables:
+        raw, where = _table(tables, name, f"{path}: cells"), f"{path}: [cells.{name}]"
+        shared, rows = _based(raw, bases, where), _table(raw, "variants", where)
         variants = {
-            v: _merge(_based(raw, bases, where), _based(own, bases, f"{where} variant {v}"))
-            for v, own in raw.get("variants", {}).items()
+            v: _merge(
+                shared, _based(_table(rows, v, f"{where} variants"), bases, f"{where} variant {v}")
+            )
+            for v in rows
         }
         if not variants:
             raise HarnessError(f"{where}: wanted at least one variant.")
@@ -226,19 +234,36 @@ def _method_module(folder: Path) -> ModuleType:
 def _based(raw: dict[str, Any], bases: dict[str, Any], where: str) -> dict[str, Any]:
     """Merge the bases that `raw` names, in order, and then its own scalars and sections."""
     merged: dict[str, Any] = {}
-    for base in raw.get("bases", []):
+    named = raw.get("bases", [])
+    if not isinstance(named, list) or not all(isinstance(base, str) for base in named):
+        raise HarnessError(f"{where}: bases: found {named!r}, wanted a list of names.")
+    for base in named:
         if base not in bases:
             raise HarnessError(f"{where}: found base {base!r}{closest(base, bases)}, not defined.")
         merged = _merge(merged, bases[base])
-    known = {*SECTIONS, *_SCALARS, "title", "bases", "variants"}
+    _check_keys(raw, where, {*_IN_BASES, "bases", "variants"})
+    own = {k: v for k, v in raw.items() if k not in ("bases", "variants")}
+    return _merge(merged, own)
+
+
+def _table(parent: dict[str, Any], name: str, where: str) -> dict[str, Any]:
+    """Give the table `name` of a TOML table; an empty one where there is none."""
+    found = parent.get(name, {})
+    if not isinstance(found, dict):
+        raise HarnessError(f"{where} {name}: found {found!r}, wanted a table.")
+    return found
+
+
+def _check_keys(raw: dict[str, Any], where: str, known: Collection[str]) -> None:
+    """Refuse what nothing reads (a mistyped section would be lost silently), and odd sections."""
     for name in raw:
         if name not in known:
             raise HarnessError(
                 f"{where}: unknown key {name!r}{closest(name, known)}; "
                 f"wanted some of {', '.join(sorted(known))}."
             )
-    own = {k: v for k, v in raw.items() if k not in ("bases", "variants")}
-    return _merge(merged, own)
+        if name in SECTIONS:
+            _table(raw, name, where)
 
 
 def _merge(low: dict[str, Any], high: dict[str, Any]) -> dict[str, Any]:

@@ -68,6 +68,8 @@ class Testing:
 
 def read_switches(cls: type[T], table: dict[str, Any], where: str) -> T:
     """Read `table` into the frozen dataclass `cls`; `where` names the place in messages."""
+    if not isinstance(table, dict):
+        raise HarnessError(f"{where}: found {table!r}, wanted a table of switches.")
     hints = typing.get_type_hints(cls)
     names = [f.name for f in dataclasses.fields(cls)]  # type: ignore[arg-type]
     for key in table:

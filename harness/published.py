@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,6 +50,8 @@ class PublishedLine:
 
 def read_published(path: Path, paper: str) -> list[PublishedLine]:
     """Read `published.csv`; a wrong line is one sentence that names file and line."""
+    if not path.is_file():
+        raise HarnessError(f"found no {path}, wanted the paper's numbers there.")
     with path.open(newline="", encoding="utf-8") as f:
         reader = csv.DictReader(f)
         header = tuple(reader.fieldnames or ())
@@ -91,6 +94,9 @@ def _line(row: dict[str, str | None], paper: str, where: str) -> PublishedLine:
 
 def _number(text: str, where: str) -> float:
     try:
-        return float(text)
+        value = float(text)
     except ValueError:
-        raise HarnessError(f"{where}: found {text!r}, wanted a number.") from None
+        value = math.nan
+    if not math.isfinite(value):
+        raise HarnessError(f"{where}: found {text!r}, wanted a number.")
+    return value

@@ -7,10 +7,12 @@ A verb module in `harness/cli/` gives `SUMMARY` (one line), `EXAMPLES` (command 
 from __future__ import annotations
 
 import argparse
+import errno
 import sys
 from collections.abc import Iterable
 from importlib import import_module
 from types import ModuleType
+from typing import NoReturn
 
 from harness.errors import HarnessError
 
@@ -27,9 +29,16 @@ VERBS = {
 }
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong with the words in one line, as all other mistakes are said."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"harness: {message}; see `{self.prog} --help`.\n")
+
+
 def build_parser(verb_names: Iterable[str] = VERBS) -> argparse.ArgumentParser:
     """Give the parser with these verbs, all of them unless told."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="harness",
         description="Run published meta-learning settings and compare them with their papers.",
         epilog="`harness VERB --help` has examples.",
@@ -64,6 +73,17 @@ def main(words: list[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 1
+    except KeyboardInterrupt:
+        print("harness: stopped.", file=sys.stderr)
+        return 130
+    except OSError as e:
+        if e.errno is None:  # not from the system: a mistake of ours, shown in full
+            raise
+        full = e.errno in (errno.ENOSPC, errno.EDQUOT)
+        where = f"{e.filename}: " if e.filename is not None else ""
+        advice = "free some space" if full else "give another place or mend this one"
+        print(f"harness: {where}{e.strerror}; {advice}, then try again.", file=sys.stderr)
+        return 2
 
 
 if __name__ == "__main__":

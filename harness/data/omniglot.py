@@ -50,10 +50,11 @@ def build_omniglot(source: OmniglotSource, image_size: int, resize_filter: str) 
     images = np.empty((len(classes), DRAWINGS, image_size, image_size), np.uint8)
     original = hashlib.sha256()
     progress = Progress("reading Omniglot drawings", len(classes) * DRAWINGS)
-    for row, (name, pngs) in zip(images, read_drawings(source), strict=True):
+    for row, c, (name, pngs) in zip(images, classes, read_drawings(source), strict=True):
+        where = source.background if c.background else source.evaluation
         original.update(name.encode())
         for drawer, png in enumerate(pngs):
-            image = decode(png, SIDE, f"drawing {drawer + 1} of {name}")
+            image = decode(png, SIDE, f"{where}: drawing {drawer + 1} of {name}")
             original.update(np.packbits(resize(image, SIDE, "nearest") > 127).tobytes())
             row[drawer] = resize(image, image_size, resize_filter)
         progress.advance(DRAWINGS)

@@ -17,7 +17,8 @@ SCORES = "scores.safetensors"
 
 def scores_bytes(scores: dict[str, np.ndarray]) -> bytes:
     """Give the file of metric -> [tasks]; every number comes back as it was."""
-    columns = {name: np.asarray(column, dtype=np.float64) for name, column in scores.items()}
+    # Contiguous: safetensors writes the memory behind an array, strides or not.
+    columns = {n: np.ascontiguousarray(c, dtype=np.float64) for n, c in scores.items()}
     lengths = {column.shape for column in columns.values()}
     if len(lengths) != 1 or len(next(iter(lengths))) != 1:
         shapes = {name: np.shape(c) for name, c in scores.items()}

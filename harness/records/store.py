@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from harness.durable import sync_folder
 from harness.errors import HarnessError
 from harness.records.curve_file import CurveRow, parse_curve
 from harness.records.schema import Record, read_record
@@ -86,16 +87,16 @@ def write_record(results_root: Path, record: Record, files: dict[str, bytes]) ->
     target = record_folder(results_root, record)
     if target.exists():
         return _keep_equal(target, record)
-    target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.parent / f".partial-{target.name}-{uuid.uuid4().hex}"
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
         partial.mkdir()
         for name, data in {**files, RECORD: record.to_json().encode()}.items():
             with (partial / name).open("xb") as f:
                 f.write(data)
                 f.flush()
                 os.fsync(f.fileno())
-        _sync_folder(partial)
+        sync_folder(partial)
         try:
             partial.rename(target)
         except OSError:
@@ -103,7 +104,12 @@ def write_record(results_root: Path, record: Record, files: dict[str, bytes]) ->
             if not target.exists():
                 raise
             return _keep_equal(target, record)
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
+    except OSError as e:
+        raise HarnessError(
+            f"could not write the record {target}: {e.strerror or e}; nothing half-written is "
+            f"left: free some space or give another results folder, and run the command again."
+        ) from None
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return target
@@ -169,11 +175,3 @@ def _keep_equal(target: Path, record: Record) -> Path:
             f"move it away or give another results folder."
         )
     return target
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

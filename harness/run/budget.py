@@ -28,6 +28,12 @@ def budget(label: str, training: Training, testing: Testing) -> Budget:
     """Read `full`, `smoke` or a fraction in (0, 1]."""
     tasks = (training.validation_tasks, testing.tasks)
     if label == "full":
+        if not training.patience and training.iteration_cap != training.iterations:
+            raise HarnessError(
+                f"training.iteration_cap: found {training.iteration_cap}, wanted "
+                f"{training.iterations}, as training.iterations says: without patience nothing "
+                f"else ends training; set both."
+            )
         return Budget("full", training.iteration_cap, *tasks)
     if label == "smoke":
         few = (min(SMOKE_TASKS, n) for n in tasks)

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from harness.durable import sync_folder
 from harness.errors import HarnessError
 
 CURRENT, BEFORE = "checkpoint.pt", "checkpoint-before.pt"
@@ -37,7 +38,7 @@ def save(folder: Path, state: dict[str, Any]) -> None:
     if (folder / CURRENT).exists():
         os.replace(folder / CURRENT, folder / BEFORE)
     os.replace(temporary, folder / CURRENT)
-    sync(folder)
+    sync_folder(folder)
 
 
 def load(folder: Path) -> dict[str, Any] | None:
@@ -59,12 +60,3 @@ def load(folder: Path) -> dict[str, Any] | None:
                 file=sys.stderr,
             )
     return None
-
-
-def sync(folder: Path) -> None:
-    """Make renames in `folder` durable."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
 
 from harness.errors import HarnessError
@@ -14,19 +16,30 @@ from harness.errors import HarnessError
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Hold the lock of a run folder; the system frees it when the process ends, however it does."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("a+") as f:
+    with _opened(folder) as f:
         try:
             fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             f.seek(0)
-            owner = f.read().strip() or "unknown"
+            owner = f.read().decode().strip() or "unknown"
             raise HarnessError(
                 f"process {owner} is doing this very run already ({folder}); wait for it, or stop "
                 f"it with `kill {owner}` and run the same command again."
             ) from None
-        f.seek(0)
-        f.truncate()
-        f.write(str(os.getpid()))
-        f.flush()
+        # The owner is named for the message above only: a full disk must not stop a run here.
+        with contextlib.suppress(OSError):
+            f.seek(0)
+            f.truncate()
+            f.write(str(os.getpid()).encode())
         yield
+
+
+def _opened(folder: Path) -> FileIO:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return (folder / "lock").open("ab+", buffering=0)
+    except OSError as e:
+        raise HarnessError(
+            f"found no way to write to {folder} ({e.strerror}), wanted it for checkpoints; "
+            f"give another folder with --work."
+        ) from None
