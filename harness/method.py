@@ -33,12 +33,18 @@ class Method(abc.ABC):
         engine: str,
         generator: torch.Generator,
     ) -> None:
-        """Build initial weights. `tasks` is the task source (for shapes and counts only);
-        `engine` names how meta-gradients are computed (methods without an inner loop ignore it)."""
+        """Keep what a run gives its method, and build it. `engine` names how meta-gradients are
+        computed (methods without an inner loop ignore it)."""
         self.settings = settings
         self.device = device
         self.engine = engine
         self.generator = generator
+        self.build(tasks)
+
+    @abc.abstractmethod
+    def build(self, tasks: Any) -> None:
+        """Make networks with initial weights, and optimisers. `tasks` is the task source, for
+        shapes and counts only."""
 
     @abc.abstractmethod
     def train_step(self, batch: Any, iteration: int) -> Tensor:

@@ -23,7 +23,8 @@ from harness.run.plan import Plan, choose_device
 SUMMARY = "run a cell: train, test, and put each seed of each variant on record"
 EXAMPLES = (
     "harness run maml/sinusoid-5shot --variant maml --budget smoke",
-    "harness run maml/sinusoid-5shot --variant maml pretrained --seeds 0 1 --budget 0.0001",
+    "harness run maml/sinusoid-5shot --variant maml pretrained --seeds 0 1 --budget 0.0001 "
+    "--set testing.tasks=100",
     "harness run maml/sinusoid-5shot --variant maml --budget smoke --set method.inner_rate=0.02",
     "harness run protonet/omniglot-5way-1shot --variant euclidean --budget smoke "
     "--set tasks.dataset=glyphs --set tasks.train_ways=20",

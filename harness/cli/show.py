@@ -71,7 +71,7 @@ def _print_switches(variants: list[Variant]) -> None:
 
 
 def _print_cost(variants: list[Variant], device: str) -> None:
-    from harness.measure.estimate import estimate
+    from harness.run.estimate import estimate
     from harness.run.progress import duration
 
     print("expected here, at full budget (a few steps timed just now):")

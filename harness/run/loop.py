@@ -15,7 +15,6 @@ from torch import Tensor
 from harness.measure.environment import environment
 from harness.measure.git_state import git_state
 from harness.measure.memory import peak_device_bytes, peak_host_bytes
-from harness.measure.operations import operations_per_step
 from harness.method import Method
 from harness.records.curve_file import curve_csv
 from harness.records.schema import MetricSummary, Record
@@ -23,6 +22,7 @@ from harness.records.scores_file import SCORES, scores_bytes
 from harness.records.store import file_digests, verify_files, write_record
 from harness.run import checkpoint
 from harness.run.lock import locked
+from harness.run.operations import operations_per_step
 from harness.run.plan import Plan
 from harness.run.scores import Scores, add_best_of_steps, evaluate
 from harness.run.training import Phase, Trace

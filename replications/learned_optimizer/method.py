@@ -54,22 +54,14 @@ class LearnedOptimizer(Method):
     Settings = LearnedSettings
     settings: LearnedSettings
 
-    def __init__(
-        self,
-        settings: LearnedSettings,
-        tasks: Any,
-        device: torch.device,
-        engine: str,
-        generator: torch.Generator,
-    ) -> None:
-        super().__init__(settings, tasks, device, engine, generator)
-        if settings.steps % settings.unroll:
-            raise HarnessError(
-                f"method.unroll: found {settings.unroll}; wanted a divisor of {settings.steps}."
-            )
-        self.network = CoordinatewiseLSTM(settings.units, generator)
-        self._place(device=device)
-        self.unrolls_per_epoch = settings.steps // settings.unroll
+    def build(self, tasks: Any) -> None:
+        """Start the LSTM."""
+        s = self.settings
+        if s.steps % s.unroll:
+            raise HarnessError(f"method.unroll: found {s.unroll}; wanted a divisor of {s.steps}.")
+        self.network = CoordinatewiseLSTM(s.units, self.generator)
+        self._place(device=self.device)
+        self.unrolls_per_epoch = s.steps // s.unroll
         self.x, self.state = torch.empty(0), self.network.zero_state(0)  # set by each epoch
 
     def _place(self, **where: Any) -> None:

@@ -63,16 +63,9 @@ class TunedOptimizer(Method):
     Settings = TunedSettings
     settings: TunedSettings
 
-    def __init__(
-        self,
-        settings: TunedSettings,
-        tasks: Any,
-        device: torch.device,
-        engine: str,
-        generator: torch.Generator,
-    ) -> None:
-        super().__init__(settings, tasks, device, engine, generator)
-        self.best_rate = torch.tensor(settings.learning_rates[0], dtype=torch.float64)
+    def build(self, tasks: Any) -> None:
+        """No rate is known to be good yet."""
+        self.best_rate = torch.tensor(self.settings.learning_rates[0], dtype=torch.float64)
         self.best_loss = torch.tensor(math.inf, dtype=torch.float64)
 
     def first_task(self, iteration: int, meta_batch: int) -> int:

@@ -41,18 +41,11 @@ class FineTuned(Method):
 
     settings: Any
 
-    def __init__(
-        self,
-        settings: Any,
-        tasks: Any,
-        device: torch.device,
-        engine: str,
-        generator: torch.Generator,
-    ) -> None:
-        super().__init__(settings, tasks, device, engine, generator)
+    def build(self, tasks: Any) -> None:
+        """Start the network that is fine-tuned."""
         inputs = 3 if tasks.settings.task_in_input else 1
-        self.model = MLP(inputs, settings.hidden, 1, False, generator).to(device)
-        self.rate = torch.tensor(settings.test_rates[0], device=device)
+        self.model = MLP(inputs, self.settings.hidden, 1, False, self.generator).to(self.device)
+        self.rate = torch.tensor(self.settings.test_rates[0], device=self.device)
 
     @torch.no_grad()
     def evaluate(self, batch: SupervisedBatch) -> dict[str, Tensor]:
@@ -101,8 +94,9 @@ class Pretrained(FineTuned):
 
     Settings = PretrainedSettings
 
-    def __init__(self, *given: Any) -> None:
-        super().__init__(*given)
+    def build(self, tasks: Any) -> None:
+        """Start the network and its optimiser."""
+        super().build(tasks)
         parameters = self.model.parameters()
         self.optimiser = torch.optim.Adam(parameters, lr=self.settings.learning_rate, fused=True)
 
@@ -142,8 +136,9 @@ class MultiTask(FineTuned):
 
     Settings = MultiTaskSettings
 
-    def __init__(self, *given: Any) -> None:
-        super().__init__(*given)
+    def build(self, tasks: Any) -> None:
+        """Start with no network trained."""
+        super().build(tasks)
         self.networks: dict[str, Tensor] = {}
         self.total = {k: torch.zeros_like(v) for k, v in self.model.named_parameters()}
         self.trained = 0

@@ -52,18 +52,11 @@ class MAML(Method):
     Settings = MamlSettings
     settings: MamlSettings
 
-    def __init__(
-        self,
-        settings: MamlSettings,
-        tasks: Any,
-        device: torch.device,
-        engine: str,
-        generator: torch.Generator,
-    ) -> None:
-        super().__init__(settings, tasks, device, engine, generator)
-        s = settings
+    def build(self, tasks: Any) -> None:
+        """Start the network, and say what adapts and by which loss."""
+        s = self.settings
         classes = s.loss == "cross-entropy"
-        self.model = network(s, tasks, generator).to(device)
+        self.model = network(s, tasks, self.generator).to(self.device)
         self.params: Params = dict(self.model.named_parameters())
         self.optimiser = torch.optim.Adam(self.params.values(), lr=s.meta_rate, fused=True)
         loss = cross_entropy(s.inner_loss) if classes else F.mse_loss

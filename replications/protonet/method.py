@@ -57,20 +57,12 @@ class ProtoNet(Method):
     Settings = ProtoNetSettings
     settings: ProtoNetSettings
 
-    def __init__(
-        self,
-        settings: ProtoNetSettings,
-        tasks: Any,
-        device: torch.device,
-        engine: str,
-        generator: torch.Generator,
-    ) -> None:
-        super().__init__(settings, tasks, device, engine, generator)
-        encoder = PooledConv4(
-            tasks.image_shape[0], settings.filters, settings.batch_norm_scale, generator
-        )
-        self.encoder = encoder.to(device)
-        self.optimiser = torch.optim.Adam(self.encoder.parameters(), lr=settings.learning_rate)
+    def build(self, tasks: Any) -> None:
+        """Start the encoder and its optimiser."""
+        s, channels = self.settings, tasks.image_shape[0]
+        encoder = PooledConv4(channels, s.filters, s.batch_norm_scale, self.generator)
+        self.encoder = encoder.to(self.device)
+        self.optimiser = torch.optim.Adam(self.encoder.parameters(), lr=s.learning_rate)
 
     @classmethod
     def metrics(cls, settings: Any) -> tuple[str, ...]:

@@ -21,7 +21,6 @@ SHOWN = {
     "list": "maml/sinusoid-5shot",
     "show": "switches:",
     "run": "",
-    "compare": "maml/sinusoid-5shot",
     "evaluate": "exactly as recorded",
     "check": ", 0 failed",
     "new": "harness check demo",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import subprocess
 import sys
@@ -12,7 +11,7 @@ import pytest
 import torch
 
 from harness.errors import HarnessError
-from harness.records.store import find_records
+from harness.records.store import find_records, verify_files
 from harness.run import jobs
 
 SMOKE = "harness run maml/sinusoid-5shot --variant maml --budget smoke"
@@ -126,26 +125,29 @@ def test_all_variants_unless_told(say, workplace, monkeypatch):
     assert {(p.budget.label, p.budget.iterations, t) for p, t in ran} == {("full", 70000, 7.0)}
 
 
-def test_seeds_in_processes_side_by_side(say, workplace, monkeypatch):
-    asked = []
-    monkeypatch.setattr(jobs, "command", lambda *a: asked.append(jobs_command(*a)) or asked[-1])
-    jobs_command = command
-    more = "--seeds 0 1 --jobs 2 --threads 1 --set method.inner_rate=0.02 --deterministic"
-    assert say(f"{SMOKE} {more} --if-data-at-hand").status == 0
+def test_seeds_side_by_side_give_what_they_give_alone(say, workplace, monkeypatch):
+    words, asked = jobs.command, []
+
+    def asking(*arguments):
+        asked.append(" ".join(words(*arguments)))
+        return words(*arguments)
+
+    monkeypatch.setattr(jobs, "command", asking)
+    more = "--seeds 0 1 --threads 1 --set method.inner_rate=0.02 --deterministic --if-data-at-hand"
+    assert say(f"{SMOKE} {more} --jobs 2 --results both").status == 0
     assert len(asked) == 2
-    for i, words in enumerate(asked):
-        line = " ".join(words)
+    for i, line in enumerate(asked):
         assert f"--seeds {i} --jobs 1 --budget smoke" in line
         assert "--set method.inner_rate=0.02 --deterministic --if-data-at-hand" in line
-    found = find_records(workplace / "results")
-    assert [s.record.seed for s in found] == [0, 1]
-    assert {s.record.protocol["method"]["inner_rate"] for s in found} == {0.02}
-    assert all(s.record.environment["deterministic"] for s in found), json.dumps(
-        found[0].record.environment
-    )
-
-
-command = jobs.command
+    assert say(f"{SMOKE} {more} --jobs 1 --results alone --work other").status == 0
+    assert len(asked) == 2
+    both, alone = (find_records(workplace / name) for name in ("both", "alone"))
+    assert [s.record.seed for s in both] == [0, 1]
+    assert [s.record.result() for s in both] == [s.record.result() for s in alone]
+    assert all(s.record.environment["deterministic_algorithms"] for s in both)
+    for one, other in zip(both, alone, strict=True):
+        for name in verify_files(one.folder).files:
+            assert (one.folder / name).read_bytes() == (other.folder / name).read_bytes()
 
 
 def test_the_worst_exit_status_of_the_processes_is_given(monkeypatch):

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 
 from harness.data.glyphs import make_glyphs
 
@@ -19,10 +20,22 @@ def test_shape_and_ink():
     assert make_glyphs(20).images.shape == (160, 20, 20, 20)
 
 
-def test_the_same_in_another_process():
-    code = "from harness.data.glyphs import make_glyphs; print(make_glyphs(28).digest)"
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert found.stdout.strip() == make_glyphs(28).digest
+@pytest.fixture(scope="module")
+def without_pillow():
+    """Another process, in which Pillow cannot be imported."""
+    code = (
+        "import sys; sys.modules['PIL'] = None\n"
+        "import harness.tasks.image_episodes\n"
+        "from harness.data.datasets import load_store\n"
+        "print(load_store('glyphs', 28, 'nearest').digest)\n"
+        "from harness.data.decode import decode\n"
+        "decode(b'', 105, 'x')"
+    )
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+
+
+def test_the_same_in_another_process(without_pillow):
+    assert without_pillow.stdout.strip() == make_glyphs(28).digest
 
 
 def test_a_class_can_be_told_from_the_others():
@@ -32,14 +45,6 @@ def test_a_class_can_be_told_from_the_others():
     assert (distance.argmin(1) == np.arange(160)).mean() > 0.8
 
 
-def test_needs_no_pillow():
-    code = (
-        "import sys; sys.modules['PIL'] = None\n"
-        "import harness.tasks.image_episodes\n"
-        "from harness.data.datasets import load_store\n"
-        "load_store('glyphs', 28, 'nearest')\n"
-        "from harness.data.decode import decode\n"
-        "decode(b'', 105, 'x')"
-    )
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert "Pillow is needed" in found.stderr
+def test_needs_no_pillow(without_pillow):
+    assert len(without_pillow.stdout.strip()) == 64
+    assert "Pillow is needed" in without_pillow.stderr

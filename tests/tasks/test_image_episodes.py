@@ -196,33 +196,43 @@ def test_test_split_is_locked_while_training():
 
 
 DIGESTS = """
-import sys, torch
+import os, sys, torch
 from harness.protocol import read_switches
 from harness.tasks.image_episodes import ImageEpisodes, ImageEpisodeSettings
-base, process, processes = eval(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-source = ImageEpisodes(
-    read_switches(ImageEpisodeSettings, base, "tasks"), 0, 100, torch.device("cpu")
-)
-for i in range(process, 8, processes):
-    batch = source.batch("train", i * 100, 100)
-    weights = torch.arange(batch.query_x[0].numel(), dtype=torch.float64)
-    checked = int((batch.query_x.double().flatten(1) @ weights).sum())
-    print(i, checked, *batch.support_x.sum((1, 2, 3, 4)).int().tolist())
+base, processes = eval(sys.argv[1]), int(sys.argv[2])
+
+def digests(process):
+    source = ImageEpisodes(
+        read_switches(ImageEpisodeSettings, base, "tasks"), 0, 100, torch.device("cpu")
+    )
+    for i in range(process, 8, processes):
+        batch = source.batch("train", i * 100, 100)
+        weights = torch.arange(batch.query_x[0].numel(), dtype=torch.float64)
+        checked = int((batch.query_x.double().flatten(1) @ weights).sum())
+        print(i, checked, *batch.support_x.sum((1, 2, 3, 4)).int().tolist(), flush=True)
+
+# Forked before anything is drawn: importing torch once is enough.
+children = []
+for process in range(processes):
+    children.append(os.fork())
+    if not children[-1]:
+        status = 1
+        try:
+            digests(process)
+            status = 0
+        finally:
+            os._exit(status)
+for child in children:
+    assert os.waitpid(child, 0)[1] == 0
 """
 
 
 @pytest.mark.parametrize("processes", [1, 2, 4])
 def test_the_same_episodes_in_any_number_of_processes(processes):
     base = BASE | {"rotations": "as-classes"}
-    found = [
-        subprocess.Popen(
-            [sys.executable, "-c", DIGESTS, repr(base), str(p), str(processes)],
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for p in range(processes)
-    ]
-    lines = sorted(line for f in found for line in f.communicate()[0].splitlines())
+    words = [sys.executable, "-c", DIGESTS, repr(base), str(processes)]
+    found = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True)
+    lines = sorted(found.stdout.splitlines())
     here = episodes(rotations="as-classes")
     for i, line in enumerate(lines):
         batch = here.batch("train", i * 100, 100)

@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import ctypes
+import io
+from types import SimpleNamespace
+
+import pytest
+
+from harness.catalog import find_cell
+from harness.errors import HarnessError
+from harness.run import allocator, progress
+from harness.run.budget import budget
+from harness.run.progress import Progress, duration
+
+
+@pytest.mark.parametrize(
+    ("label", "expected"),
+    [
+        ("full", ("full", 70000, 500, 10000)),
+        ("1", ("full", 70000, 500, 10000)),
+        ("1.0", ("full", 70000, 500, 10000)),
+        ("0.1", ("0.1", 7000, 500, 10000)),
+        ("0.10", ("0.1", 7000, 500, 10000)),
+        ("1e-9", ("1e-09", 1, 500, 10000)),
+        ("smoke", ("smoke", 3, 4, 4)),
+    ],
+)
+def test_budgets(label, expected):
+    variant = find_cell("maml/sinusoid-5shot").variant("maml")
+    found = budget(label, variant.training, variant.testing)
+    assert (found.label, found.iterations, found.validation_tasks, found.test_tasks) == expected
+
+
+def test_a_full_budget_goes_up_to_the_cap_and_a_fraction_is_of_the_expected_length():
+    variant = find_cell("protonet/omniglot-5way-1shot").variant("euclidean")
+    assert budget("full", variant.training, variant.testing).iterations == 1_000_000
+    assert budget("0.5", variant.training, variant.testing).iterations == 20_000
+
+
+@pytest.mark.parametrize("label", ["0", "-0.5", "1.01", "inf", "nan", "", "a tenth"])
+def test_other_budgets_are_refused(label):
+    variant = find_cell("maml/sinusoid-5shot").variant("maml")
+    with pytest.raises(HarnessError, match="wanted full, smoke or a fraction"):
+        budget(label, variant.training, variant.testing)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.4, "0 s"),
+        (59.4, "59 s"),
+        (59.6, "1 min 00 s"),
+        (200, "3 min 20 s"),
+        (3600, "1 h 00 min"),
+        (7530, "2 h 05 min"),
+    ],
+)
+def test_durations(seconds, words):
+    assert duration(seconds) == words
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    now = SimpleNamespace(time=100.0)
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now.time)
+    return now
+
+
+def test_progress_on_a_terminal_is_one_line_rewritten(clock):
+    stream = Terminal()
+    shown = Progress("cell", 1000, done=100, stream=stream)
+    clock.time += 0.4
+    shown.update(140)
+    assert stream.getvalue() == "", "not yet time"
+    clock.time += 0.1
+    shown.update(150, "validation mse@1 0.5")
+    assert stream.getvalue() == (
+        "cell: 150/1,000, 100/s, 8 s left, validation mse@1 0.5\x1b[K\r"
+    ), "the rate is that of this session"
+    shown.close()
+    assert stream.getvalue().endswith("\r\n")
+
+
+def test_progress_elsewhere_is_a_line_now_and_then(clock):
+    stream = io.StringIO()
+    shown = Progress("cell", 10, stream=stream)
+    for done in range(1, 4):
+        clock.time += 10
+        shown.update(done)
+    shown.close()
+    assert stream.getvalue() == "cell: 2/10, 0.1/s, 1 min 20 s left\n"
+
+
+def test_progress_without_a_step_says_nothing(clock):
+    stream = Terminal()
+    shown = Progress("cell", 10, done=5, stream=stream)
+    clock.time += 60
+    shown.update(5)
+    shown.close()
+    assert stream.getvalue() == ""
+
+
+def test_freed_memory_is_kept_where_there_is_glibc(monkeypatch):
+    asked = {}
+
+    def mallopt(name, value):
+        asked[name] = value
+        return 1
+
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: SimpleNamespace(mallopt=mallopt))
+    monkeypatch.setattr(allocator.sys, "platform", "linux")
+    assert allocator.keep_freed_memory()
+    # M_MMAP_MAX and M_TRIM_THRESHOLD of malloc.h: no block mapped by itself, none given back.
+    assert asked == {-4: 0, -1: 2**31 - 1}
+
+
+def test_memory_is_left_alone_where_there_is_none(monkeypatch):
+    monkeypatch.setattr(allocator.sys, "platform", "linux")
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: SimpleNamespace())
+    assert not allocator.keep_freed_memory()
+    monkeypatch.setattr(allocator.sys, "platform", "darwin")
+    assert not allocator.keep_freed_memory()
