@@ -90,6 +90,7 @@ def test_values_of_set_are_read_as_toml(text, value):
     assert type(found) is type(value)
 
 
+FINITE = st.floats(allow_nan=False, allow_infinity=False)
 json_values = st.recursive(
     st.none()
     | st.booleans()

@@ -43,7 +43,8 @@ def collect(
     to. Raises `HarnessError` for an unknown word and for a damaged record.
     """
     words = list(words)
-    cells = select_cells(papers(folder), words)
+    known = papers(folder)
+    cells = select_cells(known, words)
     keys = {c.key for c in cells}
     records = [
         s for s in find_records(results) if f"{s.record.paper}/{s.record.cell}" in keys or not words
@@ -57,7 +58,12 @@ def collect(
         if f"{c.key}/{v}" in ran
     }
     groups = group_records(records, protocols)
-    rows = [row for cell in cells for row in _cell_rows(cell, groups, results, context)]
+    printed = {p: {x.metric for c in known[p].cells.values() for x in c.published} for p in known}
+    rows = [
+        row
+        for cell in cells
+        for row in _cell_rows(cell, groups, results, context, printed[cell.paper])
+    ]
     for group in groups:
         if f"{group.paper}/{group.cell}/{group.variant}" not in protocols:
             rows += _without_line(group, group.metrics, results, "not in today's paper.toml")
@@ -79,7 +85,9 @@ def select_cells(found: dict[str, Paper], words: Iterable[str]) -> list[Cell]:
     return list((chosen or cells).values())
 
 
-def _cell_rows(cell: Cell, groups: list[Group], results: Path, context: bool) -> Iterator[Row]:
+def _cell_rows(
+    cell: Cell, groups: list[Group], results: Path, context: bool, printed: set[str]
+) -> Iterator[Row]:
     own = [g for g in groups if (g.paper, g.cell) == (cell.paper, cell.name)]
     for variant in cell.variants:
         answers = [g for g in own if g.variant == variant]
@@ -91,10 +99,10 @@ def _cell_rows(cell: Cell, groups: list[Group], results: Path, context: bool) ->
         if not line.variants and context:
             yield empty_row(cell.paper, "", line, Verdict("context", "quoted for context"))
     answered = {v for line in cell.published for v in line.variants}
-    shown = {line.metric for line in cell.published}
+    shown = {line.metric for line in cell.published} or printed
     for group in own:
         if group.variant not in answered and group.variant in cell.variants:
-            # A variant of ours is shown in the cell's own metrics, if it has any of them.
+            # A variant of ours is shown in the metrics that the cell prints, else in the paper's.
             metrics = [m for m in group.metrics if m in shown] or group.metrics
             yield from _without_line(group, metrics, results, "the paper prints no such number")
 

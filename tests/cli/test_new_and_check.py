@@ -85,7 +85,7 @@ def test_the_tests_of_the_scaffold_pass(demo):
         ("method.py", '("mse@0",)', "()", "metrics() of 'kernel-mean' names none"),
         ("method.py", "import math", "import replications.maml", "wanted imports from harness"),
         ("method.py", "import math", "import maths", "method.py: ModuleNotFoundError:"),
-        ("paper.toml", "validate_every = 0", "validate_every = 9", "gives mse@0"),
+        ("paper.toml", "validate_every = 0", "validate_every = 9", "validation_tasks: found 0"),
     ],
 )
 def test_a_broken_clause_is_one_line(demo, capsys, name, old, new, line):
@@ -98,6 +98,7 @@ def test_a_broken_clause_is_one_line(demo, capsys, name, old, new, line):
 
 def test_a_validation_metric_must_be_one_that_is_given(demo, capsys):
     change(demo / "paper.toml", "validate_every = 0", "validate_every = 9")
+    change(demo / "paper.toml", "validation_tasks = 0", "validation_tasks = 8")
     change(demo / "paper.toml", '"mse@0"', '"accuracy"')
     status, lines = checked(capsys, "--no-runs")
     assert status == 1
@@ -114,7 +115,7 @@ def test_a_missing_file_is_named(demo, capsys, name):
 
 def test_a_long_method_is_a_warning(demo, capsys):
     path = demo / "method.py"
-    path.write_text(path.read_text() + "# more\n" * 200)
+    path.write_text(path.read_text() + "# more\n" * (290 - path.read_text().count("\n")))
     status, lines = checked(capsys, "--no-runs")
     assert status == 0
     assert "warning method.py: 290 lines; aim for at most 250." in lines
