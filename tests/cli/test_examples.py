@@ -11,7 +11,7 @@ import pytest
 from harness.cli.main import VERBS
 from harness.data import fetch
 from harness.data.datasets import load_store
-from harness.measure import estimate
+from harness.run import estimate
 
 FIRST = {
     # An example of `evaluate` tests what an example of `run` has trained.

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from harness.catalog import find_cell, papers
-from harness.measure import estimate
+from harness.run import estimate
 from tests.toy_paper import ToyPaper, draws
 
 

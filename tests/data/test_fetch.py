@@ -58,3 +58,54 @@ def test_without_torchvision(monkeypatch):
     monkeypatch.setitem(sys.modules, "torchvision", None)
     with pytest.raises(HarnessError, match="torchvision is needed"):
         import_torchvision()
+
+
+@pytest.fixture
+def torchvision_beside_another_torch(monkeypatch):
+    """Imports fail as torchvision's do whose operators do not load, until these are declared."""
+    from harness.data import torchvision_import as module
+
+    declared = []
+
+    class Library:
+        def __init__(self, *names):
+            assert names == ("torchvision", "DEF")
+
+        def define(self, schema):
+            declared.append(schema.partition("(")[0])
+
+    def load(name):
+        if "nms" not in declared:
+            sys.modules["torchvision.half"] = SimpleNamespace()
+            raise RuntimeError("operator torchvision::nms does not exist")
+        return SimpleNamespace(name=name)
+
+    monkeypatch.setattr(module, "_declared", [])
+    monkeypatch.setattr(module, "import_module", load)
+    monkeypatch.setattr("torch.library.Library", Library)
+    for name in [n for n in sys.modules if n.split(".")[0] == "torchvision"]:
+        monkeypatch.delitem(sys.modules, name)
+    return module, declared
+
+
+def test_operators_that_do_not_load_are_declared_once(torchvision_beside_another_torch):
+    module, declared = torchvision_beside_another_torch
+    assert module.import_torchvision("torchvision.datasets").name == "torchvision.datasets"
+    assert declared == ["nms", "qnms"]
+    assert "torchvision.half" not in sys.modules, "what was half imported is imported anew"
+    module.import_torchvision()
+    assert declared == ["nms", "qnms"]
+    declared.clear()
+    with pytest.raises(RuntimeError, match="does not exist"):
+        module.import_torchvision()
+
+
+def test_other_failures_of_torchvision_are_not_hidden(monkeypatch):
+    from harness.data import torchvision_import as module
+
+    def fail(name):
+        raise RuntimeError("something else")
+
+    monkeypatch.setattr(module, "import_module", fail)
+    with pytest.raises(RuntimeError, match="something else"):
+        module.import_torchvision()

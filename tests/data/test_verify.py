@@ -1,10 +1,18 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 
+import pytest
+
+from harness.data import verify
 from harness.data.glyphs import make_glyphs
+from harness.data.omniglot import build_omniglot
+from harness.data.omniglot_classes import SIDE
+from harness.data.sources import find_omniglot
 from harness.data.splits import class_split
-from harness.data.verify import equal_images, facts, shared
+from harness.data.verify import check_source, equal_images, facts, shared
+from harness.errors import HarnessError
 
 
 def test_facts_of_glyphs():
@@ -27,3 +35,15 @@ def test_duplicates_across_splits_are_found():
         [sorted([train, test]), [test, test], sorted([test, other])]
     )
     assert shared(groups, split) == 1
+
+
+def test_other_pixels_than_the_known_ones_are_refused(make_zips, monkeypatch):
+    make_zips()
+    with pytest.raises(HarnessError, match="hold other pixels than the known copy") as caught:
+        check_source()
+    found = re.search(r"sha256 (\w{12}), wanted", str(caught.value))
+    assert found
+    digest = build_omniglot(find_omniglot(), SIDE, "nearest").source_digest
+    assert digest.startswith(found[1])
+    monkeypatch.setattr(verify, "SOURCE_DIGEST", digest)
+    assert check_source().endswith(f"the known drawings, sha256 {digest}")

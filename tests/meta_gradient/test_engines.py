@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 
 import pytest
@@ -199,3 +200,10 @@ def test_engines_agree_on_cuda(which):
         there = engine(which)(problem, start(problem), moved, inner)
     there = MetaGradient(there.loss.cpu(), {k: g.cpu() for k, g in there.gradients.items()})
     assert distance(there, here) < 1e-9
+
+
+def test_higher_that_is_not_installed_is_one_sentence(monkeypatch):
+    monkeypatch.setitem(sys.modules, "higher", None)
+    problem, batch = regression()
+    with pytest.raises(HarnessError, match="engine 'higher' needs the package higher: run `pip"):
+        engine("higher")(problem, start(problem), batch, inner_loop(problem, 1, False))

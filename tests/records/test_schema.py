@@ -1,0 +1,56 @@
+"""A record that cannot be one is refused in one sentence."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from harness.errors import HarnessError
+from harness.records.schema import read_record
+from tests.toy_paper import ToyPaper, draws
+
+
+@pytest.fixture
+def record(tmp_path, monkeypatch):
+    toy = ToyPaper(tmp_path)
+    monkeypatch.setenv("HARNESS_REPLICATIONS", str(toy.replications))
+    return toy.add({"accuracy": draws(95, 4)}) / "record.json"
+
+
+@pytest.mark.parametrize(
+    ("edit", "expected"),
+    [
+        (lambda t: [t], "found schema 'list', wanted"),
+        (lambda t: t | {"schema": 99}, "found schema 99, wanted"),
+        (lambda t: {k: v for k, v in t.items() if k != "seed"}, "field 'seed' is missing or unkno"),
+        (lambda t: t | {"colour": 1}, "field 'colour' is missing or unknown"),
+        (lambda t: t | {"metrics": {"accuracy": {"mean": 1}}}, "its metrics are not those of a re"),
+        (lambda t: t | {"metrics": [1]}, "its metrics are not those of a record"),
+        (lambda t: t | {"seed": 1}, "its result does not match its digest"),
+        (lambda t: t | {"result_digest": "0" * 64}, "its result does not match its digest"),
+    ],
+)
+def test_what_is_no_record_is_refused(record, edit, expected):
+    assert read_record(record).seed == 0
+    record.write_text(json.dumps(edit(json.loads(record.read_text()))))
+    with pytest.raises(HarnessError) as caught:
+        read_record(record)
+    assert str(caught.value).startswith(f"{record}: {expected}")
+
+
+@pytest.mark.parametrize("text", ["", "{", "\x00"])
+def test_a_file_that_is_no_json(record, text):
+    record.write_text(text)
+    with pytest.raises(HarnessError, match="not a readable record"):
+        read_record(record)
+    record.unlink()
+    with pytest.raises(HarnessError, match="not a readable record"):
+        read_record(record)
+
+
+def test_how_long_it_took_may_be_corrected_without_a_new_digest(record):
+    table = json.loads(record.read_text())
+    table["measurement"]["train_seconds"] = 1.5
+    record.write_text(json.dumps(table))
+    assert read_record(record).measurement["train_seconds"] == 1.5

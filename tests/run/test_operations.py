@@ -1,0 +1,36 @@
+"""The count of a step's operations, against what can be counted by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.run.operations import operations_per_step
+
+
+@pytest.mark.parametrize("order", ["first", "second"])
+def test_operations_of_a_linear_model(make_plan, order):
+    """Without hidden layers a forward pass is one product of [shots, 1] and [1, 1]."""
+    sets = {"method__hidden": [], "method__order": order, "training__meta_batch": 7}
+    plan = make_plan(**sets, tasks__train_shots=5, tasks__train_queries=20)
+    found = operations_per_step(plan, plan.tasks())
+    # Support and query, each forward and for the weight; of second order also back through the
+    # inner gradient. A product of [n, 1] and [1, 1] has n multiplications and n additions.
+    by_hand = 2 * (5 + 5) + 2 * (20 + 20)
+    assert found is not None
+    assert found % 7 == 0
+    assert found // 7 == by_hand if order == "first" else found // 7 > by_hand
+
+
+def test_operations_grow_with_the_meta_batch_only(make_plan):
+    few, many = make_plan(training__meta_batch=2), make_plan(training__meta_batch=6)
+    assert 3 * operations_per_step(few, few.tasks()) == operations_per_step(many, many.tasks())
+    func, loop = (make_plan() for _ in range(2))
+    object.__setattr__(loop, "engine", "loop")
+    assert operations_per_step(func, func.tasks()) == operations_per_step(loop, loop.tasks())
+
+
+def test_a_method_that_cannot_be_counted_says_so(make_plan, monkeypatch):
+    plan = make_plan()
+    tasks = plan.tasks()
+    monkeypatch.setattr(type(plan.method(tasks)), "operations_countable", False)
+    assert operations_per_step(plan, tasks) is None
