@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -73,7 +74,7 @@ def _run(plan: Plan, checkpoint_seconds: float) -> Path:
     elif not trace.failure and training.selection == "best-validation-then-retrain":
         # As long as the first phase took: its best iteration and the patience after it.
         method, trace2 = phase("trainval", trace.iteration, "retrain")
-        trace.failure = trace2.failure
+        trace = dataclasses.replace(trace, failure=trace2.failure, iteration=trace2.iteration)
         seconds, steps = seconds + trace2.seconds, steps + trace2.iteration
         sessions = [*sessions, *trace2.sessions]
         selected = trace2.iteration
@@ -88,6 +89,7 @@ def _run(plan: Plan, checkpoint_seconds: float) -> Path:
     record = _record(plan, tasks, trace, selected, scores, files)
     measurement = {
         "sessions": sessions,
+        "tested": {**session, "end": datetime.now(UTC).isoformat(timespec="seconds")},
         "train_seconds": seconds,
         "test_seconds": test_seconds,
         "seconds_per_step": seconds / steps if steps else None,
