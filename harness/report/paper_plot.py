@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ def plot_against_paper(cell: Cell, rows: list[Row], stem: Path) -> list[Path]:
         if max(r.measured or 0.0 for r in own) > far:  # diverged on some tasks: do not show only it
             axes.set_xlim(0, far)
         axes.set_xlabel(axis_label(name))
-        axes.set_title(cell.title, fontsize=10)
+        axes.set_title(textwrap.fill(cell.title, 60), fontsize=10)
         handles, labels = axes.get_legend_handles_labels()
         kept = dict(zip(labels, handles, strict=True))
         made.legend(

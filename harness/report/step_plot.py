@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,8 @@ def plot_test_steps(cell: Cell, groups: list[Group], stem: Path) -> list[Path]:
         axes.set_xlabel("steps at test")
         axes.set_ylabel(axis_label(name))
         axes.xaxis.get_major_locator().set_params(integer=True)
-        axes.set_title(f"{cell.title} (bars: 95 % interval)", fontsize=10)
+        title = f"{cell.title} (bars: 95 % interval)"
+        axes.set_title(textwrap.fill(title, 70), fontsize=10)
         if not is_accuracy(name):
             axes.set_yscale("log")
         if left_out:
@@ -76,7 +78,7 @@ def _published(axes: Any, cell: Cell, name: str, drawn: list[str]) -> None:
         # A published point has the colour of the variant that answers to it, if it is one alone.
         own = [v for v in line.variants if v in drawn]
         label = f"paper, {own[0]}" if len(own) == 1 else "paper"
-        if step:
+        if step and own:
             axes.errorbar(
                 list(step),
                 [line.value],
