@@ -71,8 +71,8 @@ def _print_switches(variants: list[Variant]) -> None:
 
 
 def _print_cost(variants: list[Variant], device: str) -> None:
+    from harness.progress import duration
     from harness.run.estimate import estimate
-    from harness.run.progress import duration
 
     print("expected here, at full budget (a few steps timed just now):")
     for v in variants:

@@ -12,9 +12,9 @@ from harness.data.cache_file import FORMAT, read_store, save_store
 from harness.data.decode import decode, resize
 from harness.data.omniglot_classes import DRAWINGS, SIDE, omniglot_classes
 from harness.data.paths import cache_folder
-from harness.data.progress import Progress
 from harness.data.sources import OmniglotSource, find_omniglot, read_drawings
 from harness.data.store import ImageStore
+from harness.progress import Progress
 
 SOURCE_DIGEST = "8f853cf8c6731b6fd1d22dd581d1d8827d615aba47afc4c9d17ef84eea50da03"
 """sha256 of the 32,460 drawings at 105 x 105, one bit a pixel, in order of class and drawer."""
@@ -45,19 +45,20 @@ def cache_file(image_size: int, resize_filter: str) -> Path:
 
 
 def build_omniglot(source: OmniglotSource, image_size: int, resize_filter: str) -> ImageStore:
-    """Decode and resize all drawings; progress on stderr if it takes more than two seconds."""
+    """Decode and resize all drawings; progress on stderr if it takes more than a few seconds."""
     classes = omniglot_classes()
     images = np.empty((len(classes), DRAWINGS, image_size, image_size), np.uint8)
     original = hashlib.sha256()
     progress = Progress("reading Omniglot drawings", len(classes) * DRAWINGS)
-    for row, c, (name, pngs) in zip(images, classes, read_drawings(source), strict=True):
+    found = zip(images, classes, read_drawings(source), strict=True)
+    for i, (row, c, (name, pngs)) in enumerate(found):
         where = source.background if c.background else source.evaluation
         original.update(name.encode())
         for drawer, png in enumerate(pngs):
             image = decode(png, SIDE, f"{where}: drawing {drawer + 1} of {name}")
             original.update(np.packbits(resize(image, SIDE, "nearest") > 127).tobytes())
             row[drawer] = resize(image, image_size, resize_filter)
-        progress.advance(DRAWINGS)
+        progress.update((i + 1) * DRAWINGS)
     progress.close()
     return ImageStore(
         dataset="omniglot",

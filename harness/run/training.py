@@ -17,9 +17,9 @@ import torch
 from torch import Tensor
 
 from harness.method import Method
+from harness.progress import Progress
 from harness.protocol import Training
 from harness.run import checkpoint
-from harness.run.progress import Progress
 from harness.run.scores import evaluate
 from harness.tasks.source import TaskSource
 

@@ -8,9 +8,9 @@ import pytest
 
 from harness.catalog import find_cell
 from harness.errors import HarnessError
+from harness.progress import Progress, duration
 from harness.run import allocator, progress
 from harness.run.budget import budget
-from harness.run.progress import Progress, duration
 
 
 @pytest.mark.parametrize(
