@@ -6,10 +6,11 @@ from types import SimpleNamespace
 
 import pytest
 
+from harness import progress
 from harness.catalog import find_cell
 from harness.errors import HarnessError
 from harness.progress import Progress, duration
-from harness.run import allocator, progress
+from harness.run import allocator
 from harness.run.budget import budget
 
 
