@@ -73,7 +73,8 @@ class Record:
     files: dict[str, str]
     """sha256 of each file beside the record."""
     measurement: dict[str, Any] = field(default_factory=dict)
-    """`sessions` of training (commit, clean, start, end, iterations, device, engine, each),
+    """`sessions` of training (commit, clean, start, end, iterations, device, engine,
+    processor, threads, each),
     `tested` (the process that tested and wrote the record, likewise), `train_seconds`,
     `test_seconds`, `seconds_per_step`, `peak_host_bytes`, `peak_device_bytes`,
     `operations_per_step`."""

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save as safetensors_bytes
 from torch import Tensor
 
-from harness.measure.environment import environment
+from harness.measure.environment import environment, processor_name
 from harness.measure.git_state import git_state
 from harness.measure.memory import peak_device_bytes, peak_host_bytes
 from harness.method import Method
@@ -42,7 +42,11 @@ def run(plan: Plan, checkpoint_seconds: float = 20.0) -> Path:
 
 
 def _run(plan: Plan, checkpoint_seconds: float) -> Path:
-    session = {**git_state(), "device": plan.device.type, "engine": plan.engine}
+    session = {
+        **git_state(),
+        **{"device": plan.device.type, "engine": plan.engine},
+        **{"processor": processor_name(), "threads": torch.get_num_threads()},
+    }
     tasks = plan.tasks()
     operations = operations_per_step(plan, tasks)
     training = plan.variant.training

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.func import vmap
 from torch.nn import functional as F
 
+from harness.errors import HarnessError
 from harness.meta_gradient.engines import engine
 from harness.meta_gradient.func import adapt
 from harness.meta_gradient.problem import InnerLoop, Params, Problem
@@ -55,7 +56,10 @@ class MAML(Method):
     def build(self, tasks: Any) -> None:
         """Start the network, and say what adapts and by which loss."""
         s = self.settings
-        classes = s.loss == "cross-entropy"
+        classes, images = s.loss == "cross-entropy", hasattr(tasks, "image_shape")
+        if classes != images:
+            wanted = "cross-entropy" if images else "mse"
+            raise HarnessError(f"method.loss: found {s.loss!r}, wanted {wanted!r} on these tasks.")
         self.model = network(s, tasks, self.generator).to(self.device)
         self.params: Params = dict(self.model.named_parameters())
         self.optimiser = torch.optim.Adam(self.params.values(), lr=s.meta_rate, fused=True)

@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from harness.catalog import find_cell, method_class
+from harness.errors import HarnessError
 from harness.meta_gradient.engines import ENGINES, engine
 from harness.meta_gradient.problem import InnerLoop, Problem
 from harness.models.batch_statistics import BatchStatistics
@@ -190,3 +191,8 @@ def test_fine_tuning_step_size_is_the_best_on_validation_tasks():
     finite = [m if math.isfinite(m) else math.inf for m in means]
     best = (0.0001, 0.01, 1000.0)[finite.index(min(finite))]
     assert method.weights()["fine_tuning_rate"].item() == pytest.approx(best)
+
+
+def test_a_loss_that_does_not_fit_the_tasks_is_one_sentence():
+    with pytest.raises(HarnessError, match=r"method.loss: found 'cross-entropy', wanted 'mse'"):
+        build("sinusoid-5shot", "maml", method__loss="cross-entropy")
