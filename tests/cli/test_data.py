@@ -25,7 +25,8 @@ def test_examples_parse():
     parser = argparse.ArgumentParser()
     data.add_arguments(parser)
     for line in data.EXAMPLES:
-        parser.parse_args(shlex.split(line)[2:])
+        words = shlex.split(line)[2:]
+        assert words[0] in vars(parser.parse_args(words)).values()
 
 
 def test_list(capsys, tmp_path):

@@ -170,8 +170,8 @@ def test_the_lock_needs_no_space(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("harness.run.lock.os.getpid", full)
-    with locked(tmp_path):
-        pass
+    with locked(tmp_path), pytest.raises(HarnessError, match="doing this very run already"):
+        locked(tmp_path).__enter__()  # held all the same, by an owner who could not write down who
 
 
 def test_a_full_length_has_one_end(make_plan):
