@@ -6,52 +6,51 @@ from collections.abc import Iterator
 
 import torch
 from torch import Tensor
-from torch.func import grad, grad_and_value, vmap
+from torch.func import grad, vmap
 
-from harness.meta_gradient.problem import InnerLoop, MetaGradient, Params, Problem, split
+from harness.meta_gradient.problem import (
+    InnerLoop,
+    MetaGradient,
+    Params,
+    Problem,
+    check_rates,
+    split,
+)
 from harness.tasks.batch import SupervisedBatch
 
 
 def meta_gradient(
-    problem: Problem, params: Params, batch: SupervisedBatch, inner: InnerLoop
+    problem: Problem,
+    params: Params,
+    batch: SupervisedBatch,
+    inner: InnerLoop,
+    rates: Params | None = None,
 ) -> MetaGradient:
     """Adapt all tasks together, then differentiate their mean query loss."""
-    if inner.first_order:
-        return _first_order(problem, params, batch, inner)
+    batch = problem.prepared(batch)
     start = {k: v.detach().requires_grad_() for k, v in params.items()}
+    learned = {k: v.detach().requires_grad_() for k, v in check_rates(params, inner, rates).items()}
     adapting, fixed = split(start, inner)
-    adapted, dims = _adapted(problem, adapting, fixed, batch, inner)
-    losses = vmap(lambda p, x, y: problem.on_query(p | fixed, x, y), in_dims=(dims, 0, 0))(
-        adapted, batch.query_x, batch.query_y
+    weights = inner.loss_weights()
+    # In first order the inner gradients are constants, but the start and the rates are not.
+    steps = adapt(problem, adapting, fixed, batch.support_x, batch.support_y, inner, learned)
+    states = [(adapting, None), *((s, 0) for s in steps)]
+    losses = []
+    for weight, (current, axis) in zip(weights, states, strict=True):
+        if weight:
+            each = vmap(lambda p, x, y: problem.on_query(p | fixed, x, y), in_dims=(axis, 0, 0))(
+                current, batch.query_x, batch.query_y
+            )
+            losses.append(weight * each.mean())
+    loss = torch.stack(losses).sum()
+    wanted = [*start.values(), *learned.values()]
+    found = torch.autograd.grad(loss, wanted, allow_unused=True, materialize_grads=True)
+    n = len(start)
+    return MetaGradient(
+        loss.detach(),
+        dict(zip(start, found[:n], strict=True)),
+        dict(zip(learned, found[n:], strict=True)),
     )
-    loss = losses.mean()
-    found = torch.autograd.grad(loss, list(start.values()))
-    return MetaGradient(loss.detach(), dict(zip(start, found, strict=True)))
-
-
-@torch.no_grad()
-def _first_order(
-    problem: Problem, params: Params, batch: SupervisedBatch, inner: InnerLoop
-) -> MetaGradient:
-    adapting, fixed = split(params, inner)
-    adapted, dims = _adapted(problem, adapting, fixed, batch, inner)
-    # The inner gradients are constants, so the meta-gradient is the gradient where the tasks ended.
-    found, losses = vmap(
-        grad_and_value(lambda p, f, x, y: problem.on_query(p | f, x, y), argnums=(0, 1)),
-        in_dims=(dims, None, 0, 0),
-    )(adapted, fixed, batch.query_x, batch.query_y)
-    merged = found[0] | found[1]
-    return MetaGradient(losses.mean(), {k: merged[k].mean(0) for k in params})
-
-
-def _adapted(
-    problem: Problem, adapting: Params, fixed: Params, batch: SupervisedBatch, inner: InnerLoop
-) -> tuple[Params, int | None]:
-    """Give the parameters after the last step, and the axis of the tasks in them, if any."""
-    last, axis = adapting, None
-    for current in adapt(problem, adapting, fixed, batch.support_x, batch.support_y, inner):
-        last, axis = current, 0
-    return last, axis
 
 
 def adapt(
@@ -61,16 +60,23 @@ def adapt(
     support_x: Tensor,
     support_y: Tensor,
     inner: InnerLoop,
+    rates: Params | None = None,
 ) -> Iterator[Params]:
     """Give the parameters of all T tasks after step 1, 2, …, `inner.steps`.
 
     `adapting` are the shared start values (no task axis); what is given has a leading axis T. Runs
-    under the caller's grad mode: with grad on, the result can be differentiated.
+    under the caller's grad mode: with grad on, the result can be differentiated (in first order
+    with the inner gradients held constant).
     """
+    learned = rates or {}
     gradient = grad(lambda p, f, x, y: problem.on_support(p | f, x, y))
     current, dims = adapting, None
-    for _ in range(inner.steps):
-        found = vmap(gradient, in_dims=(dims, None, 0, 0))(current, fixed, support_x, support_y)
-        current = {k: v - inner.rate * found[k] for k, v in current.items()}
+    for step in range(inner.steps):
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not inner.first_order):
+            found = vmap(gradient, in_dims=(dims, None, 0, 0))(current, fixed, support_x, support_y)
+        current = {
+            k: v - (learned[k][step] if k in learned else inner.rate) * found[k]
+            for k, v in current.items()
+        }
         dims = 0
         yield current

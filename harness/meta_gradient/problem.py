@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field, replace
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor, nn
 
+from harness.errors import HarnessError
 from harness.tasks.batch import SupervisedBatch
 
 Params = dict[str, Tensor]
@@ -21,10 +22,25 @@ class InnerLoop:
 
     steps: int
     rate: float
+    """Of every step and parameter that has no learned rate."""
     first_order: bool
     """True: the inner gradients are constants for the outer one (MAML, section 5.2)."""
     frozen: frozenset[str] = frozenset()
-    """Names of parameters that do not adapt, but are meta-trained."""
+    """Names of parameters that do not adapt, but are meta-trained (ANIL: all but the head)."""
+    query_weights: tuple[float, ...] = ()
+    """Weights of the query loss after step 0, 1, …, `steps` (the multi-step loss of MAML++,
+    Antoniou et al. 2019, section 3.1). Empty: the loss after the last step alone."""
+
+    def loss_weights(self) -> tuple[float, ...]:
+        """Give the weight of the query loss at each of the `steps + 1` states of a task."""
+        if not self.query_weights:
+            return (*[0.0] * self.steps, 1.0)
+        if len(self.query_weights) != self.steps + 1:
+            raise HarnessError(
+                f"query_weights: found {len(self.query_weights)}, wanted {self.steps + 1}: one "
+                f"before adaptation and one after each of {self.steps} steps."
+            )
+        return self.query_weights
 
 
 @dataclass(frozen=True)
@@ -38,6 +54,9 @@ class Problem:
     model: nn.Module
     support_loss: Loss
     query_loss: Loss
+    query_statistics: Literal["query", "support-and-query"] = "query"
+    """What stands in one batch with the query examples when they are predicted, and so whose
+    statistics a batch norm takes: the query set alone (MAML's code), or both sets together."""
 
     def outputs(self, params: Params, x: Tensor) -> Tensor:
         """Give the model's outputs for one task's inputs under `params`."""
@@ -49,8 +68,15 @@ class Problem:
         return self.support_loss(self.outputs(params, x), y)
 
     def on_query(self, params: Params, x: Tensor, y: Tensor) -> Tensor:
-        """Give the scalar query loss of one task."""
-        return self.query_loss(self.outputs(params, x), y)
+        """Give the scalar query loss of one task of a batch that went through `prepared`."""
+        return self.query_loss(self.outputs(params, x)[-y.shape[0] :], y)
+
+    def prepared(self, batch: SupervisedBatch) -> SupervisedBatch:
+        """Give the batch whose query inputs are what the model sees at once; queries come last."""
+        if self.query_statistics == "query":
+            return batch
+        together = torch.cat([batch.support_x, batch.query_x], dim=1)
+        return replace(batch, query_x=together)
 
 
 @dataclass(frozen=True)
@@ -61,15 +87,27 @@ class MetaGradient:
     """Scalar, detached."""
     gradients: Params
     """By parameter name, the shapes of the parameters."""
+    rate_gradients: Params = field(default_factory=dict)
+    """By parameter name, the shapes of the learned rates."""
 
 
 class Engine(Protocol):
     """How a meta-gradient is computed. All engines give the same gradient."""
 
     def __call__(
-        self, problem: Problem, params: Params, batch: SupervisedBatch, inner: InnerLoop
+        self,
+        problem: Problem,
+        params: Params,
+        batch: SupervisedBatch,
+        inner: InnerLoop,
+        rates: Params | None = None,
     ) -> MetaGradient:
-        """Give the meta-gradient of the mean over the batch's tasks."""
+        """Give the meta-gradient of the mean over the batch's tasks.
+
+        `rates` are learned inner rates by parameter name: [steps, …] where … broadcasts against the
+        parameter (one rate a step, MAML++; one rate a weight, Meta-SGD: Li et al. 2017). They are
+        differentiated in both orders: in first order with the inner gradients held constant.
+        """
         ...
 
 
@@ -77,3 +115,20 @@ def split(params: Params, inner: InnerLoop) -> tuple[Params, Params]:
     """Part parameters into those that adapt and those that do not."""
     adapting = {k: v for k, v in params.items() if k not in inner.frozen}
     return adapting, {k: v for k, v in params.items() if k in inner.frozen}
+
+
+def check_rates(params: Params, inner: InnerLoop, rates: Params | None) -> Params:
+    """Give the learned rates, or say in one sentence what is wrong with their names or shapes."""
+    for name, rate in (rates or {}).items():
+        if name not in params or name in inner.frozen:
+            raise HarnessError(f"rates: found {name!r}, wanted names of parameters that adapt.")
+        shape = params[name].shape
+        fits = rate.dim() == len(shape) + 1 and all(
+            r in (1, n) for r, n in zip(rate.shape[1:], shape, strict=True)
+        )
+        if not fits or rate.shape[0] != inner.steps:
+            raise HarnessError(
+                f"rates[{name!r}]: found shape {tuple(rate.shape)}, wanted {inner.steps} steps and "
+                f"then axes that broadcast against {tuple(shape)}."
+            )
+    return rates or {}

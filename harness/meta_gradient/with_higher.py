@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import torch
 
 from harness.errors import HarnessError
-from harness.meta_gradient.problem import InnerLoop, MetaGradient, Params, Problem
+from harness.meta_gradient.problem import InnerLoop, MetaGradient, Params, Problem, check_rates
 from harness.tasks.batch import SupervisedBatch
 
 
 def meta_gradient(
-    problem: Problem, params: Params, batch: SupervisedBatch, inner: InnerLoop
+    problem: Problem,
+    params: Params,
+    batch: SupervisedBatch,
+    inner: InnerLoop,
+    rates: Params | None = None,
 ) -> MetaGradient:
     """Let `higher` track the inner optimiser of each task; average the gradients."""
     try:
@@ -22,30 +27,54 @@ def meta_gradient(
             "engine 'higher' needs the package higher: "
             "run `pip install metalearning-replications[engines]`."
         ) from None
-    model = problem.model
+    batch, model = problem.prepared(batch), problem.model
+    learned = {k: v.detach().requires_grad_() for k, v in check_rates(params, inner, rates).items()}
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             parameter.copy_(params[name])
-    adapting = [p for n, p in model.named_parameters() if n not in inner.frozen]
+    adapting = {n: p for n, p in model.named_parameters() if n not in inner.frozen}
+    order = [n for n, _ in model.named_parameters()]
     total = torch.zeros((), dtype=batch.query_x.dtype, device=batch.query_x.device)
-    gradients = {k: torch.zeros_like(v) for k, v in params.items()}
-
-    def constant(found: list[torch.Tensor]) -> list[torch.Tensor]:
-        return [g.detach() for g in found]
-
+    sums = {"start": {k: torch.zeros_like(v) for k, v in params.items()}}
+    sums["rates"] = {k: torch.zeros_like(v) for k, v in learned.items()}
+    weights = inner.loss_weights()
     for i in range(len(batch)):
-        optimiser = torch.optim.SGD(adapting, lr=inner.rate)
+        # One group a parameter, so that each may have a rate of its own.
+        optimiser = torch.optim.SGD([{"params": [p]} for p in adapting.values()], lr=inner.rate)
         with (
             warnings.catch_warnings(),
             higher.innerloop_ctx(model, optimiser, copy_initial_weights=False) as (fast, inner_opt),
         ):
             warnings.simplefilter("ignore")  # higher 0.2.1 predates today's deprecations
-            for _ in range(inner.steps):
+            losses = []
+            for step in range(inner.steps + 1):
+                if weights[step]:
+                    outputs = fast(batch.query_x[i])[-batch.query_y.shape[1] :]
+                    losses.append(weights[step] * problem.query_loss(outputs, batch.query_y[i]))
+                if step == inner.steps:
+                    break
                 loss = problem.support_loss(fast(batch.support_x[i]), batch.support_y[i])
-                inner_opt.step(loss, grad_callback=constant if inner.first_order else None)
-            loss = problem.query_loss(fast(batch.query_x[i]), batch.query_y[i])
-            found = torch.autograd.grad(loss, list(fast.parameters(time=0)))
-        for (name, _), more in zip(model.named_parameters(), found, strict=True):
-            gradients[name].add_(more, alpha=1 / len(batch))
+                inner_opt.step(
+                    loss,
+                    override={"lr": [_rate(learned, n, step, inner) for n in adapting]},
+                    grad_callback=_constant if inner.first_order else None,
+                )
+            loss = torch.stack(losses).sum()
+            start = dict(zip(order, fast.parameters(time=0), strict=True))
+            wanted = [*(start[k] for k in params), *learned.values()]
+            found = torch.autograd.grad(loss, wanted, allow_unused=True)
+        for mine, more in zip(
+            [*sums["start"].values(), *sums["rates"].values()], found, strict=True
+        ):
+            if more is not None:
+                mine.add_(more, alpha=1 / len(batch))
         total += loss.detach() / len(batch)
-    return MetaGradient(total, gradients)
+    return MetaGradient(total, sums["start"], sums["rates"])
+
+
+def _rate(rates: Params, name: str, step: int, inner: InnerLoop) -> Any:
+    return rates[name][step] if name in rates else inner.rate
+
+
+def _constant(found: list[torch.Tensor]) -> list[torch.Tensor]:
+    return [g.detach() for g in found]
