@@ -1,0 +1,172 @@
+"""Gradients and Hessian-vector products of a model that is a graph of rules."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from harness.meta_gradient.batched.rule import Maybe, Rule
+from harness.meta_gradient.problem import Params
+
+
+@dataclass(frozen=True)
+class Node:
+    """One layer: which values it reads and which parameters it has. Value 0 is the model's input,
+    value i + 1 what node i gives."""
+
+    rule: Rule
+    inputs: tuple[int, ...]
+    params: tuple[str, ...]
+
+
+@dataclass
+class Tape:
+    """What a forward and a backward pass leave for a Hessian-vector product."""
+
+    saved: list[Any]
+    outputs: Tensor
+    gradients: dict[int, Tensor]
+    """By node, the derivative of the loss by what the node gives."""
+
+
+class Graph:
+    """Layers in order; the last one's value is the output."""
+
+    def __init__(self, nodes: list[Node]) -> None:
+        self.nodes = nodes
+        self.names = list(dict.fromkeys(name for node in nodes for name in node.params))
+
+    def forward(self, x: Tensor, params: Params) -> Tape:
+        """Give the outputs [T, S, …] for the inputs x, channels last."""
+        left = self._readers()
+        values: dict[int, Tensor] = {0: x}
+        saved = []
+        for i, node in enumerate(self.nodes):
+            xs = [values[j] for j in node.inputs]
+            values[i + 1], kept = node.rule.forward(xs, [params[p] for p in node.params])
+            saved.append(kept)
+            for j in node.inputs:
+                left[j] -= 1
+                if not left[j]:
+                    values.pop(j, None)
+        return Tape(saved, values[len(self.nodes)], {})
+
+    def _readers(self) -> list[int]:
+        left = [0] * (len(self.nodes) + 1)
+        for node in self.nodes:
+            for j in node.inputs:
+                left[j] += 1
+        return left
+
+    def _reached(self, names: set[str]) -> list[bool]:
+        """Say of each value whether one of the parameters has a part in it."""
+        found = [False]
+        for node in self.nodes:
+            found.append(any(found[j] for j in node.inputs) or bool(names & set(node.params)))
+        return found
+
+    def backward(
+        self,
+        tape: Tape,
+        g: Tensor,
+        params: Params,
+        through: set[str],
+        wanted: set[str],
+        summed: set[str],
+        keep: bool,
+    ) -> Params:
+        """Give the derivatives by the `wanted` parameters, from the loss's derivative `g` by the
+        outputs, going back as far as there are parameters of `through`.
+
+        With `keep` the tape gets what `product` needs.
+        """
+        reached = self._reached(through)
+        grads: dict[int, Tensor] = {len(self.nodes): g}
+        found: Params = {}
+        for i in reversed(range(len(self.nodes))):
+            node = self.nodes[i]
+            if not reached[i + 1] or i + 1 not in grads:
+                continue
+            g = grads.pop(i + 1)
+            if keep:
+                tape.gradients[i] = g
+            wants, sums = [p in wanted for p in node.params], [p in summed for p in node.params]
+            inputs = any(reached[j] for j in node.inputs)
+            ps = [params[p] for p in node.params]
+            gxs, gps = node.rule.backward(tape.saved[i], g, ps, wants, sums, inputs)
+            _collect(node, reached, grads, gxs, found, gps)
+        return found
+
+    def tangent(self, tape: Tape, params: Params, direction: Params) -> tuple[Tensor | None, list[Any]]:
+        """Give the tangent of the outputs along `direction` (None: zero), and of what is saved."""
+        values: dict[int, Tensor] = {}
+        moved: list[Any] = []
+        for i, node in enumerate(self.nodes):
+            dxs: Maybe = [values.get(j) for j in node.inputs]
+            dps: Maybe = [direction.get(p) for p in node.params]
+            if all(d is None for d in [*dxs, *dps]):
+                moved.append(None)
+                continue
+            ps = [params[p] for p in node.params]
+            values[i + 1], dsaved = node.rule.tangent(tape.saved[i], dxs, ps, dps)
+            moved.append((dsaved,))
+        return values.get(len(self.nodes)), moved
+
+    def product(
+        self,
+        tape: Tape,
+        moved: list[Any],
+        dg: Tensor,
+        params: Params,
+        direction: Params,
+        wanted: set[str],
+        summed: set[str],
+    ) -> Params:
+        """Give the tangents of the `wanted` parameters' derivatives; `dg` is that of the loss's
+        derivative by the outputs."""
+        reached = self._reached(wanted)
+        grads: dict[int, Tensor] = {len(self.nodes): dg}
+        found: Params = {}
+        for i in reversed(range(len(self.nodes))):
+            node = self.nodes[i]
+            if not reached[i + 1] or i + 1 not in grads:
+                continue
+            dg = grads.pop(i + 1)
+            wants, sums = [p in wanted for p in node.params], [p in summed for p in node.params]
+            inputs = any(reached[j] for j in node.inputs)
+            ps = [params[p] for p in node.params]
+            if moved[i] is None:
+                dxs, dps = node.rule.backward(tape.saved[i], dg, ps, wants, sums, inputs)
+            else:
+                dxs, dps = node.rule.backward_tangent(
+                    tape.saved[i],
+                    moved[i][0],
+                    tape.gradients[i],
+                    dg,
+                    ps,
+                    [direction.get(p) for p in node.params],
+                    wants,
+                    sums,
+                    inputs,
+                )
+            _collect(node, reached, grads, dxs, found, dps)
+        return found
+
+
+def _collect(
+    node: Node,
+    reached: list[bool],
+    grads: dict[int, Tensor],
+    gxs: Maybe,
+    found: Params,
+    gps: Maybe,
+) -> None:
+    """Add what a node gave to the gradients of its inputs and parameters."""
+    for j, gx in zip(node.inputs, gxs, strict=False):
+        if gx is not None and reached[j]:
+            grads[j] = grads[j] + gx if j in grads else gx
+    for name, gp in zip(node.params, gps, strict=True) if gps else ():
+        if gp is not None:
+            found[name] = found[name] + gp if name in found else gp

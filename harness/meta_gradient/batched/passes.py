@@ -1,0 +1,205 @@
+"""The two ways to the derivatives of one chunk of tasks: by rules, or by `torch.func`."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+from torch.func import grad, grad_and_value, jvp, vmap
+
+from harness.meta_gradient.batched.convolution import Convolution, pack_kernel, unpack_kernel
+from harness.meta_gradient.batched.graph import Graph, Tape
+from harness.meta_gradient.losses import loss_rule
+from harness.meta_gradient.problem import Params, Problem
+
+
+class Passes(Protocol):
+    """What the recursion needs. `adapting` is shared or one per task, `fixed` always shared.
+
+    Gradients by `adapting` are per task unless `summed`; those by `fixed` are summed over tasks.
+    """
+
+    def packed(self, params: Params) -> Params:
+        """Give parameters (or rates) in the shapes computed with; extra leading axes stay."""
+
+    def unpacked(self, params: Params) -> Params:
+        """Undo `packed`."""
+
+    def input(self, x: Tensor) -> Tensor:
+        """Give inputs [T, S, …] in the order computed with."""
+
+    def support(
+        self, x: Tensor, y: Tensor, adapting: Params, fixed: Params, gradients: bool, keep: bool
+    ) -> tuple[Params, Any]:
+        """Give the support losses' derivatives by `adapting` (if `gradients`) and, with `keep`,
+        what `product` would have to compute again."""
+
+    def query(
+        self, x: Tensor, y: Tensor, adapting: Params, fixed: Params, summed: bool
+    ) -> tuple[Tensor, Params, Params]:
+        """Give the query losses [T] and their derivatives by `adapting` and by `fixed`."""
+
+    def product(
+        self,
+        kept: Any,
+        x: Tensor,
+        y: Tensor,
+        adapting: Params,
+        fixed: Params,
+        direction: Params,
+        summed: bool,
+    ) -> tuple[Params, Params]:
+        """Give the derivatives of (gradient by `adapting`) · direction by `adapting` and `fixed`:
+        the Hessian-vector product and its mixed part."""
+
+
+class RulePasses:
+    """By the written-out rules of a model's layers."""
+
+    def __init__(self, problem: Problem, graph: Graph, shapes: dict[str, torch.Size]) -> None:
+        self.graph, self.shapes = graph, shapes
+        self.support_loss = loss_rule(problem.support_loss)
+        self.query_loss = loss_rule(problem.query_loss)
+        self.kernels = {
+            node.params[0] for node in graph.nodes if isinstance(node.rule, Convolution)
+        }
+
+    def packed(self, params: Params) -> Params:
+        """Turn kernels into matrices."""
+        return {k: pack_kernel(v) if k in self.kernels else v for k, v in params.items()}
+
+    def unpacked(self, params: Params) -> Params:
+        """Turn matrices into kernels."""
+        return {
+            k: unpack_kernel(v, self.shapes[k]) if k in self.kernels else v
+            for k, v in params.items()
+        }
+
+    def input(self, x: Tensor) -> Tensor:
+        """Put channels last."""
+        return x.movedim(2, -1).contiguous() if x.dim() == 5 else x
+
+    def support(
+        self, x: Tensor, y: Tensor, adapting: Params, fixed: Params, gradients: bool, keep: bool
+    ) -> tuple[Params, Any]:
+        """One forward and one backward pass."""
+        params = adapting | fixed
+        tape = self.graph.forward(x, params)
+        _, g = self.support_loss.gradient(tape.outputs, y)
+        names = set(adapting)
+        wanted = names if gradients else set()
+        found = self.graph.backward(tape, g, params, names, wanted, set(), keep)
+        return found, tape if keep else None
+
+    def query(
+        self, x: Tensor, y: Tensor, adapting: Params, fixed: Params, summed: bool
+    ) -> tuple[Tensor, Params, Params]:
+        """One forward and one backward pass."""
+        params = adapting | fixed
+        tape = self.graph.forward(x, params)
+        n = y.shape[1]
+        losses, g = self.query_loss.gradient(tape.outputs[:, -n:], y)
+        if tape.outputs.shape[1] > n:  # the support set stood in the same batch, without a loss
+            g = torch.cat([torch.zeros_like(tape.outputs[:, :-n]), g], 1)
+        sums = set(params) if summed else set(fixed)
+        names = set(params)
+        found = self.graph.backward(tape, g, params, names, names, sums, False)
+        return losses, *_parted(found, adapting, fixed)
+
+    def product(
+        self,
+        kept: Tape | None,
+        x: Tensor,
+        y: Tensor,
+        adapting: Params,
+        fixed: Params,
+        direction: Params,
+        summed: bool,
+    ) -> tuple[Params, Params]:
+        """Tangents forward, then their derivatives backward (Pearlmutter 1994)."""
+        tape = kept or self.support(x, y, adapting, fixed, False, True)[1]
+        params = adapting | fixed
+        douts, moved = self.graph.tangent(tape, params, direction)
+        if douts is None:
+            return {}, {}
+        dg = self.support_loss.product(tape.outputs, y, douts)
+        sums = set(params) if summed else set(fixed)
+        found = self.graph.product(tape, moved, dg, params, direction, set(params), sums)
+        return _parted(found, adapting, fixed)
+
+
+class GeneralPasses:
+    """By `torch.func`, for any model."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+
+    def packed(self, params: Params) -> Params:
+        """Nothing to turn."""
+        return params
+
+    unpacked = packed
+
+    def input(self, x: Tensor) -> Tensor:
+        """Nothing to turn."""
+        return x
+
+    def support(
+        self, x: Tensor, y: Tensor, adapting: Params, fixed: Params, gradients: bool, keep: bool
+    ) -> tuple[Params, Any]:
+        """Map the gradient over the tasks; nothing is kept."""
+        if not gradients:
+            return {}, None
+        gradient = grad(lambda p, x, y: self.problem.on_support(p | fixed, x, y))
+        found: Params = vmap(gradient, (self._axes(adapting), 0, 0))(adapting, x, y)
+        return found, None
+
+    def _axes(self, adapting: Params) -> dict[str, int | None]:
+        shapes = {k: p.dim() for k, p in self.problem.model.named_parameters()}
+        return {k: 0 if v.dim() > shapes[k] else None for k, v in adapting.items()}
+
+    def query(
+        self, x: Tensor, y: Tensor, adapting: Params, fixed: Params, summed: bool
+    ) -> tuple[Tensor, Params, Params]:
+        """Map the gradient over the tasks."""
+        gradient = grad_and_value(
+            lambda p, f, x, y: self.problem.on_query(p | f, x, y), argnums=(0, 1)
+        )
+        axes = (self._axes(adapting), dict.fromkeys(fixed), 0, 0)
+        (mine, theirs), losses = vmap(gradient, axes)(adapting, fixed, x, y)
+        return losses, _summed(mine) if summed else mine, _summed(theirs)
+
+    def product(
+        self,
+        kept: Any,
+        x: Tensor,
+        y: Tensor,
+        adapting: Params,
+        fixed: Params,
+        direction: Params,
+        summed: bool,
+    ) -> tuple[Params, Params]:
+        """Forward over reverse mode, task by task under `vmap`."""
+
+        def one(p: Params, along: Params, x: Tensor, y: Tensor) -> tuple[Params, Params]:
+            def gradients(p: Params) -> tuple[Params, Params]:
+                both: tuple[Params, Params] = grad(
+                    lambda p, f: self.problem.on_support(p | f, x, y), argnums=(0, 1)
+                )(p, fixed)
+                return both
+
+            found: tuple[Params, Params] = jvp(gradients, (p,), (along,))[1]
+            return found
+
+        axes = (self._axes(adapting), dict.fromkeys(direction, 0), 0, 0)
+        mine, theirs = vmap(one, axes)(adapting, direction, x, y)
+        return _summed(mine) if summed else mine, _summed(theirs)
+
+
+def _parted(found: Params, adapting: Params, fixed: Params) -> tuple[Params, Params]:
+    return {k: found[k] for k in adapting if k in found}, {k: found[k] for k in fixed if k in found}
+
+
+def _summed(grads: Params) -> Params:
+    return {k: g.sum(0) for k, g in grads.items()}

@@ -1,0 +1,104 @@
+"""Products of activations with shared or per-task matrices, and the linear layer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from harness.meta_gradient.batched.rule import Maybe, Rule, Tensors
+
+
+def times(x: Tensor, w: Tensor) -> Tensor:
+    """Give x [T, P, K] @ w, [T, P, O]: w is [K, O] or [T, K, O]."""
+    return torch.bmm(x, w) if w.dim() == 3 else torch.matmul(x.flatten(0, 1), w).unflatten(
+        0, x.shape[:2]
+    )
+
+
+def add_times(to: Tensor, x: Tensor, w: Tensor) -> Tensor:
+    """Add `times(x, w)` to `to`, in place."""
+    if w.dim() == 3:
+        return to.baddbmm_(x, w)
+    to.flatten(0, 1).addmm_(x.flatten(0, 1), w)
+    return to
+
+
+def across(a: Tensor, b: Tensor, summed: bool) -> Tensor:
+    """Give a [T, P, K] transposed times b [T, P, O]: [T, K, O], or [K, O] summed over tasks."""
+    if summed:
+        return torch.mm(a.flatten(0, 1).t(), b.flatten(0, 1))
+    return torch.bmm(a.transpose(1, 2), b)
+
+
+def add_across(to: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    """Add `across(a, b)` to `to`, in place."""
+    if to.dim() == 2:
+        return to.addmm_(a.flatten(0, 1).t(), b.flatten(0, 1))
+    return to.baddbmm_(a.transpose(1, 2), b)
+
+
+def over_examples(g: Tensor, summed: bool) -> Tensor:
+    """Sum g [T, P, O] over examples, [T, O], or over tasks too, [O]."""
+    return g.sum((0, 1)) if summed else g.sum(1)
+
+
+class Linear(Rule):
+    """x [T, S, I] times the transposed weight [O, I], plus a bias [O] if there is one."""
+
+    def forward(self, xs: Tensors, ps: Tensors) -> tuple[Tensor, Any]:
+        """Give [T, S, O]; keeps x."""
+        (x,) = xs
+        y = times(x, ps[0].transpose(-1, -2))
+        if len(ps) > 1:
+            y += _row(ps[1])
+        return y, x
+
+    def backward(
+        self, saved: Any, g: Tensor, ps: Tensors, wanted: list[bool], summed: list[bool], inputs: bool
+    ) -> tuple[Maybe, Maybe]:
+        """Give the derivatives by x, weight and bias."""
+        gps: Maybe = [None] * len(ps)
+        if wanted[0]:
+            gps[0] = across(g, saved, summed[0])
+        if len(ps) > 1 and wanted[1]:
+            gps[1] = over_examples(g, summed[1])
+        return [times(g, ps[0]) if inputs else None], gps
+
+    def tangent(self, saved: Any, dxs: Maybe, ps: Tensors, dps: Maybe) -> tuple[Tensor, Any]:
+        """By the product rule; keeps x's tangent."""
+        (dx,) = dxs
+        dw, db = dps[0], dps[1] if len(dps) > 1 else None
+        dy = None if dx is None else times(dx, ps[0].transpose(-1, -2))
+        if dw is not None:
+            by = dw.transpose(-1, -2)
+            dy = times(saved, by) if dy is None else add_times(dy, saved, by)
+        if db is not None:
+            dy = _row(db).expand(*saved.shape[:2], -1).clone() if dy is None else dy.add_(_row(db))
+        assert dy is not None
+        return dy, dx
+
+    def backward_tangent(
+        self,
+        saved: Any,
+        dsaved: Any,
+        g: Tensor,
+        dg: Tensor,
+        ps: Tensors,
+        dps: Maybe,
+        wanted: list[bool],
+        summed: list[bool],
+        inputs: bool,
+    ) -> tuple[Maybe, Maybe]:
+        """By the product rule on `backward`."""
+        (dgx,), dgps = self.backward(saved, dg, ps, wanted, summed, inputs)
+        if dgps[0] is not None and dsaved is not None:
+            add_across(dgps[0], g, dsaved)
+        if dgx is not None and dps[0] is not None:
+            add_times(dgx, g, dps[0])
+        return [dgx], dgps
+
+
+def _row(bias: Tensor) -> Tensor:
+    return bias.unsqueeze(1) if bias.dim() == 2 else bias

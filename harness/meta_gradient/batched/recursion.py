@@ -1,0 +1,152 @@
+"""The inner loop of one chunk of tasks, and the way back through it.
+
+With θ' = θ - a ∇L(θ), a derivative v by θ' is the derivative v - H (a v) by θ, H the support loss's
+Hessian at θ. From the last step back to the first this gives the exact second-order meta-gradient
+while only one step's activations are held at a time: memory grows with the steps by their
+parameters alone. The same v gives the derivative by a learned rate, -v ∇L(θ).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from harness.meta_gradient.batched.passes import Passes
+from harness.meta_gradient.problem import InnerLoop, Params
+from harness.tasks.batch import SupervisedBatch
+
+
+class Recursion:
+    """One chunk's inner loop. `batch` and all parameters are as `passes` computes with them.
+
+    `rates` holds the learned rates of each step, in the parameters' full shapes. The activations of
+    the last `keep` steps are kept for the way back; those of earlier ones are computed again.
+    """
+
+    def __init__(
+        self,
+        passes: Passes,
+        adapting: Params,
+        fixed: Params,
+        batch: SupervisedBatch,
+        inner: InnerLoop,
+        rates: list[Params],
+        keep: int,
+    ) -> None:
+        self.passes, self.adapting, self.fixed = passes, adapting, fixed
+        self.batch, self.inner, self.rates, self.keep = batch, inner, rates, keep
+        self.weights = inner.loss_weights()
+        self.learns = any(rates)
+        self.loss = torch.zeros((), dtype=batch.query_x.dtype, device=batch.query_x.device)
+        """Sum over the tasks, as are the derivatives."""
+        self.gradients: Params = {}
+        self.rate_gradients: list[Params] = [{} for _ in range(inner.steps)]
+
+    @torch.no_grad()
+    def run(self) -> None:
+        """Fill `loss`, `gradients` and `rate_gradients`."""
+        if self.inner.first_order:
+            self._first_order()
+        else:
+            self._second_order()
+
+    def _first_order(self) -> None:
+        """A constant displacement hands a derivative on unchanged, so all states' are summed up; a
+        rate moves every state after its step."""
+        steps, state = self.inner.steps, self.adapting
+        gradients: list[Params] = []
+        for k in range(steps + 1):
+            if self.weights[k]:
+                v = self._query(k, state, summed=not (self.learns and k))
+                for step, found in enumerate(gradients):
+                    self._to_rates(step, v, found)
+                _add(self.gradients, _summed(v) if self.learns and k else v)
+            if k < steps:
+                found, _ = self._support(state, keep=False)
+                state = self._moved(k, state, found)
+                if self.learns:
+                    gradients.append(found)
+
+    def _second_order(self) -> None:
+        steps = self.inner.steps
+        states, gradients, kept = [self.adapting], [], []
+        found: Params = {}
+        for k in range(steps):
+            found, tape = self._support(states[k], keep=k >= steps - self.keep)
+            kept.append(tape)
+            states.append(self._moved(k, states[k], found))
+            if self.learns:
+                gradients.append(found)
+        del found  # not to be held on the way back
+        v: Params = {}
+        for k in reversed(range(steps + 1)):
+            state, first = states.pop(), k == 0
+            if k < steps and v:
+                if self.learns:
+                    self._to_rates(k, v, gradients.pop())
+                v = self._back(k, state, v, kept.pop(), first)
+            if self.weights[k]:
+                _add(v, self._query(k, state, summed=first))
+        _add(self.gradients, v)
+
+    def _support(self, state: Params, keep: bool) -> tuple[Params, Any]:
+        batch = self.batch
+        return self.passes.support(
+            batch.support_x, batch.support_y, state, self.fixed, True, keep
+        )
+
+    def _rate(self, step: int, name: str) -> float | Tensor:
+        return self.rates[step].get(name, self.inner.rate)
+
+    def _moved(self, step: int, state: Params, found: Params) -> Params:
+        """Take one inner step."""
+        moved = {}
+        for name, value in state.items():
+            if name not in found:
+                moved[name] = value
+                continue
+            rate = self._rate(step, name)
+            if isinstance(rate, Tensor):
+                moved[name] = torch.addcmul(value, found[name], rate, value=-1)
+            else:
+                moved[name] = torch.sub(value, found[name], alpha=rate)
+        return moved
+
+    def _query(self, k: int, state: Params, summed: bool) -> Params:
+        """Add the weighted query losses after step k; give their derivatives by the state."""
+        batch, weight = self.batch, self.weights[k]
+        losses, v, fixed = self.passes.query(
+            batch.query_x, batch.query_y, state, self.fixed, summed
+        )
+        self.loss += weight * losses.sum()
+        if weight != 1:
+            v = {name: weight * g for name, g in v.items()}
+            fixed = {name: weight * g for name, g in fixed.items()}
+        _add(self.gradients, fixed)
+        return v
+
+    def _back(self, step: int, state: Params, v: Params, kept: Any, first: bool) -> Params:
+        """Take derivatives by the state after a step to the state before it."""
+        direction = {name: g * self._rate(step, name) for name, g in v.items()}
+        batch = self.batch
+        along, fixed = self.passes.product(
+            kept, batch.support_x, batch.support_y, state, self.fixed, direction, first
+        )
+        _add(self.gradients, {name: -g for name, g in fixed.items()})
+        before = _summed(v) if first else v
+        return {k: g.sub_(along[k]) if k in along else g for k, g in before.items()}
+
+    def _to_rates(self, step: int, v: Params, found: Params) -> None:
+        more = {k: -(v[k] * found[k]).sum(0) for k in self.rates[step] if k in found and k in v}
+        _add(self.rate_gradients[step], more)
+
+
+def _add(to: Params, more: Params) -> None:
+    for name, g in more.items():
+        to[name] = to[name] + g if name in to else g
+
+
+def _summed(grads: Params) -> Params:
+    return {name: g.sum(0) for name, g in grads.items()}

@@ -1,0 +1,102 @@
+"""What a layer must know for gradients and Hessian-vector products over many tasks at once.
+
+Activations have a task axis first and channels last: images [T, S, H, W, C], features [T, S, F].
+A parameter is either shared by the tasks (no task axis) or one per task (leading axis T). A tangent
+is the derivative of a value along one direction of the parameters (Pearlmutter 1994); None stands
+for zero, which saves the work on layers that do not adapt.
+"""
+
+from __future__ import annotations
+
+import abc
+from typing import Any
+
+from torch import Tensor
+
+Tensors = list[Tensor]
+Maybe = list[Tensor | None]
+
+
+class Rule(abc.ABC):
+    """One layer: y from inputs `xs` and parameters `ps`, and the derivatives of that.
+
+    `saved` is what `forward` keeps for the others. `g` is the derivative of the loss by y. What is
+    written on by others must not be kept: a rule owns what it returns only until the next layer.
+    """
+
+    keeps_output = False
+    """Whether `saved` holds y itself, so that the next layer must not overwrite it."""
+    gives_new = True
+    """Whether y is memory of its own, not a view of an input."""
+
+    @abc.abstractmethod
+    def forward(self, xs: Tensors, ps: Tensors) -> tuple[Tensor, Any]:
+        """Give y and what the derivatives need."""
+
+    @abc.abstractmethod
+    def backward(
+        self, saved: Any, g: Tensor, ps: Tensors, wanted: list[bool], summed: list[bool], inputs: bool
+    ) -> tuple[Maybe, Maybe]:
+        """Give the loss's derivatives by inputs (if `inputs`) and by the `wanted` parameters.
+
+        A parameter's derivative is per task [T, …], or their sum where `summed`.
+        """
+
+    @abc.abstractmethod
+    def tangent(self, saved: Any, dxs: Maybe, ps: Tensors, dps: Maybe) -> tuple[Tensor, Any]:
+        """Give y's tangent (some of `dxs`, `dps` is not None) and what `backward_tangent` needs."""
+
+    @abc.abstractmethod
+    def backward_tangent(
+        self,
+        saved: Any,
+        dsaved: Any,
+        g: Tensor,
+        dg: Tensor,
+        ps: Tensors,
+        dps: Maybe,
+        wanted: list[bool],
+        summed: list[bool],
+        inputs: bool,
+    ) -> tuple[Maybe, Maybe]:
+        """Give the tangents of what `backward` gives, where y has a tangent.
+
+        Where y has none, `backward` itself, applied to `dg`, gives them.
+        """
+
+
+class LinearMap(Rule):
+    """A layer without parameters that is linear where it stands (its kinks stay where they are)."""
+
+    @abc.abstractmethod
+    def push(self, saved: Any, dxs: Maybe) -> Tensor:
+        """Apply the map to tangents of the inputs."""
+
+    @abc.abstractmethod
+    def pull(self, saved: Any, g: Tensor) -> Tensors:
+        """Apply the transposed map; may overwrite `g`."""
+
+    def backward(
+        self, saved: Any, g: Tensor, ps: Tensors, wanted: list[bool], summed: list[bool], inputs: bool
+    ) -> tuple[Maybe, Maybe]:
+        """Pull the derivative back."""
+        return (list(self.pull(saved, g)) if inputs else []), []
+
+    def tangent(self, saved: Any, dxs: Maybe, ps: Tensors, dps: Maybe) -> tuple[Tensor, Any]:
+        """Push the tangent forward."""
+        return self.push(saved, dxs), None
+
+    def backward_tangent(
+        self,
+        saved: Any,
+        dsaved: Any,
+        g: Tensor,
+        dg: Tensor,
+        ps: Tensors,
+        dps: Maybe,
+        wanted: list[bool],
+        summed: list[bool],
+        inputs: bool,
+    ) -> tuple[Maybe, Maybe]:
+        """Pull the tangent of the derivative back: a linear map has no second derivative."""
+        return self.backward(saved, dg, ps, wanted, summed, inputs)
