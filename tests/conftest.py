@@ -11,7 +11,13 @@ def pytest_addoption(parser):
     group = parser.getgroup("ratios", "comparisons by paired ratios (tests/bench)")
     group.addoption("--ratios", action="store_true", help="run the timed comparisons, in turn")
     group.addoption(
+        "--bench-seconds",
+        type=float,
+        default=20.0,
+        help="how long a comparison goes on after its fifth round (default: %(default)s)",
+    )
+    group.addoption(
         "--bench-store",
         metavar="FOLDER",
-        help="where their JSON files go (default: $BENCH_STORE or .benchmarks/ratios/<time>)",
+        help="for its JSON file (default: $HARNESS_BENCH_STORE or .benchmarks/ratios/<time>)",
     )

@@ -55,10 +55,11 @@ def compare(request):
         if operations:
             work[FLOOR] = product(device)
         wait = torch.cuda.synchronize if device == "cuda" else lambda: None
+        budget_s = config.getoption("bench_seconds")
         found = Comparison(
             case=case if device == "cpu" else f"{case}-{device}",
             title=title,
-            timings=interleave(work, wait=wait),
+            timings=interleave(work, budget_s=budget_s, wait=wait),
             reference=reference,
             operations=operations,
             device=device,
@@ -73,7 +74,7 @@ def compare(request):
 
 def folder(config: pytest.Config) -> Path:
     """Give the folder of this run's files."""
-    given = config.getoption("bench_store") or os.environ.get("BENCH_STORE")
+    given = config.getoption("bench_store") or os.environ.get("HARNESS_BENCH_STORE")
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     return Path(given) if given else config.rootpath / ".benchmarks" / "ratios" / stamp
 

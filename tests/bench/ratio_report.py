@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,7 @@ class Comparison:
             "ended": datetime.now(UTC).isoformat(timespec="seconds"),
             "git": git_state(),
             "environment": environment(),
+            "rivals": {name: installed(name) for name in ("torchopt", "easyfsl")},
         }
         if self.unit:
             found[f"{self.unit}_per_call"] = self.units
@@ -102,6 +104,14 @@ class Comparison:
         path = folder / f"{self.case}.json"
         path.write_text(json.dumps(self.as_json(), indent=1) + "\n", encoding="utf-8")
         return path
+
+
+def installed(name: str) -> str | None:
+    """Give the version of a package, None without it."""
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def threads(device: str) -> str:

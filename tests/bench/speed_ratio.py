@@ -51,9 +51,7 @@ def work(name: str) -> Work:
     return lambda: engine(name)(problem, params, batch, inner)
 
 
-def measure(
-    contenders: Iterable[str], least_rounds: int, budget_s: float, **more: Work
-) -> Timings:
+def measure(contenders: Iterable[str], least_rounds: int, budget_s: float, **more: Work) -> Timings:
     """Time `loop`, the engines named and `more`, on one thread, until the ratios are settled."""
     everyone = {REFERENCE: work(REFERENCE), **{name: work(name) for name in contenders}, **more}
 

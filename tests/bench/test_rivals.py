@@ -13,7 +13,6 @@ from tests.bench.meta_gradient_cases import CASES
 from tests.bench.plain_maml import query_outputs
 from tests.bench.rivals import meta_gradients
 
-
 SECOND_ORDER = [case for case, about in CASES.items() if not about.first_order]
 
 
