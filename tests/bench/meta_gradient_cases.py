@@ -68,7 +68,7 @@ def mini_imagenet(generator: torch.Generator, small: bool) -> tuple[Problem, Sup
     wanted = "the network of mini-ImageNet is not in this checkout"
     module = pytest.importorskip("harness.models.max_pool_conv4", reason=wanted)
     filters, tasks, size = (4, 2, 32) if small else (32, 4, 84)
-    model = module.MaxPoolConv4(3, filters, 5, size, generator)
+    model = module.MaxPoolConv4(channels=3, filters=filters, size=size, ways=5, generator=generator)
     return classification(model, generator, tasks, 1, 15, (3, size, size))
 
 
