@@ -1,9 +1,18 @@
-"""The engine's entry: all tasks in one chunk for now."""
+"""Engine `batched`: chunks of tasks through the recursion, summed up."""
 
 from __future__ import annotations
 
-import torch
+import sys
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+from weakref import WeakKeyDictionary
 
+import torch
+from torch import Tensor, nn
+
+from harness.meta_gradient.batched.chunks import Chunks, fitting
 from harness.meta_gradient.batched.passes import GeneralPasses, Passes, RulePasses
 from harness.meta_gradient.batched.recursion import Recursion
 from harness.meta_gradient.batched.simplify import simplified
@@ -18,60 +27,159 @@ from harness.meta_gradient.problem import (
 )
 from harness.tasks.batch import SupervisedBatch
 
-_CACHE: dict = {}
+CPU_BYTES = 192 * 2**20
+"""Budget on a CPU: enough for a dozen tasks of a small convnet; more gains nothing."""
+FREE_SHARE = 0.5
+"""Of the device memory that is free at the first call: the budget on a device of its own."""
 
 
-def passes_for(problem, batch) -> Passes:
-    key = (id(problem.model), batch.support_x.shape[1:])
-    if key not in _CACHE:
-        shapes = {k: v.shape for k, v in problem.model.named_parameters()}
-        try:
-            _CACHE[key] = RulePasses(problem, simplified(trace(problem.model, batch.support_x[0])), shapes)
-        except NoRule as e:
-            print("norule", e)
-            _CACHE[key] = GeneralPasses(problem)
-    return _CACHE[key]
+class Batched:
+    """The engine, with a memory budget in bytes (None: chosen by the device).
+
+    The budget is for the tensors the engine makes beside the batch it is given.
+    """
+
+    def __init__(self, memory_bytes: int | None = None) -> None:
+        self.memory_bytes = memory_bytes
+        self._known: WeakKeyDictionary[nn.Module, dict[Hashable, Any]] = WeakKeyDictionary()
+
+    @torch.no_grad()
+    def __call__(
+        self,
+        problem: Problem,
+        params: Params,
+        batch: SupervisedBatch,
+        inner: InnerLoop,
+        rates: Params | None = None,
+    ) -> MetaGradient:
+        """Give the mean query loss after adaptation, and its gradients."""
+        batch = problem.prepared(batch)
+        learned = check_rates(params, inner, rates)
+        work = _Work(self._passes(problem, batch), params, batch, inner, learned)
+        return work.over(self._chunks(problem, work)).mean(params, learned, len(batch))
+
+    def _passes(self, problem: Problem, batch: SupervisedBatch) -> Passes:
+        x = batch.support_x
+        key = ("passes", tuple(x.shape[1:]), x.dtype, problem.support_loss, problem.query_loss)
+        known = self._known.setdefault(problem.model, {})
+        if key not in known:
+            known[key] = passes(problem, x[0])
+        found: Passes = known[key]
+        return found
+
+    def _chunks(self, problem: Problem, work: _Work) -> Chunks:
+        known, key = self._known[problem.model], ("chunks", work.shape())
+        if key not in known:
+            budget = self.memory_bytes or _budget(work.batch.query_x.device)
+            known[key] = fitting(work.begun, len(work.batch), work.inner.steps, budget)
+        found: Chunks = known[key]
+        return found
 
 
-CHUNK, KEEP = 8, 1
+meta_gradient = Batched()
 
 
-@torch.no_grad()
-def meta_gradient(
-    problem: Problem,
-    params: Params,
-    batch: SupervisedBatch,
-    inner: InnerLoop,
-    rates: Params | None = None,
-) -> MetaGradient:
-    batch = problem.prepared(batch)
-    passes = passes_for(problem, batch)
-    params = {k: v.detach() for k, v in params.items()}
-    learned = {k: v.detach() for k, v in check_rates(params, inner, rates).items()}
-    adapting, fixed = split(passes.packed(params), inner)
-    each = [
-        passes.packed({k: r[step].expand(params[k].shape) for k, r in learned.items()})
-        for step in range(inner.steps)
-    ]
-    total, grads, rgrads = 0.0, {}, [{} for _ in each]
-    n = len(batch)
-    sx, qx = passes.input(batch.support_x), passes.input(batch.query_x)
-    for at in range(0, n, CHUNK):
-        to = at + CHUNK
-        part = SupervisedBatch(sx[at:to], batch.support_y[at:to], qx[at:to], batch.query_y[at:to])
-        r = Recursion(passes, adapting, fixed, part, inner, each, KEEP)
-        r.run()
-        total = total + r.loss
-        for k, g in r.gradients.items():
-            grads[k] = grads[k] + g if k in grads else g
-        for mine, more in zip(rgrads, r.rate_gradients):
-            for k, g in more.items():
-                mine[k] = mine[k] + g if k in mine else g
-    found = passes.unpacked({k: g / n for k, g in grads.items()})
-    gradients = {k: found[k] if k in found else torch.zeros_like(v) for k, v in params.items()}
-    back = [passes.unpacked({k: g / n for k, g in m.items()}) for m in rgrads]
-    rate_gradients = {
-        k: torch.stack([b[k].sum_to_size(r.shape[1:]) if k in b else torch.zeros_like(r[0]) for b in back])
-        for k, r in learned.items()
-    }
-    return MetaGradient(total / n, gradients, rate_gradients)
+def passes(problem: Problem, x: Tensor) -> Passes:
+    """Give the passes by rules, or the general ones where the model has an operation without."""
+    shapes = {k: v.shape for k, v in problem.model.named_parameters()}
+    try:
+        return RulePasses(problem, simplified(trace(problem.model, x)), shapes)
+    except NoRule as missing:
+        name = type(problem.model).__name__
+        print(
+            f"harness: engine batched takes its general path for {name}, which is slower: "
+            f"no rule for {missing}.",
+            file=sys.stderr,
+        )
+        return GeneralPasses(problem)
+
+
+@dataclass
+class _Totals:
+    """Sums over tasks, in the shapes computed with."""
+
+    passes: Passes
+    loss: Tensor | float = 0.0
+    gradients: Params = field(default_factory=dict)
+    rates: list[Params] = field(default_factory=list)
+
+    def add(self, part: Recursion) -> None:
+        self.loss = self.loss + part.loss
+        self.rates = self.rates or [{} for _ in part.rate_gradients]
+        pairs = [(self.gradients, part.gradients)]
+        for mine, theirs in [*pairs, *zip(self.rates, part.rate_gradients, strict=True)]:
+            for name, g in theirs.items():
+                mine[name] = mine[name].add_(g) if name in mine else g
+
+    def mean(self, params: Params, learned: Params, tasks: int) -> MetaGradient:
+        """Give means in the parameters' own shapes; zeros where the loss does not depend."""
+        assert isinstance(self.loss, Tensor)
+        found = self.passes.unpacked({k: g / tasks for k, g in self.gradients.items()})
+        steps = [self.passes.unpacked({k: g / tasks for k, g in s.items()}) for s in self.rates]
+        gradients = {
+            k: found[k].contiguous() if k in found else torch.zeros_like(v)
+            for k, v in params.items()
+        }
+        rates = {}
+        for k, rate in learned.items():
+            each = [s[k].sum_to_size(rate.shape[1:]) if k in s else rate[0] * 0 for s in steps]
+            rates[k] = torch.stack(each) if each else torch.zeros_like(rate)
+        return MetaGradient(self.loss / tasks, gradients, rates)
+
+
+class _Work:
+    """One meta-gradient, ready to be done in chunks of any size."""
+
+    def __init__(
+        self,
+        passes: Passes,
+        params: Params,
+        batch: SupervisedBatch,
+        inner: InnerLoop,
+        learned: Params,
+    ) -> None:
+        self.passes, self.batch, self.inner = passes, batch, inner
+        self._params, self._learned = params, learned
+
+    def shape(self) -> Hashable:
+        """Give all that memory depends on."""
+        b, i = self.batch, self.inner
+        tensors = [b.support_x, b.support_y, b.query_x, b.query_y]
+        sizes = tuple((tuple(t.shape), t.dtype, str(t.device)) for t in tensors)
+        return sizes, i.steps, i.first_order, i.frozen, i.query_weights, tuple(self._learned)
+
+    @cached_property
+    def _packed(self) -> tuple[Params, Params, list[Params]]:
+        shapes = {k: v.shape for k, v in self._params.items()}
+        rates = [
+            self.passes.packed({k: r[step].expand(shapes[k]) for k, r in self._learned.items()})
+            for step in range(self.inner.steps)
+        ]
+        adapting, fixed = split(self.passes.packed(self._params), self.inner)
+        return adapting, fixed, rates
+
+    def begun(self, chunks: Chunks) -> _Totals:
+        """Do two chunks only: as much memory as all of them take."""
+        return self.over(chunks, most=2)
+
+    def over(self, chunks: Chunks, most: int | None = None) -> _Totals:
+        """Do the chunks one after the other, `most` of them."""
+        adapting, fixed, rates = self._packed
+        totals = _Totals(self.passes)
+        b, turned = self.batch, self.passes.input
+        for at in range(0, len(b), chunks.tasks)[:most]:
+            here = slice(at, at + chunks.tasks)
+            part = SupervisedBatch(
+                turned(b.support_x[here]), b.support_y[here], turned(b.query_x[here]), b.query_y[here]
+            )
+            one = Recursion(self.passes, adapting, fixed, part, self.inner, rates, chunks.keep)
+            one.run()
+            totals.add(one)
+        return totals
+
+
+def _budget(device: torch.device) -> int:
+    if device.type != "cuda":
+        return CPU_BYTES
+    free, _ = torch.cuda.mem_get_info(device)
+    return int(FREE_SHARE * free)

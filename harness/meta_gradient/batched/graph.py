@@ -90,7 +90,7 @@ class Graph:
             if not reached[i + 1] or i + 1 not in grads:
                 continue
             g = grads.pop(i + 1)
-            if keep:
+            if keep and node.rule.bends:
                 tape.gradients[i] = g
             wants, sums = [p in wanted for p in node.params], [p in summed for p in node.params]
             inputs = any(reached[j] for j in node.inputs)
@@ -143,7 +143,7 @@ class Graph:
                 dxs, dps = node.rule.backward_tangent(
                     tape.saved[i],
                     moved[i][0],
-                    tape.gradients[i],
+                    tape.gradients.get(i, dg),
                     dg,
                     ps,
                     [direction.get(p) for p in node.params],

@@ -147,6 +147,8 @@ class BatchNorm(Rule):
 class Offset(Rule):
     """x plus one number per channel."""
 
+    bends = False
+
     def forward(self, xs: Tensors, ps: Tensors) -> tuple[Tensor, Any]:
         """Add the offset."""
         return (_flat(xs[0]) + _row(ps[0])).view(xs[0].shape), xs[0].shape

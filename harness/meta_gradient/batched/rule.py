@@ -26,6 +26,8 @@ class Rule(abc.ABC):
 
     keeps_output = False
     """Whether `saved` holds y itself, so that the next layer must not overwrite it."""
+    bends = True
+    """Whether the layer's second derivatives are not all zero, so that they need `g`."""
     gives_new = True
     """Whether y is memory of its own, not a view of an input."""
 
@@ -67,6 +69,8 @@ class Rule(abc.ABC):
 
 class LinearMap(Rule):
     """A layer without parameters that is linear where it stands (its kinks stay where they are)."""
+
+    bends = False
 
     @abc.abstractmethod
     def push(self, saved: Any, dxs: Maybe) -> Tensor:

@@ -1,0 +1,81 @@
+"""How many tasks go through the engine together, so that memory stays within a budget.
+
+The bytes a task takes are measured, not modelled: the work is done once for one task and once for
+two, and the tensors alive are counted. That holds for any model and on any device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from harness.errors import HarnessError
+from harness.measure.live_tensors import LiveTensors
+
+ENOUGH = 8
+"""Tasks that keep a processor busy; below, more tasks are worth more than kept activations."""
+
+
+@dataclass(frozen=True)
+class Chunks:
+    """How the tasks of a meta-batch are worked on."""
+
+    tasks: int
+    """At once."""
+    keep: int
+    """Inner steps whose activations are kept for the way back; the others' are computed again."""
+
+
+def fitting(
+    work: Callable[[Chunks], object], tasks: int, steps: int, budget_bytes: int
+) -> Chunks:
+    """Choose chunks for `tasks` tasks and `steps` inner steps that stay below `budget_bytes`.
+
+    `work(chunks)` does the work on the first few chunks. A budget that not even one task fits in is
+    one sentence.
+    """
+
+    def peak(chunks: Chunks) -> int:
+        with LiveTensors() as live:
+            work(chunks)
+        return live.peak
+
+    least = min(steps, 1)
+    one = peak(Chunks(1, least))
+    if one > budget_bytes:
+        raise HarnessError(
+            f"found that one task needs {_mb(one)}, wanted at most {_mb(budget_bytes)}: "
+            "give a larger memory budget."
+        )
+    if tasks == 1:
+        each, more = one, 0
+    else:
+        each = max(1, peak(Chunks(2, least)) - one)
+        # What one more kept step takes, from keeping all: a single one may hide below the peak.
+        more = (peak(Chunks(1, steps)) - one) // max(1, steps - least) if steps > least else 0
+    room = budget_bytes - (one - each)
+    count = max(1, min(tasks, room // each))
+    keep = steps
+    if more:
+        few = min(count, ENOUGH)
+        keep = min(steps, least + (room // few - each) // more)
+        count = max(1, min(tasks, room // (each + (keep - least) * more)))
+    chosen = Chunks(_even(tasks, count), keep)
+    # The straight line is a guess for the peak of many stages: look, and take less where it is off.
+    while (found := peak(chosen)) > budget_bytes and chosen != Chunks(1, least):
+        fewer = min(chosen.tasks - 1, int(chosen.tasks * budget_bytes / found))
+        if fewer >= min(tasks, 2) or chosen.keep == least:
+            chosen = Chunks(_even(tasks, max(1, fewer)), chosen.keep)
+        else:
+            chosen = Chunks(chosen.tasks, max(least, chosen.keep // 2))
+    return chosen
+
+
+def _even(tasks: int, most: int) -> int:
+    """Give the size of equal parts of at most `most`."""
+    parts = -(-tasks // most)
+    return -(-tasks // parts)
+
+
+def _mb(count: int) -> str:
+    return f"{count / 1e6:.1f} MB"
