@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, closest
 from harness.tasks.batch import SupervisedBatch
 
 Params = dict[str, Tensor]
@@ -40,6 +40,10 @@ class InnerLoop:
                 f"query_weights: found {len(self.query_weights)}, wanted {self.steps + 1}: one "
                 f"before adaptation and one after each of {self.steps} steps."
             )
+        if not any(self.query_weights):
+            raise HarnessError(
+                f"query_weights: found {self.query_weights}, wanted at least one that is not 0."
+            )
         return self.query_weights
 
 
@@ -49,6 +53,7 @@ class Problem:
 
     `model` maps one task's inputs [S, …] to outputs [S, …] without side effects (no running
     statistics). `support_loss` and `query_loss` map (outputs, targets) of one task to a scalar.
+    All three run under `torch.func.vmap`: no `.item()`, no branches on values.
     """
 
     model: nn.Module
@@ -76,7 +81,14 @@ class Problem:
         if self.query_statistics == "query":
             return batch
         together = torch.cat([batch.support_x, batch.query_x], dim=1)
-        return replace(batch, query_x=together)
+        return _SeenTogether(batch.support_x, batch.support_y, together, batch.query_y)
+
+
+class _SeenTogether(SupervisedBatch):
+    """A batch whose query inputs begin with the support inputs: more of them than targets."""
+
+    def _check_counts(self) -> None:
+        """Nothing: they were checked before the sets were joined."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +124,17 @@ class Engine(Protocol):
 
 
 def split(params: Params, inner: InnerLoop) -> tuple[Params, Params]:
-    """Part parameters into those that adapt and those that do not."""
+    """Part parameters into those that adapt and those that do not; refuse names of neither."""
+    if unknown := sorted(inner.frozen - params.keys()):
+        raise HarnessError(
+            f"frozen: found {unknown[0]!r}{closest(unknown[0], params)}, "
+            "wanted names of parameters."
+        )
+    if inner.steps and inner.frozen == params.keys():
+        raise HarnessError(
+            f"frozen: found every parameter, wanted one that adapts in {inner.steps} steps; "
+            "without adaptation there are 0 steps."
+        )
     adapting = {k: v for k, v in params.items() if k not in inner.frozen}
     return adapting, {k: v for k, v in params.items() if k in inner.frozen}
 

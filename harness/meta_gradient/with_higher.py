@@ -8,7 +8,14 @@ from typing import Any
 import torch
 
 from harness.errors import HarnessError
-from harness.meta_gradient.problem import InnerLoop, MetaGradient, Params, Problem, check_rates
+from harness.meta_gradient.problem import (
+    InnerLoop,
+    MetaGradient,
+    Params,
+    Problem,
+    check_rates,
+    split,
+)
 from harness.tasks.batch import SupervisedBatch
 
 
@@ -32,15 +39,17 @@ def meta_gradient(
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             parameter.copy_(params[name])
-    adapting = {n: p for n, p in model.named_parameters() if n not in inner.frozen}
+    adapting, _ = split(dict(model.named_parameters()), inner)
     order = [n for n, _ in model.named_parameters()]
     total = torch.zeros((), dtype=batch.query_x.dtype, device=batch.query_x.device)
     sums = {"start": {k: torch.zeros_like(v) for k, v in params.items()}}
     sums["rates"] = {k: torch.zeros_like(v) for k, v in learned.items()}
     weights = inner.loss_weights()
     for i in range(len(batch)):
-        # One group a parameter, so that each may have a rate of its own.
-        optimiser = torch.optim.SGD([{"params": [p]} for p in adapting.values()], lr=inner.rate)
+        # One group a parameter, so that each may have a rate of its own. SGD wants at least one,
+        # even if none adapts because there are no steps.
+        moved = adapting.values() or model.parameters()
+        optimiser = torch.optim.SGD([{"params": [p]} for p in moved], lr=inner.rate)
         with (
             warnings.catch_warnings(),
             higher.innerloop_ctx(model, optimiser, copy_initial_weights=False) as (fast, inner_opt),

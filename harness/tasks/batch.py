@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from harness.errors import HarnessError
+
 
 @dataclass(frozen=True)
 class SupervisedBatch:
@@ -14,6 +16,9 @@ class SupervisedBatch:
     Classification: `support_x` [T, S, C, H, W] float in [0, 1], `support_y` [T, S] int64 in
     [0, ways); examples are ordered by class (all shots of class 0, then of class 1, …).
     Regression: `support_x` [T, S, d] and `support_y` [T, S, 1] float.
+
+    All tasks of a batch have equally many examples: sets of different sizes go into batches of
+    their own.
     """
 
     support_x: Tensor
@@ -21,5 +26,33 @@ class SupervisedBatch:
     query_x: Tensor
     query_y: Tensor
 
+    def __post_init__(self) -> None:
+        for name in ("support_x", "support_y", "query_x", "query_y"):
+            value = getattr(self, name)
+            if not isinstance(value, Tensor) or value.is_nested:
+                kind = "a nested tensor" if isinstance(value, Tensor) else type(value).__name__
+                raise HarnessError(
+                    f"{name}: found {kind}, wanted one dense tensor [T, S, …]: tasks with "
+                    "different numbers of examples go into batches of their own."
+                )
+        self._check_counts()
+
+    def _check_counts(self) -> None:
+        _same_examples("support", self.support_x, self.support_y)
+        _same_examples("query", self.query_x, self.query_y)
+        if len(self.support_x) != len(self.query_x):
+            raise HarnessError(
+                f"batch: found support sets of {len(self.support_x)} tasks and query sets of "
+                f"{len(self.query_x)}, wanted both for every task."
+            )
+
     def __len__(self) -> int:
         return self.support_x.shape[0]
+
+
+def _same_examples(of: str, x: Tensor, y: Tensor) -> None:
+    if x.dim() < 2 or y.dim() < 2 or x.shape[:2] != y.shape[:2]:
+        raise HarnessError(
+            f"{of} set: found {of}_x of shape {tuple(x.shape)} and {of}_y of shape "
+            f"{tuple(y.shape)}, wanted the same two first axes: tasks, examples of a task."
+        )

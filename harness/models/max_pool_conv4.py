@@ -1,0 +1,59 @@
+"""The max-pooled convnet of MAML on mini-ImageNet (Finn et al. 2017, 5.2; authors' maml.py)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from harness.errors import HarnessError
+from harness.models.batch_statistics import BatchStatistics
+
+SMALLEST = 16
+"""Four 2x2 pools leave one pixel of 16."""
+
+
+class MaxPoolConv4(nn.Module):
+    """Images [B, C, size, size] → logits [B, ways].
+
+    Four times (3x3 convolution with stride 1 and 'SAME' padding, batch norm by batch statistics,
+    ReLU, 2x2 max pool that drops an odd last row and column), flatten, linear head. 84 pixels
+    become 5, so 32 filters leave 800 features. Convolutions and head start Glorot-uniform, biases
+    at 0, as in the authors' `construct_conv_weights` for mini-ImageNet (their Omniglot head is a
+    standard normal instead).
+    """
+
+    def __init__(
+        self, channels: int, filters: int, size: int, ways: int, generator: torch.Generator
+    ) -> None:
+        super().__init__()
+        if size < SMALLEST:
+            raise HarnessError(
+                f"MaxPoolConv4: found images of {size} pixels a side, wanted {SMALLEST} or more: "
+                "each of four pools halves them."
+            )
+        self.image_shape = (channels, size, size)
+        widths = [channels, filters, filters, filters]
+        self.convolutions = nn.ModuleList(nn.Conv2d(w, filters, 3, padding=1) for w in widths)
+        self.norms = nn.ModuleList(BatchStatistics(filters) for _ in widths)
+        self.head = nn.Linear(filters * (size // 16) ** 2, ways)
+        with torch.no_grad():
+            for layer in [*self.convolutions, self.head]:
+                assert isinstance(layer, nn.Conv2d | nn.Linear)
+                nn.init.xavier_uniform_(layer.weight, generator=generator)
+                if layer.bias is not None:
+                    layer.bias.zero_()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map images to logits."""
+        if tuple(x.shape[1:]) != self.image_shape:
+            raise HarnessError(
+                f"MaxPoolConv4: found images of shape {tuple(x.shape[1:])}, wanted "
+                f"{self.image_shape} (channels, height, width), for which it was made."
+            )
+        for conv, norm in zip(self.convolutions, self.norms, strict=True):
+            # The authors pool after the ReLU. The two commute, gradients too: a window without a
+            # positive entry has none in either order. Pooled first, ReLU has a quarter of the work.
+            x = F.relu(F.max_pool2d(norm(conv(x)), 2))
+        found: Tensor = self.head(x.flatten(1))
+        return found
