@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from torch import Tensor
-from torch.func import grad_and_value, jvp, vmap
+from torch.func import grad, grad_and_value, vmap
 from torch.nn import functional as F
 
 from harness.meta_gradient.problem import Loss
@@ -99,13 +99,13 @@ class AnyLoss(LossRule):
         return losses, g
 
     def product(self, outputs: Tensor, targets: Tensor, direction: Tensor) -> Tensor:
-        """By forward over reverse mode."""
+        """The gradient of (gradient · direction), which is the same: a Hessian is symmetric."""
 
-        def gradient(outputs: Tensor) -> Tensor:
-            found: Tensor = vmap(grad_and_value(self.function))(outputs, targets)[0]
-            return found
+        def along(outputs: Tensor, targets: Tensor, direction: Tensor) -> Tensor:
+            gradient: Tensor = grad(self.function)(outputs, targets)
+            return (gradient * direction).sum()
 
-        found: Tensor = jvp(gradient, (outputs,), (direction,))[1]
+        found: Tensor = vmap(grad(along))(outputs, targets, direction)
         return found
 
 

@@ -8,11 +8,11 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 from torch.func import vmap
-from torch.nn import functional as F
 
 from harness.errors import HarnessError
 from harness.meta_gradient.engines import engine
 from harness.meta_gradient.func import adapt
+from harness.meta_gradient.losses import CrossEntropy, MeanSquaredError
 from harness.meta_gradient.problem import InnerLoop, Params, Problem
 from harness.method import Method
 from harness.models.batch_statistics import BatchStatistics
@@ -63,7 +63,7 @@ class MAML(Method):
         self.model = network(s, tasks, self.generator).to(self.device)
         self.params: Params = dict(self.model.named_parameters())
         self.optimiser = torch.optim.Adam(self.params.values(), lr=s.meta_rate, fused=True)
-        loss = cross_entropy(s.inner_loss) if classes else F.mse_loss
+        loss = CrossEntropy(s.inner_loss) if classes else MeanSquaredError()
         self.problem = Problem(self.model, loss, loss)
         # The authors keep batch norm's offset out of the weights that adapt (maml.py, utils.py).
         frozen = frozenset(n for n in self.params if is_norm(self.model, n))
@@ -137,16 +137,6 @@ class MAML(Method):
         """Name the metric after each test step."""
         name = "mse" if settings.loss == "mse" else "accuracy"
         return tuple(f"{name}@{k}" for k in range(settings.test_steps + 1))
-
-
-def cross_entropy(reduction: str) -> Any:
-    """Give the cross-entropy of one task: the mean over examples, or `ways` times that."""
-
-    def loss(outputs: Tensor, targets: Tensor) -> Tensor:
-        mean = F.cross_entropy(outputs, targets)
-        return mean * outputs.shape[-1] if reduction == "sum-over-classes" else mean
-
-    return loss
 
 
 def network(s: MamlSettings, tasks: Any, generator: torch.Generator) -> nn.Module:

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from harness.catalog import find_cell, method_class
 from harness.errors import HarnessError
-from harness.meta_gradient.engines import ENGINES, engine
+from harness.meta_gradient.engines import DEFAULT, ENGINES, engine
 from harness.meta_gradient.problem import InnerLoop, Problem
 from harness.models.batch_statistics import BatchStatistics
 from harness.models.strided_conv4 import StridedConv4, same_padding
@@ -30,7 +30,7 @@ def plan(tmp_path, cell, variant, **changed):
     v = found.variant(variant, {k.replace("__", "."): x for k, x in changed.items()})
     length = budget("smoke", v.training, v.testing)
     folders = (tmp_path / "results", tmp_path / "work")
-    return Plan(v, found.variant(variant), 0, length, "func", CPU, *folders)
+    return Plan(v, found.variant(variant), 0, length, DEFAULT, CPU, *folders)
 
 
 def build(cell, variant, **changed):
@@ -90,10 +90,10 @@ def test_meta_gradient_of_a_constant_by_hand(which, first_order):
 def test_the_authors_inner_loss_steps_ways_times_as_far():
     outputs = torch.randn(10, 5, requires_grad=True)
     targets = torch.arange(5).repeat_interleave(2)
-    from replications.maml.method import cross_entropy  # after the smoke runs loaded the paper
+    from harness.meta_gradient.losses import CrossEntropy
 
-    mean = cross_entropy("mean")(outputs, targets)
-    summed = cross_entropy("sum-over-classes")(outputs, targets)
+    mean = CrossEntropy("mean")(outputs, targets)
+    summed = CrossEntropy("sum-over-classes")(outputs, targets)
     # The authors divide the sum over examples by the shots, 2 here.
     by_hand = F.cross_entropy(outputs, targets, reduction="sum") / 2
     torch.testing.assert_close(summed, by_hand)

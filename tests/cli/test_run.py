@@ -42,7 +42,7 @@ IMAGES = "harness run maml/omniglot-5way-1shot --variant first-order --budget sm
         ("--budget 2", "found budget '2'; wanted full, smoke or a fraction"),
         ("--budget nan", "found budget 'nan'; wanted full, smoke or a fraction"),
         ("--budget half", "found budget 'half'; wanted full, smoke or a fraction"),
-        ("--engine lop", "found engine 'lop' (did you mean 'loop'?); wanted one of func, loop,"),
+        ("--engine lop", "found engine 'lop' (did you mean 'loop'?); wanted one of batched, func,"),
         ("--variant mam", "found variant 'mam' (did you mean 'maml'?); wanted one of maml,"),
         ("--seeds 0 -1", "--seeds: found -1, wanted 0 to 2**63 - 1."),
         ("--jobs 0", "--jobs: found 0, wanted at least 1."),

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from harness.catalog import find_cell
+from harness.meta_gradient.engines import DEFAULT
 from harness.run.budget import budget
 from harness.run.plan import Plan
 
@@ -48,7 +49,7 @@ def make_plan(tmp_path):
             found.variant(variant),
             seed,
             length,
-            "func",
+            DEFAULT,
             device,
             folder / "results",
             folder / "work",

@@ -26,9 +26,7 @@ class Chunks:
     """Inner steps whose activations are kept for the way back; the others' are computed again."""
 
 
-def fitting(
-    work: Callable[[Chunks], object], tasks: int, steps: int, budget_bytes: int
-) -> Chunks:
+def fitting(work: Callable[[Chunks], object], tasks: int, steps: int, budget_bytes: int) -> Chunks:
     """Choose chunks for `tasks` tasks and `steps` inner steps that stay below `budget_bytes`.
 
     `work(chunks)` does the work on the first few chunks. A budget that not even one task fits in is
@@ -38,7 +36,8 @@ def fitting(
     def peak(chunks: Chunks) -> int:
         with LiveTensors() as live:
             work(chunks)
-        return live.peak
+        most: int = live.peak
+        return most
 
     least = min(steps, 1)
     one = peak(Chunks(1, least))

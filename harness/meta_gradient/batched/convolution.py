@@ -78,7 +78,7 @@ class Convolution(Rule):
 
     def _scatter(self, windows: Tensor, shape: torch.Size) -> Tensor:
         """Add windows [T, P, kh * kw * C] back to where they were taken from."""
-        (kh, kw), (sh, sw), (left, right, top, bottom) = self.kernel, self.stride, self.sides
+        (kh, kw), (sh, sw), (left, _, top, _) = self.kernel, self.stride, self.sides
         t, s, h, w, c = shape
         oh, ow = self._out(shape)
         parts = windows.view(t * s, oh, ow, kh, kw, c)
@@ -119,7 +119,13 @@ class Convolution(Rule):
         return y.view(*x.shape[:2], *self._out(x.shape), -1), (windows, x.shape)
 
     def backward(
-        self, saved: Any, g: Tensor, ps: Tensors, wanted: list[bool], summed: list[bool], inputs: bool
+        self,
+        saved: Any,
+        g: Tensor,
+        ps: Tensors,
+        wanted: list[bool],
+        summed: list[bool],
+        inputs: bool,
     ) -> tuple[Maybe, Maybe]:
         """Give the derivatives by images, kernel and bias."""
         windows, shape = saved

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -169,8 +169,12 @@ class _Work:
         b, turned = self.batch, self.passes.input
         for at in range(0, len(b), chunks.tasks)[:most]:
             here = slice(at, at + chunks.tasks)
-            part = SupervisedBatch(
-                turned(b.support_x[here]), b.support_y[here], turned(b.query_x[here]), b.query_y[here]
+            part = replace(
+                b,
+                support_x=turned(b.support_x[here]),
+                support_y=b.support_y[here],
+                query_x=turned(b.query_x[here]),
+                query_y=b.query_y[here],
             )
             one = Recursion(self.passes, adapting, fixed, part, self.inner, rates, chunks.keep)
             one.run()

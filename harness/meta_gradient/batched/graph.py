@@ -99,7 +99,9 @@ class Graph:
             _collect(node, reached, grads, gxs, found, gps)
         return found
 
-    def tangent(self, tape: Tape, params: Params, direction: Params) -> tuple[Tensor | None, list[Any]]:
+    def tangent(
+        self, tape: Tape, params: Params, direction: Params
+    ) -> tuple[Tensor | None, list[Any]]:
         """Give the tangent of the outputs along `direction` (None: zero), and of what is saved."""
         values: dict[int, Tensor] = {}
         moved: list[Any] = []

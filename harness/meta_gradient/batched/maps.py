@@ -30,9 +30,13 @@ class Relu(LinearMap):
     def push(self, saved: Any, dxs: Maybe) -> Tensor:
         """Let through what the input's sign lets through."""
         assert dxs[0] is not None
-        if self.slope:
-            return torch.ops.aten.leaky_relu_backward(dxs[0], saved, self.slope, True)
-        return torch.ops.aten.threshold_backward(dxs[0], saved, 0)
+        through = torch.ops.aten
+        found: Tensor = (
+            through.leaky_relu_backward(dxs[0], saved, self.slope, True)
+            if self.slope
+            else through.threshold_backward(dxs[0], saved, 0)
+        )
+        return found
 
     def pull(self, saved: Any, g: Tensor) -> Tensors:
         """The map is its own transpose."""

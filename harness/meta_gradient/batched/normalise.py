@@ -60,7 +60,13 @@ class BatchNorm(Rule):
         return torch.addcmul(v, z, along, value=-1).sub_(mean).mul_(n), mean, along
 
     def backward(
-        self, saved: Any, g: Tensor, ps: Tensors, wanted: list[bool], summed: list[bool], inputs: bool
+        self,
+        saved: Any,
+        g: Tensor,
+        ps: Tensors,
+        wanted: list[bool],
+        summed: list[bool],
+        inputs: bool,
     ) -> tuple[Maybe, Maybe]:
         """Give the derivatives by x, scale and offset."""
         z, n, _ = saved
@@ -154,7 +160,13 @@ class Offset(Rule):
         return (_flat(xs[0]) + _row(ps[0])).view(xs[0].shape), xs[0].shape
 
     def backward(
-        self, saved: Any, g: Tensor, ps: Tensors, wanted: list[bool], summed: list[bool], inputs: bool
+        self,
+        saved: Any,
+        g: Tensor,
+        ps: Tensors,
+        wanted: list[bool],
+        summed: list[bool],
+        inputs: bool,
     ) -> tuple[Maybe, Maybe]:
         """Hand the gradient on, and sum it for the offset."""
         return [g], [over_examples(_flat(g), summed[0]) if wanted[0] else None]

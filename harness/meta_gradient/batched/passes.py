@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor
-from torch.func import grad, grad_and_value, jvp, vmap
+from torch.func import grad, grad_and_value, vmap
 
 from harness.meta_gradient.batched.convolution import Convolution, pack_kernel, unpack_kernel
 from harness.meta_gradient.batched.graph import Graph, Tape
@@ -180,20 +180,14 @@ class GeneralPasses:
         direction: Params,
         summed: bool,
     ) -> tuple[Params, Params]:
-        """Forward over reverse mode, task by task under `vmap`."""
+        """The gradient of (gradient · direction), task by task under `vmap`."""
 
-        def one(p: Params, along: Params, x: Tensor, y: Tensor) -> tuple[Params, Params]:
-            def gradients(p: Params) -> tuple[Params, Params]:
-                both: tuple[Params, Params] = grad(
-                    lambda p, f: self.problem.on_support(p | f, x, y), argnums=(0, 1)
-                )(p, fixed)
-                return both
+        def along(p: Params, f: Params, u: Params, x: Tensor, y: Tensor) -> Tensor:
+            found = grad(lambda p: self.problem.on_support(p | f, x, y))(p)
+            return torch.stack([(found[k] * u[k]).sum() for k in u]).sum()
 
-            found: tuple[Params, Params] = jvp(gradients, (p,), (along,))[1]
-            return found
-
-        axes = (self._axes(adapting), dict.fromkeys(direction, 0), 0, 0)
-        mine, theirs = vmap(one, axes)(adapting, direction, x, y)
+        axes = (self._axes(adapting), dict.fromkeys(fixed), dict.fromkeys(direction, 0), 0, 0)
+        mine, theirs = vmap(grad(along, argnums=(0, 1)), axes)(adapting, fixed, direction, x, y)
         return _summed(mine) if summed else mine, _summed(theirs)
 
 

@@ -12,9 +12,9 @@ from harness.meta_gradient.batched.rule import Maybe, Rule, Tensors
 
 def times(x: Tensor, w: Tensor) -> Tensor:
     """Give x [T, P, K] @ w, [T, P, O]: w is [K, O] or [T, K, O]."""
-    return torch.bmm(x, w) if w.dim() == 3 else torch.matmul(x.flatten(0, 1), w).unflatten(
-        0, x.shape[:2]
-    )
+    if w.dim() == 3:
+        return torch.bmm(x, w)
+    return torch.mm(x.flatten(0, 1), w).view(*x.shape[:2], -1)
 
 
 def add_times(to: Tensor, x: Tensor, w: Tensor) -> Tensor:
@@ -56,7 +56,13 @@ class Linear(Rule):
         return y, x
 
     def backward(
-        self, saved: Any, g: Tensor, ps: Tensors, wanted: list[bool], summed: list[bool], inputs: bool
+        self,
+        saved: Any,
+        g: Tensor,
+        ps: Tensors,
+        wanted: list[bool],
+        summed: list[bool],
+        inputs: bool,
     ) -> tuple[Maybe, Maybe]:
         """Give the derivatives by x, weight and bias."""
         gps: Maybe = [None] * len(ps)

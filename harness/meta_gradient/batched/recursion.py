@@ -93,9 +93,7 @@ class Recursion:
 
     def _support(self, state: Params, keep: bool) -> tuple[Params, Any]:
         batch = self.batch
-        return self.passes.support(
-            batch.support_x, batch.support_y, state, self.fixed, True, keep
-        )
+        return self.passes.support(batch.support_x, batch.support_y, state, self.fixed, True, keep)
 
     def _rate(self, step: int, name: str) -> float | Tensor:
         return self.rates[step].get(name, self.inner.rate)

@@ -37,7 +37,13 @@ class Rule(abc.ABC):
 
     @abc.abstractmethod
     def backward(
-        self, saved: Any, g: Tensor, ps: Tensors, wanted: list[bool], summed: list[bool], inputs: bool
+        self,
+        saved: Any,
+        g: Tensor,
+        ps: Tensors,
+        wanted: list[bool],
+        summed: list[bool],
+        inputs: bool,
     ) -> tuple[Maybe, Maybe]:
         """Give the loss's derivatives by inputs (if `inputs`) and by the `wanted` parameters.
 
@@ -81,7 +87,13 @@ class LinearMap(Rule):
         """Apply the transposed map; may overwrite `g`."""
 
     def backward(
-        self, saved: Any, g: Tensor, ps: Tensors, wanted: list[bool], summed: list[bool], inputs: bool
+        self,
+        saved: Any,
+        g: Tensor,
+        ps: Tensors,
+        wanted: list[bool],
+        summed: list[bool],
+        inputs: bool,
     ) -> tuple[Maybe, Maybe]:
         """Pull the derivative back."""
         return (list(self.pull(saved, g)) if inputs else []), []

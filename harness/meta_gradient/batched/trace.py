@@ -65,8 +65,7 @@ class _Reader:
         self.values[inputs[-1]] = 0
         for node in graph.nodes:
             if node.op == "output":
-                (found,) = node.args[0] if isinstance(node.args[0], list) else [node.args[0]]
-                if self.values.get(found) != len(self.nodes):
+                if self.values.get(_only(node.args[0])) != len(self.nodes):
                     raise NoRule("the output is not what the last layer gives")
             elif node.op == "call_function":
                 self._operation(node)
@@ -169,8 +168,9 @@ class _Reader:
 
     def max_pool(self, node: fx.Node, x: Any, size: Any, stride: Any = (), *rest: Any) -> None:
         square = len(set(size)) == 1 and list(stride or size) == list(size)
-        padding, dilation, ceil = (*rest, *([0, 0], [1, 1], False)[len(rest) :])
-        if not square or any(padding) or set(dilation) != {1} or ceil:
+        plain: list[Any] = [[0, 0], [1, 1], False]  # padding, dilation, rounding up
+        given = [list(r) if isinstance(r, (list, tuple)) else r for r in rest]
+        if not square or given != plain[: len(given)]:
             raise NoRule("a max pool whose windows overlap or are padded")
         self._add(node, MaxPool(size[0]), [x], [])
 
@@ -194,6 +194,11 @@ class _Reader:
         """An empty tensor that no one reads (torch makes one beside a batch norm)."""
         if node.users:
             raise NoRule(str(node.target))
+
+
+def _only(result: Any) -> fx.Node:
+    found: fx.Node = result[0] if isinstance(result, (list, tuple)) else result
+    return found
 
 
 _NORMS = {aten.native_batch_norm.default, aten._native_batch_norm_legit.no_stats}
