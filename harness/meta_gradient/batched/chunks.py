@@ -26,11 +26,13 @@ class Chunks:
     """Inner steps whose activations are kept for the way back; the others' are computed again."""
 
 
-def fitting(work: Callable[[Chunks], object], tasks: int, steps: int, budget_bytes: int) -> Chunks:
+def fitting(
+    work: Callable[[Chunks], object], tasks: int, steps: int, budget_bytes: int, strict: bool
+) -> Chunks:
     """Choose chunks for `tasks` tasks and `steps` inner steps that stay below `budget_bytes`.
 
-    `work(chunks)` does the work on the first few chunks. A budget that not even one task fits in is
-    one sentence.
+    `work(chunks)` does the work on the first few chunks. Where not even one task fits, a `strict`
+    budget is refused in one sentence, and another one gives way to one task.
     """
 
     def peak(chunks: Chunks) -> int:
@@ -41,11 +43,12 @@ def fitting(work: Callable[[Chunks], object], tasks: int, steps: int, budget_byt
 
     least = min(steps, 1)
     one = peak(Chunks(1, least))
-    if one > budget_bytes:
+    if one > budget_bytes and strict:
         raise HarnessError(
             f"found that one task needs {_mb(one)}, wanted at most {_mb(budget_bytes)}: "
             "give a larger memory budget."
         )
+    budget_bytes = max(budget_bytes, one)
     if tasks == 1:
         each, more = one, 0
     else:

@@ -1,4 +1,8 @@
-"""Convolutions with one kernel per task, as products with gathered windows (im2col)."""
+"""Convolutions with one kernel per task, as products with gathered windows (im2col).
+
+The windows of large images are gathered for a few images at a time, so that they are multiplied
+while they are in the cache; those of small images are gathered once and kept.
+"""
 
 from __future__ import annotations
 
@@ -27,6 +31,10 @@ def unpack_kernel(w: Tensor, shape: torch.Size) -> Tensor:
     """Undo `pack_kernel`; `shape` is [O, C, h, w]."""
     o, c, h, k = shape
     return w.view(h, k, c, o).permute(3, 2, 0, 1)
+
+
+BLOCK_BYTES = {"cpu": 4 * 2**20, "cuda": 256 * 2**20}
+"""Most bytes of one task's windows that are gathered at once, by kind of device."""
 
 
 class Convolution(Rule):
@@ -109,14 +117,30 @@ class Convolution(Rule):
         found[:, oh:].zero_()
         found[:, :oh, :, ow:].zero_()
 
+    def _blocks(self, x: Tensor, w: Tensor) -> list[slice]:
+        """Give the images of a task that are worked on together."""
+        oh, ow = self._out(x.shape)
+        image = oh * ow * w.shape[-2] * x.element_size()
+        images = max(1, BLOCK_BYTES.get(x.device.type, BLOCK_BYTES["cuda"]) // image)
+        return [slice(i, i + images) for i in range(0, x.shape[1], images)]
+
     def forward(self, xs: Tensors, ps: Tensors) -> tuple[Tensor, Any]:
-        """Give [T, S, h', w', O]; keeps the windows."""
-        (x,) = xs
-        windows = self._windows(x)
-        y = times(windows, ps[0])
+        """Give [T, S, h', w', O]; keeps the images, and the windows if they are one block."""
+        (x,), w = xs, ps[0]
+        blocks = self._blocks(x, w)
+        windows = [self._windows(x[:, b]) for b in blocks[:1]]
+        y = times(windows[0], w)
+        if len(blocks) > 1:
+            rest = [times(self._windows(x[:, b]), w) for b in blocks[1:]]
+            y = torch.cat([y, *rest], 1)
         if self.bias and not self.inert_bias:
             y += ps[1].unsqueeze(1) if ps[1].dim() == 2 else ps[1]
-        return y.view(*x.shape[:2], *self._out(x.shape), -1), (windows, x.shape)
+        kept = windows[0] if len(blocks) == 1 else None
+        return y.view(*x.shape[:2], *self._out(x.shape), -1), (x, kept)
+
+    def _gathered(self, saved: tuple[Tensor, Tensor | None], block: slice) -> Tensor:
+        x, windows = saved
+        return self._windows(x[:, block]) if windows is None else windows
 
     def backward(
         self,
@@ -128,13 +152,24 @@ class Convolution(Rule):
         inputs: bool,
     ) -> tuple[Maybe, Maybe]:
         """Give the derivatives by images, kernel and bias."""
-        windows, shape = saved
-        flat = g.flatten(1, 3)
-        gps: Maybe = [across(windows, flat, summed[0]) if wanted[0] else None]
+        x, turned = saved[0], ps[0].transpose(-1, -2)
+        gw: Tensor | None = None
+        gxs = []
+        for block in self._blocks(x, ps[0]):
+            flat = g[:, block].flatten(1, 3)
+            if wanted[0]:
+                windows = self._gathered(saved, block)
+                gw = (
+                    across(windows, flat, summed[0])
+                    if gw is None
+                    else add_across(gw, windows, flat)
+                )
+            if inputs:
+                gxs.append(self._scatter(times(flat, turned), x[:, block].shape))
+        gps: Maybe = [gw]
         if self.bias:
-            gps.append(self._by_bias(flat, summed[1]) if wanted[1] else None)
-        gx = self._scatter(times(flat, ps[0].transpose(-1, -2)), shape) if inputs else None
-        return [gx], gps
+            gps.append(self._by_bias(g.flatten(1, 3), summed[1]) if wanted[1] else None)
+        return [_joined(gxs)], gps
 
     def _by_bias(self, g: Tensor, summed: bool) -> Tensor:
         if self.inert_bias:
@@ -142,19 +177,30 @@ class Convolution(Rule):
         return over_examples(g, summed)
 
     def tangent(self, saved: Any, dxs: Maybe, ps: Tensors, dps: Maybe) -> tuple[Tensor, Any]:
-        """By the product rule; keeps the tangent's windows."""
-        windows, shape = saved
-        (dx,), dw = dxs, dps[0]
-        dwindows = None if dx is None else self._windows(dx)
-        dy = None if dwindows is None else times(dwindows, ps[0])
-        if dw is not None:
-            dy = times(windows, dw) if dy is None else add_times(dy, windows, dw)
+        """By the product rule; keeps the images' tangent, and its windows if they are one block."""
+        (x, _), (dx,), dw = saved, dxs, dps[0]
+        blocks = self._blocks(x, ps[0])
+        oh, ow = self._out(x.shape)
+        dwindows = None
+        dys = []
+        for block in blocks:
+            dy = None
+            if dx is not None:
+                dwindows = self._windows(dx[:, block])
+                dy = times(dwindows, ps[0])
+            if dw is not None:
+                windows = self._gathered(saved, block)
+                dy = times(windows, dw) if dy is None else add_times(dy, windows, dw)
+            if dy is not None:
+                dys.append(dy)
+        dy = _joined(dys)
+        if dy is None:  # the bias alone moves
+            dy = x.new_zeros(x.shape[0], x.shape[1] * oh * ow, ps[0].shape[-1])
         db = dps[1] if self.bias and not self.inert_bias else None
-        if dy is None:
-            dy = windows.new_zeros(*windows.shape[:2], ps[0].shape[-1])
         if db is not None:
             dy += db.unsqueeze(1) if db.dim() == 2 else db
-        return dy.view(*shape[:2], *self._out(shape), -1), dwindows
+        kept = None if dx is None else (dx, dwindows if len(blocks) == 1 else None)
+        return dy.view(*x.shape[:2], oh, ow, -1), kept
 
     def backward_tangent(
         self,
@@ -169,16 +215,33 @@ class Convolution(Rule):
         inputs: bool,
     ) -> tuple[Maybe, Maybe]:
         """By the product rule on `backward`."""
-        windows, shape = saved
-        flat, dflat = g.flatten(1, 3), dg.flatten(1, 3)
-        dgps: Maybe = [across(windows, dflat, summed[0]) if wanted[0] else None]
-        if dgps[0] is not None and dsaved is not None:
-            add_across(dgps[0], dsaved, flat)
+        x, turned, dw = saved[0], ps[0].transpose(-1, -2), dps[0]
+        gw: Tensor | None = None
+        gxs = []
+        for block in self._blocks(x, ps[0]):
+            flat, dflat = g[:, block].flatten(1, 3), dg[:, block].flatten(1, 3)
+            if wanted[0]:
+                windows = self._gathered(saved, block)
+                gw = (
+                    across(windows, dflat, summed[0])
+                    if gw is None
+                    else add_across(gw, windows, dflat)
+                )
+                if dsaved is not None:
+                    add_across(gw, self._gathered(dsaved, block), flat)
+            if inputs:
+                scattered = times(dflat, turned)
+                if dw is not None:
+                    add_times(scattered, flat, dw.transpose(-1, -2))
+                gxs.append(self._scatter(scattered, x[:, block].shape))
+        dgps: Maybe = [gw]
         if self.bias:
-            dgps.append(self._by_bias(dflat, summed[1]) if wanted[1] else None)
-        if not inputs:
-            return [None], dgps
-        scattered = times(dflat, ps[0].transpose(-1, -2))
-        if dps[0] is not None:
-            add_times(scattered, flat, dps[0].transpose(-1, -2))
-        return [self._scatter(scattered, shape)], dgps
+            dgps.append(self._by_bias(dg.flatten(1, 3), summed[1]) if wanted[1] else None)
+        return [_joined(gxs)], dgps
+
+
+def _joined(blocks: list[Tensor]) -> Tensor | None:
+    """Put blocks of examples together again; None for none."""
+    if len(blocks) > 1:
+        return torch.cat(blocks, 1)
+    return blocks[0] if blocks else None

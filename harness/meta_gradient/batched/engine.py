@@ -70,8 +70,10 @@ class Batched:
     def _chunks(self, problem: Problem, work: _Work) -> Chunks:
         known, key = self._known[problem.model], ("chunks", work.shape())
         if key not in known:
+            strict = self.memory_bytes is not None
             budget = self.memory_bytes or _budget(work.batch.query_x.device)
-            known[key] = fitting(work.begun, len(work.batch), work.inner.steps, budget)
+            tasks, steps = len(work.batch), work.inner.steps
+            known[key] = fitting(work.begun, tasks, steps, budget, strict)
         found: Chunks = known[key]
         return found
 

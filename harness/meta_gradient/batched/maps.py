@@ -46,45 +46,46 @@ class Relu(LinearMap):
 class MaxPool(LinearMap):
     """Maximum over windows of `size` x `size` that do not overlap; what does not fill one is cut.
 
-    Where several are largest the first in reading order takes the gradient, as in torch.
+    By torch's own kernels, which take images with channels last as they are.
     """
 
     def __init__(self, size: int) -> None:
         self.size = size
 
-    def _windows(self, x: Tensor) -> Tensors:
-        """Give the positions of the windows, each [T, S, h, w, C]."""
-        n = self.size
-        h, w = x.shape[2] // n, x.shape[3] // n
-        return [x[:, :, i : h * n : n, j : w * n : n] for i in range(n) for j in range(n)]
-
     def forward(self, xs: Tensors, ps: Tensors) -> tuple[Tensor, Any]:
-        """Give the maxima; keeps which position won."""
-        first, *rest = self._windows(xs[0])
-        best, winner = first, torch.zeros_like(first, dtype=torch.uint8)
-        for k, other in enumerate(rest, 1):
-            winner.masked_fill_(other > best, k)
-            best = torch.maximum(best, other)
-        return best, ([winner == k for k in range(self.size**2)], xs[0].shape)
+        """Give the maxima; keeps where in each plane they were."""
+        planes = _planes(xs[0])
+        best, where = F.max_pool2d(planes, self.size, return_indices=True)
+        return _images(best, xs[0].shape[:2]), (where, planes)
 
     def push(self, saved: Any, dxs: Maybe) -> Tensor:
         """Take the tangents of the winners."""
         assert dxs[0] is not None
-        first, *rest = self._windows(dxs[0])
-        found = first.clone()
-        for mask, part in zip(saved[0][1:], rest, strict=True):
-            found = torch.where(mask, part, found)
-        return found
+        where, _ = saved
+        # Through rows of channels, so that what is read and written stays channels last.
+        t, s, h, w, c = dxs[0].shape
+        index = where.permute(0, 2, 3, 1)
+        found = dxs[0].reshape(t * s, h * w, c).gather(1, index.flatten(1, 2))
+        return found.view(t, s, *index.shape[1:])
 
     def pull(self, saved: Any, g: Tensor) -> Tensors:
         """Give the gradient to the winners."""
-        masks, shape = saved
-        full = shape[2] % self.size == 0 and shape[3] % self.size == 0
-        found = g.new_empty(shape) if full else g.new_zeros(shape)
-        zero = g.new_zeros(())
-        for mask, part in zip(masks, self._windows(found), strict=True):
-            part.copy_(torch.where(mask, g, zero))
-        return [found]
+        where, planes = saved
+        n = [self.size, self.size]
+        found = torch.ops.aten.max_pool2d_with_indices_backward(
+            _planes(g), planes, n, n, [0, 0], [1, 1], False, where
+        )
+        return [_images(found, g.shape[:2])]
+
+
+def _planes(x: Tensor) -> Tensor:
+    """See images [T, S, H, W, C] as [T * S, C, H, W] with channels last in memory."""
+    return x.flatten(0, 1).permute(0, 3, 1, 2)
+
+
+def _images(planes: Tensor, sets: torch.Size) -> Tensor:
+    """Undo `_planes`."""
+    return planes.permute(0, 2, 3, 1).view(*sets, *planes.shape[2:], planes.shape[1])
 
 
 class SpatialMean(LinearMap):
