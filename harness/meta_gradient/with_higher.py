@@ -11,6 +11,9 @@ from harness.errors import HarnessError
 from harness.meta_gradient.problem import InnerLoop, MetaGradient, Params, Problem, check_rates
 from harness.tasks.batch import SupervisedBatch
 
+NEEDS = ("higher",)
+"""Packages without which the engine cannot run; `harness cost` then leaves it out unless asked."""
+
 
 def meta_gradient(
     problem: Problem,
