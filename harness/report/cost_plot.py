@@ -12,7 +12,7 @@ from harness.report.style import COLOURS, DASHES, MARKERS, figure, save
 
 
 def plot_costs(rows: Sequence[CostRow], folder: Path) -> list[Path]:
-    """Draw a figure for each machine, cell and family: a line an engine (colour) and order (dashes).
+    """Draw a figure for each machine, cell and family: a line an engine and order.
 
     Points at one number of inner steps alone make no line and are not drawn, nor are points with
     other switches than the cell's. The bars are the quartiles over meta-steps.
@@ -31,6 +31,8 @@ def plot_costs(rows: Sequence[CostRow], folder: Path) -> list[Path]:
 def _figure(rows: list[CostRow], stem: Path) -> list[Path]:
     first = rows[0]
     made, (time, memory) = figure(height_inches=7.0, panels=2)
+    from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
+
     engines = list(dict.fromkeys(r.engine for r in rows))
     orders = [o for o in ("second", "first", None) if any(r.order == o for r in rows)]
     for i, engine in enumerate(engines):
@@ -51,10 +53,13 @@ def _figure(rows: list[CostRow], stem: Path) -> list[Path]:
             _memory(memory, line, style)
     for panel in (time, memory):
         panel.set_yscale("log")
+        panel.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        panel.yaxis.set_major_formatter(lambda y, _: f"{y:g}")
+        panel.yaxis.set_minor_formatter(NullFormatter())
     memory.set_xscale("log")
     steps = sorted({r.inner_steps for r in rows if r.inner_steps is not None})
     memory.set_xticks(steps, [str(s) for s in steps])
-    memory.minorticks_off()
+    memory.xaxis.set_minor_locator(NullLocator())
     memory.set_xlabel("inner steps")
     time.set_ylabel("seconds per meta-step")
     what = "peak allocated, MiB" if first.device == "cuda" else "live tensors at the peak, MiB"

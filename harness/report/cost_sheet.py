@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from harness.costs.claim_rows import ClaimRow
-from harness.costs.rows import CostRow
+from harness.costs.rows import CostRow, code_words
 from harness.report.sheet import MARKS, Line, Section
 
 _UNITS = {"times": "x", "percent less": "% less", "percent more": "% more"}
@@ -22,8 +22,11 @@ def cost_sections(rows: Sequence[CostRow]) -> list[Section]:
         cuda = own[0].device == "cuda"
         bytes_of = ("host", "allocated", "reserved") if cuda else ("tensors", "host")
         lines = tuple(_line(r, cuda) for r in own)
+        last = max(own, key=lambda r: r.start)
         title = (
-            f"A meta-step on {own[0].hardware}, {_threads(own[0].threads)} (MiB; *: the paper's)"
+            f"Cost of a meta-step on {own[0].hardware}, {_threads(own[0].threads)}, "
+            f"{code_words(last.commit, last.clean)}, torch {last.torch} "
+            f"(memory in MiB; *: steps as in the paper)"
         )
         sections.append(Section(title, (*words, *numbers, *bytes_of, "on"), lines, left=3))
     return sections
