@@ -7,6 +7,7 @@ does not differentiate through its inner loop, so that engines play no part in i
 
 from __future__ import annotations
 
+import contextlib
 import typing
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from typing import Any
 from harness.catalog import Cell, Variant
 from harness.errors import HarnessError
 from harness.meta_gradient.engines import ENGINES, engine
-from harness.protocol import digest, parse_value, switches
+from harness.protocol import digest, overrides, switches
 
 STEPS = (1, 2, 5, 10, 20, 50)
 ORDERS = ("first", "second")
@@ -46,8 +47,7 @@ class Point:
 
     def resolve(self, cell: Cell) -> Variant:
         """Give the variant with these switches."""
-        parts = (text.partition("=") for text in self.changes())
-        return cell.variant(self.variant, {k.strip(): parse_value(v) for k, _, v in parts})
+        return cell.variant(self.variant, overrides(self.changes()))
 
     @property
     def label(self) -> str:
@@ -85,8 +85,8 @@ def grid(
 ) -> list[Group]:
     """Give the groups to measure, fewest inner steps first.
 
-    Without `variants`, `engines` or `steps`: all variants, all engines that can run here, and
-    `STEPS` with the cell's own number.
+    `variants` choose families. Without `variants`, `engines` or `steps`: all variants, all engines
+    that can run here, and `STEPS` with the cell's own number.
     """
     for name in engines:
         engine(name)
@@ -95,14 +95,13 @@ def grid(
             raise HarnessError(
                 f"--set: found {text!r}, which the grid sets; use --orders and --steps."
             )
-    names = list(variants) or list(cell.variants)
-    families: dict[str, list[Variant]] = {}
-    for name in dict.fromkeys(names):
-        variant = Point("", name, None, None, None, device, tuple(sets)).resolve(cell)
-        families.setdefault(digest(cost_switches(variant)), []).append(variant)
+    chosen = list(variants) or list(cell.variants)
+    for name in chosen:
+        _resolve(cell, name, sets)
     groups = [
         group
-        for members in families.values()
+        for members in _families(cell, sets)
+        if any(member.name in chosen for member in members)
         for group in _groups(members, device, engines, orders, steps, tuple(sets))
     ]
     if not groups:
@@ -122,6 +121,20 @@ def cost_switches(variant: Variant) -> dict[str, Any]:
     kinds = {"task_source": variant.task_source, "algorithm": variant.algorithm}
     more = {"tasks": switches(variant.tasks), "meta_batch": variant.training.meta_batch}
     return {**kinds, **more, "method": own}
+
+
+def _families(cell: Cell, sets: Sequence[str]) -> Iterable[list[Variant]]:
+    """Part the cell's variants, so that a family has the same name whatever was asked for."""
+    families: dict[str, list[Variant]] = {}
+    for name in cell.variants:
+        with contextlib.suppress(HarnessError):  # one that has no such switch and was not asked for
+            variant = _resolve(cell, name, sets)
+            families.setdefault(digest(cost_switches(variant)), []).append(variant)
+    return families.values()
+
+
+def _resolve(cell: Cell, name: str, sets: Sequence[str]) -> Variant:
+    return Point("", name, None, None, None, "", tuple(sets)).resolve(cell)
 
 
 def _groups(

@@ -22,7 +22,7 @@ from harness.costs.over_limit import OverLimit, time_limit
 from harness.costs.request import FAILED, FULL, MEASURED, NO_DATA, OVER, Request, parse
 from harness.costs.timing import time_point
 from harness.errors import DataNotAtHand, HarnessError
-from harness.protocol import parse_value
+from harness.protocol import overrides
 from harness.run.allocator import keep_freed_memory
 from harness.run.budget import budget
 from harness.run.plan import Plan, choose_device
@@ -67,10 +67,8 @@ def measure(request: Request) -> dict[str, Any]:
 
 
 def _plan(request: Request) -> Plan:
-    parts = (text.partition("=") for text in request.sets)
-    changed = {k.strip(): parse_value(v) for k, _, v in parts}
     cell = find_cell(request.cell)
-    variant = cell.variant(request.variant, changed)
+    variant = cell.variant(request.variant, overrides(request.sets))
     length = budget("full", variant.training, variant.testing)
     device = choose_device(request.device)
     published = cell.variant(request.variant)

@@ -160,4 +160,4 @@ def _notes(cell: Cell, found: CostPoint, session: Session, last: Session | None)
 def code_words(commit: str | None, clean: bool | None) -> str:
     """Name the code of a session."""
     words = f"commit {commit[:12]}" if commit else "an unknown commit"
-    return f"{words} with changes that are in no commit" if clean is False else words
+    return f"{words} and changes" if clean is False else words

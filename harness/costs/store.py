@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Collection
@@ -62,7 +63,8 @@ def write_costs(results: Path, record: CostRecord) -> Path:
             f"space or give another folder with --results, and run the command again."
         ) from None
     finally:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink()
     return path
 
 

@@ -24,9 +24,8 @@ def cost_sections(rows: Sequence[CostRow]) -> list[Section]:
         lines = tuple(_line(r, cuda) for r in own)
         last = max(own, key=lambda r: r.start)
         title = (
-            f"Cost of a meta-step on {own[0].hardware}, {_threads(own[0].threads)}, "
-            f"{code_words(last.commit, last.clean)}, torch {last.torch} "
-            f"(memory in MiB; *: steps as in the paper)"
+            f"A meta-step on {own[0].hardware}, {_threads(own[0].threads)}, torch {last.torch}, "
+            f"{code_words(last.commit, last.clean)} (MiB; * as in the paper)"
         )
         sections.append(Section(title, (*words, *numbers, *bytes_of, "on"), lines, left=3))
     return sections
