@@ -112,7 +112,7 @@ def _check_numbers(arguments: argparse.Namespace) -> None:
             raise HarnessError(f"--{name}: found {getattr(arguments, name)}, wanted more than 0.")
     for name, numbers in (
         ("rounds", [arguments.rounds]),
-        ("threads", [arguments.threads or 1]),
+        ("threads", [] if arguments.threads is None else [arguments.threads]),
         ("steps", arguments.steps),
     ):
         for number in numbers:

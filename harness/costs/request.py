@@ -7,6 +7,8 @@ import argparse
 from dataclasses import dataclass
 
 MEASURED, OVER, FULL, FAILED = "measured", "over limit", "out of memory", "failed"
+NOT_ASKED = "not asked"
+"""On record where memory was left out; no process says this."""
 NO_DATA = "no data"
 """The images are not on this machine: nothing can be measured, and nothing is recorded."""
 

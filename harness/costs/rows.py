@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from harness.catalog import Cell
 from harness.costs.grid import cost_switches
 from harness.costs.record import CostPoint, CostRecord, Session
-from harness.costs.request import MEASURED
+from harness.costs.request import MEASURED, NOT_ASKED
 from harness.errors import HarnessError
 from harness.meta_gradient.engines import ENGINES
 from harness.protocol import digest
@@ -142,7 +142,7 @@ def _notes(cell: Cell, found: CostPoint, session: Session, last: Session | None)
         ("time", found.time_status, found.time_note),
         ("memory", found.memory_status, found.memory_note),
     ):
-        if status not in (MEASURED, "not asked"):
+        if status not in (MEASURED, NOT_ASKED):
             yield f"{what} not run ({status}: {note})"
     if found.point.sets:
         yield f"with {', '.join(found.point.sets)}"

@@ -18,7 +18,7 @@ from harness.catalog import Cell
 from harness.costs.grid import Group, Point, as_published, cost_switches
 from harness.costs.process import measure_apart
 from harness.costs.record import CostPoint, CostRecord, Memory, Round, Session
-from harness.costs.request import FULL, MEASURED, OVER, Request
+from harness.costs.request import FULL, MEASURED, NOT_ASKED, OVER, Request
 from harness.costs.store import read_costs, record_path, write_costs
 from harness.measure.environment import environment
 from harness.measure.git_state import git_state
@@ -26,7 +26,6 @@ from harness.meta_gradient.engines import DEFAULT
 from harness.progress import Progress
 from harness.protocol import digest
 
-NOT_ASKED = "not asked"
 Measure = Callable[[Request], dict[str, Any]]
 
 
