@@ -10,8 +10,8 @@ from harness.errors import HarnessError
 
 SUMMARY = "measure what a meta-step of a cell costs, and compare with published costs"
 EXAMPLES = (
-    "harness cost maml/sinusoid-5shot --variant maml --engines func loop --orders first second "
-    "--steps 1 5 --seconds 0.05 --rounds 2",
+    "harness cost maml/sinusoid-5shot --variant maml --engines func loop --orders second "
+    "--steps 1 5 --seconds 0.05 --rounds 1",
     "harness cost maml/sinusoid-5shot --stored --format md",
     "harness cost maml/omniglot-5way-1shot --stored --claims --format json",
     "harness cost protonet/omniglot-5way-1shot --variant euclidean --set tasks.dataset=glyphs "
