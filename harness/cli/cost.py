@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--threads", type=int, metavar="N", help="CPU threads (as many as torch would take)")
     add("--seconds", type=float, default=5.0, help="of timed meta-steps, each round (5)")
     add("--rounds", type=int, default=3, metavar="N", help="times each point is timed, in turn (3)")
-    add("--limit", type=float, default=120.0, metavar="SECONDS", help="for one process (120)")
+    add("--limit", type=float, default=300.0, metavar="SECONDS", help="for one process (300)")
     add("--memory", action=argparse.BooleanOptionalAction, default=True, help="also memory")
     add(
         "--set",
@@ -110,6 +110,11 @@ def _check_numbers(arguments: argparse.Namespace) -> None:
     for name in ("seconds", "limit"):
         if not getattr(arguments, name) > 0:
             raise HarnessError(f"--{name}: found {getattr(arguments, name)}, wanted more than 0.")
+    if arguments.limit < 2 * arguments.seconds:
+        raise HarnessError(
+            f"--limit: found {arguments.limit:g}, wanted at least twice the {arguments.seconds:g} "
+            f"of --seconds: warming up and the machine's peak take time too."
+        )
     for name, numbers in (
         ("rounds", [arguments.rounds]),
         ("threads", [] if arguments.threads is None else [arguments.threads]),

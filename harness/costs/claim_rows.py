@@ -14,6 +14,7 @@ from harness.compare.statistics import Estimate
 from harness.compare.verdict import LEVEL, VerdictName, place
 from harness.costs.published import CostClaim, Selector
 from harness.costs.record import CostPoint, CostRecord
+from harness.costs.request import MEASURED
 from harness.costs.rows import stale
 
 
@@ -160,11 +161,11 @@ def _obstacles(cell: Cell, a: CostPoint, b: CostPoint) -> Iterator[str]:
 
 
 def _why_not(quantity: str, a: CostPoint, b: CostPoint) -> str:
-    ends = [
-        f"{p.point.label}: {p.memory_status if quantity == 'memory' else p.time_status}"
-        for p in (a, b)
-    ]
-    return "; ".join(ends)
+    def end(p: CostPoint) -> str:
+        return p.memory_status if quantity == "memory" else p.time_status
+
+    missing = [f"{p.point.label}: {end(p)}" for p in (a, b) if end(p) != MEASURED]
+    return "; ".join(missing) or "not countable"
 
 
 def _judge(claim: CostClaim, margin: float, measured: Estimate) -> tuple[VerdictName, str]:

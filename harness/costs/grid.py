@@ -53,8 +53,9 @@ class Point:
     def label(self) -> str:
         """What progress lines call the point."""
         words = [self.variant, self.engine, self.order and f"{self.order} order"]
-        steps = f"{self.inner_steps} inner steps" if self.inner_steps is not None else None
-        return ", ".join(w for w in (*words, steps) if w)
+        if self.inner_steps is not None:
+            words.append(f"{self.inner_steps} inner step{'s' * (self.inner_steps > 1)}")
+        return ", ".join(w for w in words if w)
 
 
 Group = tuple[Point, ...]

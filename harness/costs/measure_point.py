@@ -25,6 +25,7 @@ from harness.errors import DataNotAtHand, HarnessError
 from harness.protocol import overrides
 from harness.run.allocator import keep_freed_memory
 from harness.run.budget import budget
+from harness.run.operations import operations_per_step
 from harness.run.plan import Plan, choose_device
 
 _FULL_WORDS = ("out of memory", "can't allocate memory", "not enough memory")
@@ -49,10 +50,13 @@ def measure(request: Request) -> dict[str, Any]:
         plan = _plan(request)
         tasks = plan.tasks()  # outside the limit: images may have to be packed first
         with time_limit(request.limit):
-            if request.kind == "time":
-                found = time_point(plan, tasks, request.seconds, request.limit, request.operations)
-            else:
+            if request.kind == "memory":
                 found = memory_of_point(plan, tasks, request.limit)
+            else:
+                found = time_point(plan, tasks, request.seconds, request.limit)
+        if request.kind == "time":  # counting is not part of the limit either
+            count = operations_per_step(plan, tasks) if request.operations else None
+            found["operations_per_step"] = count
     except OverLimit as e:
         return {"status": OVER, "note": str(e)}
     except DataNotAtHand as e:

@@ -11,7 +11,6 @@ import numpy as np
 from harness.costs.over_limit import OverLimit
 from harness.measure.peak_rate import peak_rate
 from harness.measure.synchronise import synchronise
-from harness.run.operations import operations_per_step
 from harness.run.plan import Plan
 from harness.tasks.source import TaskSource
 
@@ -19,17 +18,15 @@ LEAST_STEPS, MOST_STEPS = 3, 10_000
 Step = Callable[[], tuple[float, float]]
 
 
-def time_point(
-    plan: Plan, tasks: TaskSource, seconds: float, limit: float, operations: bool
-) -> dict[str, Any]:
+def time_point(plan: Plan, tasks: TaskSource, seconds: float, limit: float) -> dict[str, Any]:
     """Time meta-steps of a fresh method: fetching their tasks and `train_step`, as a training does.
 
     Gives `seconds_median`, `seconds_q1` and `seconds_q3` (quartiles over `steps` meta-steps),
     `tasks_per_second` (all tasks over all seconds), `fetch_share` (the part of the time that
     fetching tasks takes; on CUDA, of the host's time), `warm_up_steps`, `warmed_up` (False where
-    the time for warming up ended first), `peak_rate` (operations a second of a large product, right
-    afterwards) and `operations_per_step` (None unless asked for and countable). Raises `OverLimit`
-    where the fewest steps would take longer than `limit` seconds.
+    the time for warming up ended first) and `peak_rate` (operations a second of a large product,
+    right afterwards). Raises `OverLimit` where the fewest steps would take longer than `limit`
+    seconds.
     """
     method = plan.method(tasks)
     meta_batch = plan.variant.training.meta_batch
@@ -60,26 +57,27 @@ def time_point(
         "warm_up_steps": warm_up_steps,
         "warmed_up": warmed_up,
         "peak_rate": peak_rate(plan.device),
-        "operations_per_step": operations_per_step(plan, tasks) if operations else None,
     }
 
 
 def warm_up(step: Step, seconds: float, limit: float) -> bool:
-    """Take steps until their time settles, or for `seconds`; say whether it settled.
+    """Take steps until their time settles, or for `seconds` and twice at least; say whether it did.
 
-    Settled: the median of the last three steps is within 10 % of that of the three before.
+    Settled: the median of the last three steps is within 10 % of that of the three before. Slow
+    steps, of which there is no time for six, are compared two by two or one by one.
     """
     taken: list[float] = []
     while True:
         taken.append(step()[0])
-        if len(taken) == 1 and taken[0] * (1 + LEAST_STEPS) > limit:
+        if len(taken) == 1 and taken[0] * (2 + LEAST_STEPS) > limit:
             raise OverLimit(f"the first meta-step took {taken[0]:.3g} s")
-        if len(taken) >= 6:
-            before, last = np.median(taken[-6:-3]), np.median(taken[-3:])
-            if abs(last / before - 1) <= 0.1:
-                return True
-        if sum(taken) >= seconds:
-            return False
+        over = len(taken) >= 2 and sum(taken) >= seconds
+        if over or len(taken) >= 6:
+            many = min(3, len(taken) // 2)
+            before, last = np.median(taken[-2 * many : -many]), np.median(taken[-many:])
+            settled = bool(abs(last / before - 1) <= 0.1)
+            if over or settled:
+                return settled
 
 
 def timed(step: Step, seconds: float) -> np.ndarray:

@@ -102,7 +102,7 @@ def _claim(r: ClaimRow) -> Line:
     here = "" if r.measured is None else f"{r.measured:.3g} {unit}"
     note = {"context": r.note or r.setting, "not run": r.reason}.get(r.verdict, r.reason)
     steps = "" if r.inner_steps is None else str(r.inner_steps)
-    interval = "" if r.interval is None else f"{r.interval:.2g} ({r.rounds})"
+    interval = "" if r.interval is None else f"{digits(r.interval)} ({r.rounds})"
     return Line(
         f"{r.paper}/{r.cell}",
         (

@@ -134,6 +134,7 @@ def test_missing_images_are_one_sentence(say, monkeypatch):
         ("--seconds 0", "--seconds: found 0.0, wanted more than 0."),
         ("--seconds nan", "--seconds: found nan, wanted more than 0."),
         ("--limit -1", "--limit: found -1.0, wanted more than 0."),
+        ("--limit 9", "--limit: found 9, wanted at least twice the 5 of --seconds"),
         ("--rounds 0", "--rounds: found 0, wanted at least 1."),
         ("--threads 0", "--threads: found 0, wanted at least 1."),
         ("--steps 0", "--steps: found 0, wanted at least 1."),

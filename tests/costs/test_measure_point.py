@@ -93,7 +93,7 @@ def test_seconds_are_those_of_fetching_and_of_the_step(clock):
     assert found["status"] == "measured", found
     times = [found[f"seconds_{name}"] for name in ("q1", "median", "q3")]
     assert times == [4.0, 4.0, 4.0]
-    assert (found["steps"], found["warm_up_steps"], found["warmed_up"]) == (10, 5, False)
+    assert (found["steps"], found["warm_up_steps"], found["warmed_up"]) == (10, 5, True)
     assert found["fetch_share"] == 0.25
     assert found["tasks_per_second"] == 0.5
 
@@ -174,19 +174,26 @@ def steps_of(*seconds):
     return lambda: (next(left), 0.0)
 
 
-def test_warm_up_ends_when_steps_settle():
-    left = iter([9.0, 5.0, 3.0, 1.0, 1.05, 1.0, 1.0, 1.0, 1.0])
-    assert warm_up(lambda: (next(left), 0.0), 100.0, 1000.0)
-    assert len(list(left)) == 1, "not after six steps, but when two medians agree"
-
-
-def test_warm_up_ends_when_its_time_is_over():
-    assert not warm_up(steps_of(5.0, 4.0, 3.0), 8.0, 1000.0)
+@pytest.mark.parametrize(
+    ("seconds", "settled", "taken"),
+    [
+        ([9.0, 5.0, 3.0, 1.0, 1.05, 1.0, 1.0, 1.0, 1.0], True, 8),  # two medians of three agree
+        ([9.0, 5.0, 3.0, 1.0, 1.0, 1.0, 99.0], False, 7),  # the time is over first
+        ([60.0, 59.0], True, 2),
+        ([60.0, 40.0], False, 2),
+        ([16.0, 16.0, 16.0, 16.5], True, 4),
+        ([70.0, 70.0], True, 2),  # twice at least, however long it takes
+    ],
+)
+def test_warm_up_ends_when_steps_settle_or_time_is_over(seconds, settled, taken):
+    left = iter([*seconds, *[1.0] * 20])
+    assert warm_up(lambda: (next(left), 0.0), 60.0, 1000.0) == settled
+    assert len(list(left)) == len(seconds) + 20 - taken
 
 
 def test_warm_up_sees_that_the_rest_will_not_fit():
     with pytest.raises(OverLimit, match="the first meta-step took 3 s"):
-        warm_up(steps_of(3.0, 3.0), 1.0, 10.0)
+        warm_up(steps_of(3.0, 3.0), 1.0, 14.0)
 
 
 def test_slow_steps_are_timed_three_times():

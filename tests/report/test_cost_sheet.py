@@ -67,7 +67,7 @@ def test_machines_stand_apart(both):
     assert re.search(r"first +first +func +\* 5 +335 +30% +3% +11.9 +5% +1.00 +3.0% +3.00", cpu)
     assert "time not run (over limit: the first meta-step took 99 s)" in cpu
     assert re.search(r"no-loop +- +- +\* - +500 ", cpu)
-    assert re.search(r"33 % less +33 % less +0.85 \(3\) +reproduced", beside)
+    assert re.search(r"33 % less +33 % less +0.845 \(3\) +reproduced", beside)
     assert "another network" in apart
     assert "no such method" in rest
 
