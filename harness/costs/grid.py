@@ -45,9 +45,9 @@ class Point:
         own = {"order": self.order, "inner_steps": self.inner_steps}
         return [*self.sets, *(f"method.{k}={v}" for k, v in own.items() if v is not None)]
 
-    def resolve(self, cell: Cell) -> Variant:
-        """Give the variant with these switches."""
-        return cell.variant(self.variant, overrides(self.changes()))
+    def base(self, cell: Cell) -> Variant:
+        """Give the variant with its own order and inner steps: a method may refuse the point's."""
+        return _resolve(cell, self.variant, self.sets)
 
     @property
     def label(self) -> str:
@@ -135,7 +135,7 @@ def _families(cell: Cell, sets: Sequence[str]) -> Iterable[list[Variant]]:
 
 
 def _resolve(cell: Cell, name: str, sets: Sequence[str]) -> Variant:
-    return Point("", name, None, None, None, "", tuple(sets)).resolve(cell)
+    return cell.variant(name, overrides(sets))
 
 
 def _groups(
@@ -177,7 +177,7 @@ def as_published(point: Point, cell: Cell) -> bool:
     if point.inner_steps is None:
         return True
     wanted = (point.order, point.inner_steps)
-    like = cost_switches(point.resolve(cell))
+    like = cost_switches(point.base(cell))
     members = (cell.variant(name) for name in cell.variants)
     return any(
         (getattr(m.method, "order", None), getattr(m.method, "inner_steps", None)) == wanted

@@ -19,9 +19,9 @@ import torch
 from harness.catalog import find_cell
 from harness.costs.memory import memory_of_point
 from harness.costs.over_limit import OverLimit, time_limit
-from harness.costs.request import FAILED, FULL, MEASURED, NO_DATA, OVER, Request, parse
+from harness.costs.request import FAILED, FULL, MEASURED, NO_TASKS, OVER, Request, parse
 from harness.costs.timing import time_point
-from harness.errors import DataNotAtHand, HarnessError
+from harness.errors import HarnessError
 from harness.protocol import overrides
 from harness.run.allocator import keep_freed_memory
 from harness.run.budget import budget
@@ -48,7 +48,13 @@ def measure(request: Request) -> dict[str, Any]:
     """Give `status`, `note` and, where that is `measured`, what was measured."""
     try:
         plan = _plan(request)
+    except HarnessError as e:
+        return {"status": FAILED, "note": str(e)}
+    try:
         tasks = plan.tasks()  # outside the limit: images may have to be packed first
+    except HarnessError as e:
+        return {"status": NO_TASKS, "note": str(e)}
+    try:
         with time_limit(request.limit):
             if request.kind == "memory":
                 found = memory_of_point(plan, tasks, request.limit)
@@ -59,8 +65,6 @@ def measure(request: Request) -> dict[str, Any]:
             found["operations_per_step"] = count
     except OverLimit as e:
         return {"status": OVER, "note": str(e)}
-    except DataNotAtHand as e:
-        return {"status": NO_DATA, "note": str(e)}
     except HarnessError as e:
         return {"status": FAILED, "note": str(e)}
     except Exception as e:

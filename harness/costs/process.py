@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import harness
-from harness.costs.request import FAILED, FULL, NO_DATA, OVER, Request
-from harness.errors import DataNotAtHand
+from harness.costs.request import FAILED, FULL, NO_TASKS, OVER, Request
+from harness.errors import HarnessError
 
 START_SECONDS = 300.0
 """Allowed beside the limit, for imports and data; the process keeps to the limit itself."""
 
 
 def measure_apart(request: Request) -> dict[str, Any]:
-    """Give `status`, `note` and what was measured; `DataNotAtHand` where images are missing."""
+    """Give `status`, `note` and what was measured; `HarnessError` where there are no tasks."""
     command = [sys.executable, "-m", "harness.costs.measure_point", *request.words()]
     # The process must import this very harness, wherever it is started.
     here = str(Path(harness.__file__).resolve().parent.parent)
@@ -33,8 +33,8 @@ def measure_apart(request: Request) -> dict[str, Any]:
         finally:
             process.kill()  # does nothing to one that has ended
     found = outcome(process.returncode, out, err)
-    if found["status"] == NO_DATA:
-        raise DataNotAtHand(found["note"])
+    if found["status"] == NO_TASKS:
+        raise HarnessError(found["note"])
     return found
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 MEASURED, OVER, FULL, FAILED = "measured", "over limit", "out of memory", "failed"
 NOT_ASKED = "not asked"
 """On record where memory was left out; no process says this."""
-NO_DATA = "no data"
-"""The images are not on this machine: nothing can be measured, and nothing is recorded."""
+NO_TASKS = "no tasks"
+"""Their data are missing or damaged: no point can be measured, and nothing is recorded."""
 
 
 @dataclass(frozen=True)

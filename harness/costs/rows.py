@@ -85,7 +85,7 @@ def cost_rows(cell: Cell, record: CostRecord) -> list[CostRow]:
 def stale(cell: Cell, found: CostPoint) -> str:
     """Say whether the point's switches are no longer those of the cell; '' if they are."""
     try:
-        today = digest(cost_switches(found.point.resolve(cell)))
+        today = digest(cost_switches(found.point.base(cell)))
     except HarnessError:
         return "today's paper.toml has no such variant"
     same = today == found.switches
@@ -138,12 +138,15 @@ def _row(cell: Cell, record: CostRecord, found: CostPoint, last: Session | None)
 
 
 def _notes(cell: Cell, found: CostPoint, session: Session, last: Session | None) -> Iterator[str]:
+    missing: dict[str, list[str]] = {}
     for what, status, note in (
         ("time", found.time_status, found.time_note),
         ("memory", found.memory_status, found.memory_note),
     ):
         if status not in (MEASURED, NOT_ASKED):
-            yield f"{what} not run ({status}: {note})"
+            missing.setdefault(f"{status}: {note.rstrip('.')}", []).append(what)
+    for why, whats in missing.items():
+        yield f"{' and '.join(whats)} not run ({why})"
     if found.point.sets:
         yield f"with {', '.join(found.point.sets)}"
     if why := stale(cell, found):

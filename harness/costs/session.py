@@ -120,7 +120,7 @@ class Measuring:
                 memory = _take(Memory, found) if end[0] == MEASURED else None
             if self.effort.memory:
                 self._advance(point)
-            variant = point.resolve(self.cell)
+            variant = point.base(self.cell)
             yield CostPoint(
                 point=point,
                 session=self.session,

@@ -12,7 +12,7 @@ import torch
 from harness.cli import cost
 from harness.costs import session
 from harness.costs.store import find_costs
-from harness.errors import DataNotAtHand
+from harness.errors import HarnessError
 from tests.costs.made_up import outcome
 
 TINY = (
@@ -119,13 +119,14 @@ def test_a_method_without_an_inner_loop_has_a_row_a_variant(say, made_up):
     assert all(r["as_published"] for r in rows)
 
 
-def test_missing_images_are_one_sentence(say, monkeypatch):
+def test_missing_images_are_one_sentence(say, workplace, monkeypatch):
     def missing(request):
-        raise DataNotAtHand("found no Omniglot images.")
+        raise HarnessError("found no Omniglot images.")
 
     monkeypatch.setattr(session, "measure_apart", missing)
-    line = "harness cost maml/omniglot-5way-1shot --steps 1"
-    assert say(line).sentence == "found no Omniglot images."
+    said = say("harness cost maml/omniglot-5way-1shot --steps 1")
+    assert said.sentence == "found no Omniglot images."
+    assert not list(workplace.rglob("*.json"))
 
 
 @pytest.mark.parametrize(

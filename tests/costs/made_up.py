@@ -146,7 +146,7 @@ def cost_point(
         "session": 0,
         "meta_batch": 4,
         "as_published": as_published(point, cell),
-        "switches": digest(cost_switches(point.resolve(cell))),
+        "switches": digest(cost_switches(point.base(cell))),
         "time_status": MEASURED if seconds else "over limit",
         "time_note": "" if seconds else "the first meta-step took 99 s",
         "rounds": tuple(rounds),

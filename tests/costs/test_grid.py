@@ -12,6 +12,7 @@ from harness.costs.grid import as_published, available_engines, grid
 from harness.errors import HarnessError
 from harness.meta_gradient import engines
 from harness.meta_gradient.engines import ENGINES
+from harness.protocol import overrides
 
 
 def points(groups):
@@ -60,11 +61,13 @@ def test_a_method_has_the_switches_it_has(cell):
         grid(cell, "cpu", ["only-first"], orders=("second",))
 
 
-def test_a_point_resolves_to_its_switches(cell):
+def test_a_point_says_which_switches_it_sets(cell):
     [[point]] = grid(cell, "cpu", ["first"], ["loop"], ("first",), (2,), ["training.meta_batch=9"])
-    variant = point.resolve(cell)
+    variant = cell.variant(point.variant, overrides(point.changes()))
     assert (variant.method.order, variant.method.inner_steps) == ("first", 2)
     assert variant.training.meta_batch == 9
+    base = point.base(cell)
+    assert (base.method.inner_steps, base.training.meta_batch) == (5, 9)
     assert point.label == "first, loop, first order, 2 inner steps"
     assert not as_published(point, cell)
 

@@ -151,7 +151,7 @@ def test_without_images_nothing_is_recorded(monkeypatch, tmp_path):
     monkeypatch.setenv("HARNESS_DATA", str(tmp_path))
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
     found = measure(request(cell="maml/omniglot-5way-1shot", variant="second-order", sets=()))
-    assert found["status"] == "no data"
+    assert found["status"] == "no tasks"
     assert "found no Omniglot images" in found["note"]
 
 

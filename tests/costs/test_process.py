@@ -12,7 +12,7 @@ import pytest
 from harness.costs import process
 from harness.costs.process import measure_apart, outcome
 from harness.costs.request import Request, parse
-from harness.errors import DataNotAtHand
+from harness.errors import HarnessError
 
 REQUEST = Request(
     kind="time",
@@ -78,7 +78,7 @@ def test_a_process_that_does_not_end_is_killed(monkeypatch, error):
 
 
 def test_missing_images_are_told_as_such(monkeypatch):
-    said = json.dumps({"status": "no data", "note": "found no images"})
+    said = json.dumps({"status": "no tasks", "note": "found no images"})
 
     class Done(FakeProcess):
         returncode = 0
@@ -87,7 +87,7 @@ def test_missing_images_are_told_as_such(monkeypatch):
             return said, ""
 
     monkeypatch.setattr(process.subprocess, "Popen", Done)
-    with pytest.raises(DataNotAtHand, match="found no images"):
+    with pytest.raises(HarnessError, match="found no images"):
         measure_apart(REQUEST)
 
 

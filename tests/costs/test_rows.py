@@ -31,6 +31,13 @@ def test_what_was_not_measured_is_none_and_the_note_says_why(cell):
     )
 
 
+def test_one_reason_for_both_is_told_once(cell):
+    ends = {"time_status": "failed", "time_note": "No.", "memory_note": "No."}
+    found = cost_point(cell, seconds=(), mebibytes=None, memory_status="failed", **ends)
+    [row] = cost_rows(cell, cost_record(found))
+    assert row.note == "time and memory not run (failed: No)"
+
+
 def test_operations_that_cannot_be_counted_have_no_share(cell):
     [row] = cost_rows(cell, cost_record(cost_point(cell, operations_per_step=None)))
     assert row.seconds is not None

@@ -10,7 +10,7 @@ from harness.costs.grid import grid
 from harness.costs.record import CostRecord
 from harness.costs.session import Effort, Measuring
 from harness.costs.store import empty_record, find_costs
-from harness.errors import DataNotAtHand
+from harness.errors import HarnessError
 from tests.costs.made_up import outcome
 
 EFFORT = Effort(seconds=0.1, rounds=2, limit=10.0, memory=True)
@@ -187,7 +187,7 @@ def test_without_memory_none_is_asked_for(start, machine):
 
 
 def test_missing_images_stop_it_before_anything_is_on_record(start, machine, tmp_path):
-    machine.answers["time", "func", 1] = DataNotAtHand("found no images")
-    with pytest.raises(DataNotAtHand):
+    machine.answers["time", "func", 1] = HarnessError("found no images")
+    with pytest.raises(HarnessError, match="found no images"):
         start().run()
     assert not list((tmp_path / "results").iterdir())
