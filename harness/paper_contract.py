@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.catalog import Paper, Variant, method_class, read_paper
+from harness.costs.published import FILE as CLAIMS_FILE
+from harness.costs.published import read_claims
 from harness.errors import HarnessError
 
 FILES = ("paper.toml", "published.csv", "method.py", "README.md")
@@ -94,6 +96,24 @@ def published_metrics(folder: Path) -> Iterator[Finding]:
         )
 
 
+def published_costs(folder: Path) -> Iterator[Finding]:
+    """Claims on cost read, where the paper has some."""
+    paper = _read(folder)
+    if paper is None or not (folder / CLAIMS_FILE).is_file():
+        return
+    try:
+        claims = read_claims(folder, paper.cells)
+    except HarnessError as e:
+        yield Finding(CLAIMS_FILE, False, str(e))
+        return
+    sentence = f"{len(claims)} claims on cost, each with source and confidence."
+    yield Finding(CLAIMS_FILE, bool(claims), sentence)
+    low = sum(claim.confidence == "low" for claim in claims)
+    if low:
+        sentence = f"{low} of low confidence: confirm in the source."
+        yield Finding(CLAIMS_FILE, True, sentence, warning=True)
+
+
 def readme(folder: Path) -> Iterator[Finding]:
     """The README has its sections, numbered departures and the markers of the results."""
     path = folder / "README.md"
@@ -157,6 +177,7 @@ CLAUSES: tuple[Clause, ...] = (
     tables,
     switches,
     published_metrics,
+    published_costs,
     readme,
     placeholders,
     method_length,

@@ -12,6 +12,7 @@ import hashlib
 import json
 import math
 import typing
+from collections.abc import Iterable
 from typing import Any, Literal, TypeVar
 
 from harness.errors import HarnessError, closest
@@ -130,6 +131,14 @@ def _typed(hint: Any, value: Any, where: str) -> Any:
     if hint is float and not math.isfinite(value):
         raise HarnessError(f"{where}: found {value!r}, wanted a finite number.")
     return value
+
+
+def overrides(settings: Iterable[str]) -> dict[str, Any]:
+    """Read `--set` options, `section.switch=value` each."""
+    for text in settings:
+        if "=" not in text:
+            raise HarnessError(f"--set: found {text!r}, wanted section.switch=value.")
+    return {s.partition("=")[0].strip(): parse_value(s.partition("=")[2]) for s in settings}
 
 
 def parse_value(text: str) -> Any:

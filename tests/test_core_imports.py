@@ -35,6 +35,8 @@ CORE = [
     "harness.protocol",
     "harness.published",
     "harness.records.schema",
+    "harness.costs.measure_point",
+    "harness.costs.session",
     "harness.measure.environment",
     "harness.measure.git_state",
     "harness.measure.memory",
@@ -44,6 +46,7 @@ CORE = [
     "harness.tasks.sinusoids",
     "harness.cli.main",
     "harness.cli.check",
+    "harness.cli.cost",
     "harness.cli.env",
     "harness.cli.new",
 ]

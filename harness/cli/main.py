@@ -21,6 +21,7 @@ VERBS = {
     "show": "harness.cli.show",
     "run": "harness.cli.run",
     "compare": "harness.cli.compare",
+    "cost": "harness.cli.cost",
     "evaluate": "harness.cli.evaluate",
     "data": "harness.cli.data",
     "check": "harness.cli.check",

@@ -13,7 +13,7 @@ import torch
 from harness.catalog import find_cell
 from harness.errors import DataNotAtHand, HarnessError
 from harness.meta_gradient.engines import DEFAULT, ENGINES, engine
-from harness.protocol import parse_value
+from harness.protocol import overrides
 from harness.run.allocator import keep_freed_memory
 from harness.run.budget import budget
 from harness.run.jobs import run_jobs
@@ -59,14 +59,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--deterministic", action="store_true", help="refuse operations that are not deterministic")
     add("--checkpoint-every", type=float, default=20.0, metavar="SECONDS", help="(20)")
     add("--if-data-at-hand", action="store_true", help="do nothing where the images are missing")
-
-
-def overrides(settings: list[str]) -> dict[str, object]:
-    """Read the `--set` options."""
-    for text in settings:
-        if "=" not in text:
-            raise HarnessError(f"--set: found {text!r}, wanted section.switch=value.")
-    return {s.partition("=")[0].strip(): parse_value(s.partition("=")[2]) for s in settings}
 
 
 def _check_numbers(arguments: argparse.Namespace) -> None:

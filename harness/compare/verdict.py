@@ -53,17 +53,25 @@ def judge(metric: str, published: float, margin: float, measured: Estimate) -> V
         f"difference {number(metric, difference.value, sign=True)}, "
         f"90 % CI {span(metric, low, high)}, margin ±{number(metric, margin)}"
     )
-    name: VerdictName
-    if equivalence_p(difference, margin) < LEVEL:
-        name, why = "reproduced", "within the margin"
-    elif difference.p_less(-margin) < LEVEL or difference.p_greater(margin) < LEVEL:
-        name = "above" if difference.value > 0 else "below"
+    name = place(difference, margin)
+    if name == "reproduced":
+        why = "within the margin"
+    elif name == "inconclusive":
+        why = "too wide to tell: more seeds or tasks decide"
+    else:
         better = is_accuracy(metric) == (name == "above")
         why = (
             "better than the paper, by more than the margin"
             if better
             else "worse than the paper, by more than the margin"
         )
-    else:
-        name, why = "inconclusive", "too wide to tell: more seeds or tasks decide"
     return Verdict(name, f"{why}: {facts}", margin, difference.value, interval)
+
+
+def place(difference: Estimate, margin: float) -> VerdictName:
+    """Say where `difference` (measured - published) lies: two one-sided tests against ±`margin`."""
+    if equivalence_p(difference, margin) < LEVEL:
+        return "reproduced"
+    if difference.p_less(-margin) < LEVEL or difference.p_greater(margin) < LEVEL:
+        return "above" if difference.value > 0 else "below"
+    return "inconclusive"

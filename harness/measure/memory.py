@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 _STATUS = Path("/proc/self/status")
+_CLEAR = Path("/proc/self/clear_refs")
 
 
 def peak_host_bytes(status: Path = _STATUS) -> int:
@@ -26,6 +27,15 @@ def peak_host_bytes(status: Path = _STATUS) -> int:
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024  # macOS counts bytes, others KiB
+
+
+def reset_peak_host(clear: Path = _CLEAR) -> bool:
+    """Let `peak_host_bytes` start anew from what is resident now; False where the system cannot."""
+    try:
+        clear.write_text("5", encoding="ascii")  # resets VmHWM: man proc_pid_clear_refs
+    except OSError:
+        return False
+    return True
 
 
 def peak_device_bytes(device: torch.device) -> int:

@@ -18,6 +18,9 @@ from harness.meta_gradient.problem import (
 )
 from harness.tasks.batch import SupervisedBatch
 
+NEEDS = ("higher",)
+"""Packages without which the engine cannot run; `harness cost` then leaves it out unless asked."""
+
 
 def meta_gradient(
     problem: Problem,

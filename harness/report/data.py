@@ -8,19 +8,19 @@ import io
 import json
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from harness.compare.paired import PairedRow
-from harness.compare.row import Row
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 
-def render_json(rows: Sequence[Row] | Sequence[PairedRow]) -> str:
+def render_json(rows: Sequence[DataclassInstance]) -> str:
     """Give a list of objects; a number that is not finite is null, so that the JSON is strict."""
     objects = [_finite(dataclasses.asdict(r)) for r in rows]
     return json.dumps(objects, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
 
 
-def render_csv(rows: Sequence[Row] | Sequence[PairedRow], cls: type[Row] | type[PairedRow]) -> str:
+def render_csv(rows: Sequence[DataclassInstance], cls: type[DataclassInstance]) -> str:
     """Give a header and a line a row; lists are joined by `; `, None is empty."""
     names = [f.name for f in dataclasses.fields(cls)]
     text = io.StringIO()

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 
 from harness.compare.paired import PairedRow
 from harness.compare.row import Row
+from harness.costs.claim_rows import ClaimRow
+from harness.costs.rows import CostRow
+from harness.report.cost_sheet import claim_sections, cost_sections
 from harness.report.data import render_csv, render_json
 from harness.report.latex import render_latex
 from harness.report.markdown import render_markdown
@@ -27,6 +30,20 @@ def render_paired(rows: Sequence[PairedRow], form: str) -> str:
     if form in ("json", "csv"):
         return render_json(rows) if form == "json" else render_csv(rows, PairedRow)
     return _TEXTS[form](paired_sections(rows))
+
+
+def render_costs(rows: Sequence[CostRow], claims: Sequence[ClaimRow], form: str) -> str:
+    """Give measured costs in one of `FORMATS`; as text, the published claims stand below them."""
+    if form in ("json", "csv"):
+        return render_json(rows) if form == "json" else render_csv(rows, CostRow)
+    return _TEXTS[form]([*cost_sections(rows), *claim_sections(claims)])
+
+
+def render_claims(claims: Sequence[ClaimRow], form: str) -> str:
+    """Give published claims on cost in one of `FORMATS`, ending in a newline."""
+    if form in ("json", "csv"):
+        return render_json(claims) if form == "json" else render_csv(claims, ClaimRow)
+    return _TEXTS[form](claim_sections(claims))
 
 
 _TEXTS = {"table": render_table, "md": render_markdown, "latex": render_latex}

@@ -6,10 +6,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 from harness.catalog import Variant
 from harness.measure.memory import peak_device_bytes, peak_host_bytes
+from harness.measure.synchronise import synchronise
 from harness.meta_gradient.engines import DEFAULT
 from harness.run.budget import budget
 from harness.run.plan import Plan, choose_device
@@ -39,21 +38,16 @@ def estimate(variant: Variant, device: str = "auto") -> Estimate:
     done, start = 0, time.perf_counter()
     while done < WARM_UP + MOST_STEPS:
         if done == WARM_UP:
-            _wait(chosen)
+            synchronise(chosen)
             start = time.perf_counter()
         if done > WARM_UP and time.perf_counter() - start > SECONDS:
             break
         first = method.first_task(done, meta_batch)
         method.train_step(tasks.batch("train", first, meta_batch), done)
         done += 1
-    _wait(chosen)
+    synchronise(chosen)
     each = (time.perf_counter() - start) / (done - WARM_UP)
     phases = 2 if variant.training.selection == "best-validation-then-retrain" else 1
     total = each * variant.training.iterations * phases
     peak = peak_device_bytes(chosen) or peak_host_bytes()
     return Estimate(each, total, peak, chosen.type)
-
-
-def _wait(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)

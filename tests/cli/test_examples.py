@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from harness.cli.main import VERBS
+from harness.costs import measure_point, session, timing
 from harness.data import fetch
 from harness.data.datasets import load_store
 from harness.run import estimate
@@ -44,6 +45,9 @@ def test_an_example_runs(verb, line, say, workplace, monkeypatch):
     fake = SimpleNamespace(Omniglot=lambda *_, **options: asked.append(options))
     monkeypatch.setattr(fetch, "import_torchvision", lambda _: fake)
     monkeypatch.setattr(estimate, "SECONDS", 0.0)
+    # In this process: what starts one for each measurement is tested in tests/cli/test_cost.py.
+    monkeypatch.setattr(session, "measure_apart", measure_point.measure)
+    monkeypatch.setattr(timing, "peak_rate", lambda _: 1e11)
     if verb == "new":
         monkeypatch.setenv("HARNESS_REPLICATIONS", str(workplace / "replications"))
     if verb in FIRST:

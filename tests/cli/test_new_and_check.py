@@ -7,6 +7,7 @@ import pytest
 
 from harness.cli import check
 from harness.cli import main as cli
+from harness.costs.published import COLUMNS
 from harness.paper_contract import FILES
 
 
@@ -163,3 +164,22 @@ def test_an_unknown_paper_is_answered(demo, capsys):
 
 def test_examples_are_command_lines():
     assert all(line.startswith("harness check ") for line in check.EXAMPLES)
+
+
+COSTS = "sinusoid-10shot,half as slow,seconds,2,times,,,,toys,Doe and Roe 2020,{},,\n"
+
+
+@pytest.mark.parametrize(
+    ("lines", "status", "wanted"),
+    [
+        (COSTS.format("high"), 0, "passed  published_costs.csv: 1 claims on cost, each with so"),
+        (COSTS.format("low"), 0, "warning published_costs.csv: 1 of low confidence: confirm in"),
+        (COSTS.format("sure"), 1, "FAILED  published_costs.csv: "),
+        ("", 1, "FAILED  published_costs.csv: 0 claims on cost"),
+    ],
+)
+def test_claims_on_cost_are_checked_where_there_are_any(demo, capsys, lines, status, wanted):
+    (demo / "published_costs.csv").write_text(",".join(COLUMNS) + "\n" + lines)
+    found, said = checked(capsys, "--no-runs")
+    assert found == status
+    assert any(line.startswith(wanted) for line in said), said

@@ -126,3 +126,15 @@ def test_memory_is_left_alone_where_there_is_none(monkeypatch):
     assert not allocator.keep_freed_memory()
     monkeypatch.setattr(allocator.sys, "platform", "darwin")
     assert not allocator.keep_freed_memory()
+
+
+def test_freed_memory_is_given_back_where_there_is_glibc(monkeypatch):
+    asked = []
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: SimpleNamespace(malloc_trim=asked.append))
+    monkeypatch.setattr(allocator.sys, "platform", "linux")
+    assert allocator.give_back_freed_memory()
+    assert asked == [0]
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: SimpleNamespace())
+    assert not allocator.give_back_freed_memory()
+    monkeypatch.setattr(allocator.sys, "platform", "darwin")
+    assert not allocator.give_back_freed_memory()

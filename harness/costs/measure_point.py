@@ -1,0 +1,93 @@
+"""`python -m harness.costs.measure_point`: one measurement in this process, JSON as its last line.
+
+    python -m harness.costs.measure_point time maml/sinusoid-5shot maml --engine func \\
+        --device cpu --threads 1 --seconds 1 --limit 60 --set method.inner_steps=5
+
+What keeps it from a measurement is a status and a note in that line, and no crash.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from harness.catalog import find_cell
+from harness.costs.memory import memory_of_point
+from harness.costs.over_limit import OverLimit, time_limit
+from harness.costs.request import FAILED, FULL, MEASURED, NO_TASKS, OVER, Request, parse
+from harness.costs.timing import time_point
+from harness.errors import HarnessError
+from harness.protocol import overrides
+from harness.run.allocator import keep_freed_memory
+from harness.run.budget import budget
+from harness.run.operations import operations_per_step
+from harness.run.plan import Plan, choose_device
+
+_FULL_WORDS = ("out of memory", "can't allocate memory", "not enough memory")
+
+
+def main(words: list[str] | None = None) -> int:
+    """Measure and print."""
+    request = parse(words)
+    torch.set_num_threads(request.threads)
+    # Where memory ends, the system is to stop this process and nobody else's.
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
+    if request.kind == "time" and request.device == "cpu":
+        keep_freed_memory()  # as `harness run` does; in the other process it would hide the peak
+    print(json.dumps(measure(request)), flush=True)
+    return 0
+
+
+def measure(request: Request) -> dict[str, Any]:
+    """Give `status`, `note` and, where that is `measured`, what was measured."""
+    try:
+        plan = _plan(request)
+    except HarnessError as e:
+        return {"status": FAILED, "note": str(e)}
+    try:
+        tasks = plan.tasks()  # outside the limit: images may have to be packed first
+    except HarnessError as e:
+        return {"status": NO_TASKS, "note": str(e)}
+    try:
+        with time_limit(request.limit):
+            if request.kind == "memory":
+                found = memory_of_point(plan, tasks, request.limit)
+            else:
+                found = time_point(plan, tasks, request.seconds, request.limit)
+        if request.kind == "time":  # counting is not part of the limit either
+            count = operations_per_step(plan, tasks) if request.operations else None
+            found["operations_per_step"] = count
+    except OverLimit as e:
+        return {"status": OVER, "note": str(e)}
+    except HarnessError as e:
+        return {"status": FAILED, "note": str(e)}
+    except Exception as e:
+        # Whatever a method raises ends this point and not the grid.
+        text = next(iter(str(e).splitlines()), "")
+        return {"status": FULL if _is_full(e) else FAILED, "note": f"{type(e).__name__}: {text}"}
+    return {"status": MEASURED, "note": "", **found}
+
+
+def _plan(request: Request) -> Plan:
+    cell = find_cell(request.cell)
+    variant = cell.variant(request.variant, overrides(request.sets))
+    length = budget("full", variant.training, variant.testing)
+    device = choose_device(request.device)
+    published = cell.variant(request.variant)
+    return Plan(variant, published, 0, length, request.engine, device, Path(), Path())
+
+
+def _is_full(error: Exception) -> bool:
+    if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(w in str(error).lower() for w in _FULL_WORDS)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

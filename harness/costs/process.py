@@ -1,0 +1,50 @@
+"""A fresh process for one measurement, whatever becomes of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import harness
+from harness.costs.request import FAILED, FULL, NO_TASKS, OVER, Request
+from harness.errors import HarnessError
+
+START_SECONDS = 300.0
+"""Allowed beside the limit, for imports and data; the process keeps to the limit itself."""
+
+
+def measure_apart(request: Request) -> dict[str, Any]:
+    """Give `status`, `note` and what was measured; `HarnessError` where there are no tasks."""
+    command = [sys.executable, "-m", "harness.costs.measure_point", *request.words()]
+    # The process must import this very harness, wherever it is started.
+    here = str(Path(harness.__file__).resolve().parent.parent)
+    path = os.pathsep.join([here, *filter(None, [os.environ.get("PYTHONPATH")])])
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path}, **pipes) as process:
+        try:
+            out, err = process.communicate(timeout=request.limit + START_SECONDS)
+        except subprocess.TimeoutExpired:
+            return {"status": OVER, "note": f"it did not end by itself after {request.limit:g} s"}
+        finally:
+            process.kill()  # does nothing to one that has ended
+    found = outcome(process.returncode, out, err)
+    if found["status"] == NO_TASKS:
+        raise HarnessError(found["note"])
+    return found
+
+
+def outcome(status: int, out: str, err: str) -> dict[str, Any]:
+    """Read what a process left: its last line, or why there is none."""
+    if status == -signal.SIGKILL:
+        return {"status": FULL, "note": "the system killed the process, as it does without memory"}
+    lines = out.strip().splitlines()
+    if status == 0 and lines:
+        found: dict[str, Any] = json.loads(lines[-1])
+        return found
+    said = (err.strip().splitlines() or ["it said nothing"])[-1]
+    return {"status": FAILED, "note": f"the process ended with status {status}: {said}"}

@@ -1,0 +1,176 @@
+"""Measures a grid, group by group, and puts each finished point on record at once.
+
+The points of a group (one number of inner steps; engines and orders) are timed in turn, round after
+round, so that a machine that drifts does it to all of them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from harness.catalog import Cell
+from harness.costs.grid import Group, Point, as_published, cost_switches
+from harness.costs.process import measure_apart
+from harness.costs.record import CostPoint, CostRecord, Memory, Round, Session
+from harness.costs.request import FULL, MEASURED, NOT_ASKED, OVER, Request
+from harness.costs.store import read_costs, record_path, write_costs
+from harness.measure.environment import environment
+from harness.measure.git_state import git_state
+from harness.meta_gradient.engines import DEFAULT
+from harness.progress import Progress
+from harness.protocol import digest
+
+Measure = Callable[[Request], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much is done for each point."""
+
+    seconds: float
+    """Of timed meta-steps in each round."""
+    rounds: int
+    limit: float
+    """Seconds that one process may measure."""
+    memory: bool
+
+
+class Measuring:
+    """One session: `run()` measures what is not on record from it yet."""
+
+    def __init__(
+        self,
+        cell: Cell,
+        groups: list[Group],
+        record: CostRecord,
+        effort: Effort,
+        results: Path,
+        anew: bool = False,
+    ) -> None:
+        self.cell, self.groups, self.effort, self.results = cell, groups, effort, results
+        path = record_path(results, record)
+        self.record = read_costs(path) if path.is_file() else record
+        self.session = self._begin(anew)
+
+    def run(self) -> CostRecord:
+        """Measure; the record is written after every point."""
+        mine = [p.point for p in self.record.points if p.session == self.session]
+        groups = [tuple(p for p in group if p not in mine) for group in self.groups]
+        self.each = self.effort.rounds + self.effort.memory  # processes for each point
+        total = self.each * sum(map(len, groups))
+        self.progress = Progress(f"{self.cell.key} costs", total)
+        self.done = 0
+        if mine:
+            left = sum(map(len, groups))
+            print(f"harness: going on: {left} points are left.", file=sys.stderr)
+        try:
+            for group in groups:
+                for found in self._measure(group):
+                    self.record = self.record.with_point(found)
+                    write_costs(self.results, self.record)
+        finally:
+            self.progress.close()
+        sessions = list(self.record.sessions)
+        sessions[self.session] = dataclasses.replace(sessions[self.session], end=_now())
+        self.record = dataclasses.replace(self.record, sessions=tuple(sessions))
+        self.record = self.record.without_idle_sessions()
+        write_costs(self.results, self.record)
+        return self.record
+
+    def _begin(self, anew: bool) -> int:
+        """Give the index of the session to go on with, or of a new one."""
+        code = git_state()
+        new = Session(
+            **{"commit": code["commit"], "clean": code["clean"], "start": _now(), "end": None},
+            **dataclasses.asdict(self.effort),
+            environment=environment(),
+        )
+        for i, old in reversed(list(enumerate(self.record.sessions))):
+            if not anew and old == dataclasses.replace(new, start=old.start):  # and has no end
+                return i
+        self.record = dataclasses.replace(self.record, sessions=(*self.record.sessions, new))
+        return len(self.record.sessions) - 1
+
+    def _measure(self, group: Group) -> Iterator[CostPoint]:
+        """Time the points in turn, then see to their memory one by one."""
+        rounds: dict[Point, list[Round]] = {p: [] for p in group}
+        ends = {p: self._hopeless(p, "time") for p in group}
+        operations: dict[Point, int | None] = {}
+        for i in range(self.effort.rounds):
+            for point in group:
+                if ends[point][0] == MEASURED:
+                    found = self._ask("time", point, operations=i == 0)
+                    ends[point] = (found["status"], found["note"])
+                    if found["status"] == MEASURED:
+                        rounds[point].append(_take(Round, found))
+                        operations.setdefault(point, found["operations_per_step"])
+                self._advance(point)
+        for point in group:
+            memory = None
+            end = self._hopeless(point, "memory") if self.effort.memory else (NOT_ASKED, "")
+            if end[0] == MEASURED:
+                found = self._ask("memory", point)
+                end = (found["status"], found["note"])
+                memory = _take(Memory, found) if end[0] == MEASURED else None
+            if self.effort.memory:
+                self._advance(point)
+            variant = point.base(self.cell)
+            yield CostPoint(
+                point=point,
+                session=self.session,
+                meta_batch=variant.training.meta_batch,
+                as_published=as_published(point, self.cell),
+                switches=digest(cost_switches(variant)),
+                time_status=ends[point][0],
+                time_note=ends[point][1],
+                rounds=tuple(rounds[point]) if ends[point][0] == MEASURED else (),
+                operations_per_step=operations.get(point),
+                memory_status=end[0],
+                memory_note=end[1],
+                memory=memory,
+            )
+
+    def _hopeless(self, point: Point, kind: str) -> tuple[str, str]:
+        """Give the end of a point with fewer steps that had too little time or memory, if any did:
+        more steps take neither less time nor less memory."""
+        for other in (p for p in self.record.points if p.session == self.session):
+            status = other.time_status if kind == "time" else other.memory_status
+            fewer = other.point.inner_steps or 0
+            alike = dataclasses.replace(other.point, inner_steps=point.inner_steps) == point
+            if alike and fewer < (point.inner_steps or 0) and status in (OVER, FULL):
+                return status, f"so it was with {fewer} inner steps"
+        return MEASURED, ""
+
+    def _ask(self, kind: str, point: Point, operations: bool = False) -> dict[str, Any]:
+        return measure_apart(
+            Request(
+                kind=kind,
+                cell=self.cell.key,
+                variant=point.variant,
+                engine=point.engine or DEFAULT,
+                device=point.device,
+                threads=self.record.threads,
+                seconds=self.effort.seconds,
+                limit=self.effort.limit,
+                sets=tuple(point.changes()),
+                operations=operations,
+            )
+        )
+
+    def _advance(self, point: Point) -> None:
+        self.done += 1
+        self.progress.update(self.done, point.label)
+
+
+def _take(cls: type[Any], found: dict[str, Any]) -> Any:
+    return cls(**{f.name: found[f.name] for f in fields(cls)})
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,76 @@
+"""Where records of costs are: `results/costs/<machine>/<paper>-<cell>.json`."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Collection
+from pathlib import Path
+
+import torch
+
+from harness.costs.record import CostRecord, parse_record
+from harness.durable import sync_folder
+from harness.errors import HarnessError
+from harness.measure.environment import processor_name
+
+
+def empty_record(paper: str, cell: str, device: torch.device, threads: int) -> CostRecord:
+    """Give a record without points for this machine, with `threads` CPU threads."""
+    cuda = device.type == "cuda"
+    hardware = torch.cuda.get_device_name(device) if cuda else processor_name()
+    plain = re.sub(r"\((r|tm)\)", "", hardware.lower())
+    slug = re.sub(r"[^a-z0-9]+", "-", f"{plain} {threads} threads").strip("-")
+    return CostRecord(slug, hardware, threads, paper, cell)
+
+
+def record_path(results: Path, record: CostRecord) -> Path:
+    """Give the file of a record."""
+    return results / "costs" / record.machine / f"{record.paper}-{record.cell}.json"
+
+
+def read_costs(path: Path) -> CostRecord:
+    """Read one record; refuse one that lies in a place of another."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as e:
+        raise HarnessError(f"{path}: not a readable record of costs: {e}.") from None
+    record = parse_record(text, str(path))
+    if record_path(path.parents[2], record) != path:
+        raise HarnessError(
+            f"{path}: found costs of {record.paper}/{record.cell} on {record.machine}, wanted "
+            f"those its place names; move it back there."
+        )
+    return record
+
+
+def write_costs(results: Path, record: CostRecord) -> Path:
+    """Write a record in place of the one before, whole or not at all; give its file."""
+    path = record_path(results, record)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("w", encoding="utf-8") as f:
+            f.write(record.to_json())
+            f.flush()
+            os.fsync(f.fileno())
+        partial.replace(path)
+        sync_folder(path.parent)
+    except OSError as e:
+        raise HarnessError(
+            f"could not write {path}: {e.strerror or e}; what stood there is untouched: free some "
+            f"space or give another folder with --results, and run the command again."
+        ) from None
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink()
+    return path
+
+
+def find_costs(results: Path, cells: Collection[str]) -> list[CostRecord]:
+    """Read the records of `cells` (`paper/cell`), by machine and cell."""
+    wanted = {key.replace("/", "-", 1) for key in cells}
+    paths = sorted((results / "costs").glob("*/*.json"))
+    found = [read_costs(path) for path in paths if path.stem in wanted]
+    return [r for r in found if f"{r.paper}/{r.cell}" in cells]
