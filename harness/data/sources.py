@@ -1,7 +1,7 @@
 """Finds Omniglot on disk and reads its PNG files, from the zips or from an unpacked tree.
 
-Accepted, below HARNESS_DATA or the cache folder, directly or in `omniglot/` or `omniglot-py/`
-(torchvision's name): `images_background.zip` and `images_evaluation.zip`, or folders
+Accepted, below a folder of HARNESS_DATA or the cache folder, directly or in `omniglot/` or
+`omniglot-py/` (torchvision's name): `images_background.zip` and `images_evaluation.zip`, or folders
 `images_background/` and `images_evaluation/`. PNGs are read straight from the zips; nothing is
 ever extracted.
 """
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 
 from harness.data.omniglot_classes import DRAWINGS, omniglot_classes
-from harness.data.paths import cache_folder, data_folder
+from harness.data.paths import places
 from harness.errors import DataNotAtHand, HarnessError
 
 PARTS = ("images_background", "images_evaluation")
@@ -37,7 +37,7 @@ class OmniglotSource:
 def find_omniglot() -> OmniglotSource:
     """Give the first place that holds both parts; HarnessError where there is none."""
     half: Path | None = None
-    for folder in _places():
+    for folder in places("omniglot", "omniglot-py", "omniglot/omniglot-py", ""):
         found = [p for name in PARTS if (p := _part(folder, name)) is not None]
         if len(found) == 2:
             return OmniglotSource(found[0], found[1])
@@ -121,13 +121,6 @@ class _Zip(_Reader):
             raise HarnessError(
                 f"{self.where} is corrupt at {member} ({e}); take a fresh copy, or {NEXT}."
             ) from e
-
-
-def _places() -> Iterator[Path]:
-    for base in (data_folder(), cache_folder()):
-        if base is not None:
-            for name in ("omniglot", "omniglot-py", "omniglot/omniglot-py", ""):
-                yield base / name
 
 
 def _part(folder: Path, name: str) -> Path | None:

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from harness.data.duplicates import equal_images, shared
 from harness.data.omniglot import SOURCE_DIGEST, build_omniglot
 from harness.data.omniglot_classes import SIDE
 from harness.data.sources import find_omniglot
-from harness.data.splits import CLASS_SPLITS, ClassSplit, class_split
-from harness.data.store import ImageStore
+from harness.data.splits import CLASS_SPLITS, class_split
+from harness.data.store import ImageStore, store_digest
 from harness.errors import HarnessError
 
 
@@ -32,14 +33,13 @@ def check_source() -> str:
 
 def facts(store: ImageStore, split_seed: int) -> Iterator[str]:
     """Give lines: counts, digest, pixel statistics, split sizes, duplicates across splits."""
-    classes, of_each, size, _ = store.images.shape
-    yield f"{classes} classes, {of_each} images each, {size} x {size} pixels"
-    yield f"store digest (sha256) {store.digest}"
+    yield from counts_and_digest(store)
     ink = store.images / np.float32(255)
     mean, std = ink.mean(dtype=np.float64), ink.std(dtype=np.float64)
     yield f"mean {mean:.4f} (ink one) or {1 - mean:.4f} (ink zero), standard deviation {std:.4f}"
     groups = equal_images(store)
-    yield f"{sum(len(np.unique(g)) > 1 for g in groups)} images stand in two or more classes"
+    several = sum(len(np.unique(g.classes)) > 1 for g in groups)
+    yield f"{several} images stand in two or more classes"
     for name in CLASS_SPLITS:
         split = class_split(name, store, split_seed)
         yield (
@@ -49,18 +49,15 @@ def facts(store: ImageStore, split_seed: int) -> Iterator[str]:
         )
 
 
-def equal_images(store: ImageStore) -> list[np.ndarray]:
-    """Give, for each image that occurs more than once at this size, the classes it occurs in."""
-    flat = np.ascontiguousarray(store.images.reshape(-1, store.images[0, 0].size))
-    key = flat.view(np.dtype((np.void, flat.shape[1]))).ravel()
-    _, group, counts = np.unique(key, return_inverse=True, return_counts=True)
-    repeated = np.flatnonzero(counts[group] > 1)
-    order = repeated[np.argsort(group[repeated], kind="stable")]
-    cuts = np.flatnonzero(np.diff(group[order])) + 1
-    return [g // store.images_per_class for g in np.split(order, cuts) if len(g)]
-
-
-def shared(groups: list[np.ndarray], split: ClassSplit) -> int:
-    """Count the test images that equal an image of train or val."""
-    test = [np.isin(g, split.test) for g in groups]
-    return int(sum(t.sum() for t in test if not t.all()))
+def counts_and_digest(store: ImageStore) -> Iterator[str]:
+    """Give two lines; HarnessError where the packed pixels are not what their digest says."""
+    classes, of_each = store.images.shape[:2]
+    channels, height, width = store.image_shape
+    depth = f", {channels} channels" if channels > 1 else ""
+    yield f"{classes} classes, {of_each} images each, {height} x {width} pixels{depth}"
+    if store_digest(store.images, store.class_names, store.part) != store.digest:
+        raise HarnessError(
+            f"the packed {store.dataset} no longer fits its digest {store.digest[:12]}; delete its "
+            "file in the cache (`harness data list` says where) and run this again."
+        )
+    yield f"store digest (sha256) {store.digest}"

@@ -6,12 +6,13 @@ import re
 import pytest
 
 from harness.data import verify
+from harness.data.duplicates import equal_images, shared
 from harness.data.glyphs import make_glyphs
 from harness.data.omniglot import build_omniglot
 from harness.data.omniglot_classes import SIDE
 from harness.data.sources import find_omniglot
 from harness.data.splits import class_split
-from harness.data.verify import check_source, equal_images, facts, shared
+from harness.data.verify import check_source, facts
 from harness.errors import HarnessError
 
 
@@ -31,7 +32,7 @@ def test_duplicates_across_splits_are_found():
     images[test, 4] = images[test, 5]  # within a class: no leak
     images[test, 6] = images[other, 6]  # both in test: no leak
     groups = equal_images(dataclasses.replace(store, images=images, digest=""))
-    assert sorted(sorted(g.tolist()) for g in groups) == sorted(
+    assert sorted(sorted(g.classes.tolist()) for g in groups) == sorted(
         [sorted([train, test]), [test, test], sorted([test, other])]
     )
     assert shared(groups, split) == 1
