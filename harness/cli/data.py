@@ -65,7 +65,7 @@ def _verify(store: ImageStore, resize_filter: str, split_seed: int) -> Iterator[
         yield from verify_color.color_facts(store)
     else:
         if not store.synthetic:
-            yield verify.check_source()
+            yield from verify.check_source()
         yield from verify.facts(store, split_seed)
 
 

@@ -9,20 +9,18 @@ ever extracted.
 from __future__ import annotations
 
 import re
-import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 
+from harness.data.archive import Archive, open_archive
 from harness.data.omniglot_classes import DRAWINGS, omniglot_classes
 from harness.data.paths import places
 from harness.errors import DataNotAtHand, HarnessError
 
 PARTS = ("images_background", "images_evaluation")
 NEXT = "set HARNESS_DATA or run `harness data fetch omniglot`"
-MOST_BYTES = 1 << 20  # of one PNG; the real ones have a few hundred
 _DRAWING = re.compile(r"(?:^|/)(images_\w+)/([^/]+/character\d+)/([^/.][^/]*\.png)$")
 
 
@@ -97,30 +95,12 @@ class _Tree(_Reader):
 
 
 class _Zip(_Reader):
-    def __init__(self, where: Path, part: str, archive: zipfile.ZipFile) -> None:
-        for name in archive.namelist():
-            windows = PureWindowsPath(name)
-            if windows.drive or windows.root or ".." in windows.parts:
-                raise HarnessError(
-                    f"{where} has a member {name!r} that points outside the archive; "
-                    "wanted the original Omniglot zip, so take a fresh copy."
-                )
+    def __init__(self, where: Path, part: str, archive: Archive) -> None:
         self.archive = archive
-        super().__init__(where, part, archive.namelist())
+        super().__init__(where, part, archive.names)
 
     def read(self, member: str) -> bytes:
-        if self.archive.getinfo(member).file_size > MOST_BYTES:
-            raise HarnessError(
-                f"{self.where}: {member} is larger than {MOST_BYTES} bytes, wanted a small PNG; "
-                "take a fresh copy."
-            )
-        try:
-            return self.archive.read(member)
-        # RuntimeError: encrypted; NotImplementedError: unknown compression.
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError) as e:
-            raise HarnessError(
-                f"{self.where} is corrupt at {member} ({e}); take a fresh copy, or {NEXT}."
-            ) from e
+        return self.archive.read(member)
 
 
 def _part(folder: Path, name: str) -> Path | None:
@@ -133,12 +113,7 @@ def _part(folder: Path, name: str) -> Path | None:
 def _open(stack: ExitStack, where: Path, part: str) -> _Reader:
     if where.is_dir():
         return _Tree(where, part)
-    try:
-        return _Zip(where, part, stack.enter_context(zipfile.ZipFile(where)))
-    except (zipfile.BadZipFile, OSError) as e:
-        raise HarnessError(
-            f"{where} is not a readable zip ({e}); take a fresh copy, or {NEXT}."
-        ) from e
+    return _Zip(where, part, stack.enter_context(open_archive(where, NEXT)))
 
 
 def _check(readers: dict[bool, _Reader]) -> None:

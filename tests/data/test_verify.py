@@ -41,10 +41,12 @@ def test_duplicates_across_splits_are_found():
 def test_other_pixels_than_the_known_ones_are_refused(make_zips, monkeypatch):
     make_zips()
     with pytest.raises(HarnessError, match="hold other pixels than the known copy") as caught:
-        check_source()
+        list(check_source())
     found = re.search(r"sha256 (\w{12}), wanted", str(caught.value))
     assert found
     digest = build_omniglot(find_omniglot(), SIDE, "nearest").source_digest
     assert digest.startswith(found[1])
     monkeypatch.setattr(verify, "SOURCE_DIGEST", digest)
-    assert check_source().endswith(f"the known drawings, sha256 {digest}")
+    lines = list(check_source())
+    assert lines[0].endswith(f"the known drawings, sha256 {digest}")
+    assert lines[1].startswith("found no all_runs.zip")
