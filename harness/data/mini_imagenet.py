@@ -43,9 +43,9 @@ def find_mini_imagenet(classes: Sequence[ColorClass], of_each: int) -> ImageFile
     part = {c.name: c.part for c in classes}
     files = _flat(folder, part) if _is_flat(folder) else _by_folder(folder)
     _refuse_one_part(folder, set(files), part)
-    check_classes(str(folder), set(files), set(part), WHOSE, NEXT)
-    counts = {name: len(found) for name, found in files.items()}
-    check_counts(str(folder), counts, of_each, f"{NEXT}, {of_each} of each class")
+    copy = f"take a copy with their {len(part)} classes of {of_each} images"
+    check_classes(str(folder), set(files), set(part), WHOSE, copy)
+    check_counts(str(folder), {name: len(found) for name, found in files.items()}, of_each, copy)
     # By file name and not by folder: the order is the same in every layout.
     return ImageFiles(folder, {n: sorted(f, key=lambda p: p.name) for n, f in files.items()})
 
@@ -89,7 +89,7 @@ def _flat(folder: Path, part: Mapping[str, str]) -> dict[str, list[Path]]:
             if part.get(label, split) != split:
                 raise HarnessError(
                     f"{table}: found class {label} in {split}, {WHOSE} has it in {part[label]}: "
-                    f"this is another split; {NEXT}."
+                    "this is another split; take their csv files."
                 )
             if file not in there:
                 raise HarnessError(
