@@ -5,16 +5,17 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 
-from harness.data.datasets import DATASETS, load_store
-from harness.data.decode import RESIZE_FILTERS
+from harness.data.datasets import DATASETS, GENERATED, known_dataset, load_store
+from harness.data.decode_color import COLOR_RESIZE_FILTERS
 from harness.data.paths import cache_folder
-from harness.data.sources import find_omniglot
+from harness.data.store import ImageStore
 from harness.errors import HarnessError
 
 SUMMARY = "List, verify or fetch image datasets."
 EXAMPLES = (
     "harness data list",
     "harness data verify glyphs",
+    "harness data verify textures",
     "harness data verify omniglot --image-size 28 --resize-filter nearest",
     "harness data fetch omniglot",
 )
@@ -26,28 +27,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions.add_parser("list", help="datasets, and where they were found")
     verify = actions.add_parser("verify", help="read every image; print counts, digests, splits")
     verify.add_argument("name", metavar="NAME", help=", ".join(DATASETS))
-    verify.add_argument("--image-size", type=int, default=28, metavar="PIXELS")
-    verify.add_argument("--resize-filter", choices=RESIZE_FILTERS, default="nearest")
+    size = "default: as in most papers, 28 for omniglot, 84 for mini-imagenet, 32 for CIFAR"
+    verify.add_argument("--image-size", type=int, metavar="PIXELS", help=size)
+    verify.add_argument("--resize-filter", choices=COLOR_RESIZE_FILTERS)
     verify.add_argument("--split-seed", type=int, default=0, metavar="SEED")
     fetch = actions.add_parser("fetch", help="download a dataset into the cache")
-    fetch.add_argument("name", metavar="NAME", help="omniglot")
+    fetch.add_argument("name", metavar="NAME", help="omniglot, cifar-fs, fc100")
 
 
 def main(arguments: argparse.Namespace) -> int:
     """Do one action; HarnessError is printed by the entry point."""
     if arguments.action == "list":
-        for name, what in DATASETS.items():
-            print(f"{name}: {what}")
+        for name, dataset in DATASETS.items():
+            print(f"{name}: {dataset.title}")
             for line in _where(name):
                 print(f"  {line}")
     elif arguments.action == "verify":
-        from harness.data.verify import check_source, facts
-
-        store = load_store(arguments.name, arguments.image_size, arguments.resize_filter)
-        if not store.synthetic:
-            print(check_source())
-        for line in facts(store, arguments.split_seed):
-            print(line)
+        kind = known_dataset(arguments.name)
+        size = kind.image_size if arguments.image_size is None else arguments.image_size
+        resize_filter = arguments.resize_filter or kind.resize_filter
+        store = load_store(arguments.name, size, resize_filter)
+        for line in _verify(store, resize_filter, arguments.split_seed):
+            print(line, flush=True)  # the next line may take a while
     else:
         from harness.data.fetch import fetch
 
@@ -55,14 +56,37 @@ def main(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _verify(store: ImageStore, resize_filter: str, split_seed: int) -> Iterator[str]:
+    from harness.data import verify, verify_color
+
+    if DATASETS[store.dataset].color:
+        if not store.synthetic:
+            yield from verify_color.check_color(store, resize_filter)
+        yield from verify_color.color_facts(store)
+    else:
+        if not store.synthetic:
+            yield from verify.check_source()
+        yield from verify.facts(store, split_seed)
+
+
 def _where(name: str) -> Iterator[str]:
-    if name == "glyphs":
+    if name in GENERATED:
         yield "generated"
         return
     try:
-        source = find_omniglot()
-        yield f"found {source.background} and {source.evaluation}"
+        yield f"found {_found(name)}"
     except HarnessError as e:
         yield str(e)
     for path in sorted((cache_folder() / "stores").glob(f"{name}-*.safetensors")):
         yield f"packed {path}"
+
+
+def _found(name: str) -> str:
+    if name == "omniglot":
+        from harness.data.sources import find_omniglot
+
+        source = find_omniglot()
+        return f"{source.background} and {source.evaluation}"
+    from harness.data.color_store import COLOR_SETS
+
+    return COLOR_SETS[name].source().where

@@ -2,6 +2,11 @@
 
 Two processes may build the same file at once: each writes under its own temporary name and
 renames, so that a reader sees a whole file, and both files say the same.
+
+The file is mapped, not read: opening takes milliseconds whatever its size. Its digest is checked
+when the file is met for the first time; size and time of change are then noted beside it
+(`<name>.checked`), and while they stay the same the digest is not taken again. `harness data
+verify` takes it in any case.
 """
 
 from __future__ import annotations
@@ -10,35 +15,53 @@ import json
 import os
 import secrets
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from harness.data.store import ImageStore, store_digest
+from harness.data.paths import cache_folder
+from harness.data.store import ChannelStatistics, ImageStore, store_digest
 
-FORMAT = "1"
+FORMAT = "2"
+
+
+def cache_file(dataset: str, image_size: int, resize_filter: str) -> Path:
+    """Give the path of a packed store in the cache."""
+    name = f"{dataset}-{image_size}-{resize_filter}-v{FORMAT}.safetensors"
+    return cache_folder() / "stores" / name
+
+
+def load_or_build(path: Path, build: Callable[[], ImageStore]) -> ImageStore:
+    """Give the store at `path`, or build it and keep it there.
+
+    Raises HarnessError where `build` does; a cache that cannot be written is told on stderr.
+    """
+    store = read_store(path)
+    if store is not None:
+        return store
+    store = build()
+    try:
+        save_store(store, path)
+    except OSError as e:
+        # A read-only cache costs time at the next start; it is no reason to stop a run.
+        print(f"harness: cannot keep {path} ({e.strerror}); going on.", file=sys.stderr)
+        return store
+    return read_store(path) or store  # the mapped file: the memory of the built one is free again
 
 
 def save_store(store: ImageStore, path: Path) -> None:
     """Write `store` to `path` (temporary name, sync, rename). Raises OSError."""
-    from safetensors.numpy import save
-
-    content = save(
-        {"images": store.images, "background": store.background.astype(np.uint8)},
-        metadata={
-            "format": FORMAT,
-            "dataset": store.dataset,
-            "class_names": json.dumps(store.class_names),
-            "source_digest": store.source_digest,
-            "digest": store.digest,
-        },
-    )
     path.parent.mkdir(parents=True, exist_ok=True)
     # Not tempfile: its files are for one user only, and a cache may be shared by several.
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}")
     try:
         with temporary.open("xb") as f:
-            f.write(content)
+            for piece in _pieces(store):
+                f.write(piece)
             f.flush()
             os.fsync(f.fileno())
         os.replace(temporary, path)
@@ -47,8 +70,38 @@ def save_store(store: ImageStore, path: Path) -> None:
         raise
 
 
+def _pieces(store: ImageStore) -> Iterator[bytes | memoryview]:
+    """Give the bytes of a safetensors file: length of the header, header, arrays.
+
+    Written by hand because the library's writers hold a second copy of the images in memory.
+    """
+    arrays = {"images": store.images, "part": store.part}
+    header: dict[str, Any] = {
+        "__metadata__": {
+            "format": FORMAT,
+            "dataset": store.dataset,
+            "class_names": json.dumps(store.class_names),
+            "source_digest": store.source_digest,
+            "train_statistics": json.dumps(
+                store.train_statistics and asdict(store.train_statistics)
+            ),
+            "digest": store.digest,
+        }
+    }
+    first = 0
+    for name, array in arrays.items():
+        offsets = [first, first + array.size]
+        header[name] = {"dtype": "U8", "shape": array.shape, "data_offsets": offsets}
+        first += array.size
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    yield len(text).to_bytes(8, "little") + text
+    for array in arrays.values():
+        yield np.ascontiguousarray(array, np.uint8).data
+
+
 def read_store(path: Path) -> ImageStore | None:
-    """Read and check the store at `path`; None where there is none.
+    """Map and check the store at `path`; None where there is none.
 
     A file that is broken is set aside as `<name>.broken`, with a message on stderr, and None is
     given, so that the caller builds it again.
@@ -74,22 +127,37 @@ def read_store(path: Path) -> ImageStore | None:
 def _read(path: Path) -> ImageStore:
     from safetensors import safe_open
 
-    path.open("rb").close()  # for the plain OSErrors
-    with safe_open(path, framework="numpy") as f:
+    with path.open("rb") as f:  # for the plain OSErrors, and before the file is mapped
+        stat = os.fstat(f.fileno())
+    with safe_open(path, framework="pt") as f:  # torch's tensors lie in the mapped file
         said = f.metadata() or {}
-        images, background = f.get_tensor("images"), f.get_tensor("background").astype(bool)
-    if said.get("format") != FORMAT:
-        raise ValueError(f"format {said.get('format')!r}, wanted {FORMAT!r}")
+        if said.get("format") != FORMAT:
+            raise ValueError(f"format {said.get('format')!r}, wanted {FORMAT!r}")
+        images, part = f.get_tensor("images").numpy(), f.get_tensor("part").numpy()
     names = tuple(json.loads(said["class_names"]))
-    digest = store_digest(images, names, background)
-    if digest != said["digest"]:
-        raise ValueError("its digest does not match its content")
+    statistics = json.loads(said["train_statistics"])
+    stamp = path.with_name(path.name + ".checked")
+    met = json.dumps([said["digest"], stat.st_size, stat.st_mtime_ns])
+    if not _says(stamp, met):
+        if store_digest(images, names, part) != said["digest"]:
+            raise ValueError("its digest does not match its content")
+        with suppress(OSError):  # a read-only cache: the digest is taken every time
+            stamp.write_text(met, "utf-8")
     return ImageStore(
         dataset=said["dataset"],
         images=images,
         class_names=names,
-        background=background,
+        part=part,
         source_digest=said["source_digest"],
         synthetic=False,
-        digest=digest,
+        train_statistics=statistics
+        and ChannelStatistics(tuple(statistics["mean"]), tuple(statistics["sd"])),
+        digest=said["digest"],
     )
+
+
+def _says(stamp: Path, text: str) -> bool:
+    try:
+        return stamp.read_text("utf-8") == text
+    except (OSError, UnicodeDecodeError):
+        return False

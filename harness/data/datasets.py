@@ -3,15 +3,86 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import dataclass
 
 from harness.data.decode import RESIZE_FILTERS
+from harness.data.decode_color import COLOR_RESIZE_FILTERS
 from harness.data.store import ImageStore
 from harness.errors import HarnessError, closest
 
+
+@dataclass(frozen=True)
+class Dataset:
+    """What a dataset is, and the sizes and filters it comes in."""
+
+    title: str
+    image_size: int
+    """Pixels a side in most papers: what `harness data verify` looks at unless told otherwise."""
+    resize_filter: str
+    color: bool
+    largest: int
+    """Pixels a side at most."""
+
+    @property
+    def resize_filters(self) -> tuple[str, ...]:
+        """Give the resize filters that can be asked for."""
+        return COLOR_RESIZE_FILTERS if self.color else RESIZE_FILTERS
+
+
 DATASETS = {
-    "omniglot": "1,623 handwritten characters, 20 drawings each (Lake et al. 2015)",
-    "glyphs": "160 generated classes, 20 drawings each; for tests, never for a verdict",
+    "omniglot": Dataset(
+        "1,623 handwritten characters, 20 drawings each (Lake et al. 2015)",
+        image_size=28,
+        resize_filter="nearest",
+        color=False,
+        largest=105,
+    ),
+    "mini-imagenet": Dataset(
+        "100 ImageNet classes, 600 images each, 64/16/20 (Ravi and Larochelle 2017)",
+        image_size=84,
+        resize_filter="lanczos",
+        color=True,
+        largest=224,
+    ),
+    "cifar-fs": Dataset(
+        "CIFAR-100, 600 images a class, 64/16/20 at random (Bertinetto et al. 2019)",
+        image_size=32,
+        resize_filter="none",
+        color=True,
+        largest=32,
+    ),
+    "fc100": Dataset(
+        "CIFAR-100, 600 images a class, 60/20/20 by superclass (Oreshkin et al. 2018)",
+        image_size=32,
+        resize_filter="none",
+        color=True,
+        largest=32,
+    ),
+    "glyphs": Dataset(
+        "160 generated classes, 20 drawings each; for tests, never for a verdict",
+        image_size=28,
+        resize_filter="nearest",
+        color=False,
+        largest=105,
+    ),
+    "textures": Dataset(
+        "100 generated colour classes, 40 images each; for tests, never for a verdict",
+        image_size=32,
+        resize_filter="none",
+        color=True,
+        largest=224,
+    ),
 }
+GENERATED = ("glyphs", "textures")
+
+
+def known_dataset(name: str) -> Dataset:
+    """Give the dataset called `name`; HarnessError for an unknown one."""
+    if name not in DATASETS:
+        raise HarnessError(
+            f"found dataset {name!r}{closest(name, DATASETS)}; wanted one of {', '.join(DATASETS)}."
+        )
+    return DATASETS[name]
 
 
 @functools.lru_cache(maxsize=4)
@@ -19,24 +90,28 @@ def load_store(dataset: str, image_size: int, resize_filter: str) -> ImageStore:
     """Give the packed store of `dataset` at `image_size` pixels a side.
 
     Raises HarnessError for an unknown name, size or filter, and where the images are not found or
-    broken. Glyphs are drawn at the size asked for, so their filter changes nothing.
+    broken. Generated images are drawn at the size asked for, so their filter changes nothing.
     """
-    if dataset not in DATASETS:
+    kind = known_dataset(dataset)
+    if resize_filter not in kind.resize_filters:
         raise HarnessError(
-            f"found dataset {dataset!r}{closest(dataset, DATASETS)}; "
-            f"wanted one of {', '.join(DATASETS)}."
+            f"found resize filter {resize_filter!r}{closest(resize_filter, kind.resize_filters)}; "
+            f"wanted one of {', '.join(kind.resize_filters)}."
         )
-    if resize_filter not in RESIZE_FILTERS:
-        raise HarnessError(
-            f"found resize filter {resize_filter!r}{closest(resize_filter, RESIZE_FILTERS)}; "
-            f"wanted one of {', '.join(RESIZE_FILTERS)}."
-        )
-    if not 8 <= image_size <= 105:
-        raise HarnessError(f"found image size {image_size}, wanted 8 to 105 pixels.")
+    if not 8 <= image_size <= kind.largest:
+        raise HarnessError(f"found image size {image_size}, wanted 8 to {kind.largest} pixels.")
     if dataset == "glyphs":
         from harness.data.glyphs import make_glyphs
 
         return make_glyphs(image_size)
-    from harness.data.omniglot import load_omniglot
+    if dataset == "textures":
+        from harness.data.textures import make_textures
 
-    return load_omniglot(image_size, resize_filter)
+        return make_textures(image_size)
+    if dataset == "omniglot":
+        from harness.data.omniglot import load_omniglot
+
+        return load_omniglot(image_size, resize_filter)
+    from harness.data.color_store import load_color
+
+    return load_color(dataset, image_size, resize_filter)

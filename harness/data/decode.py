@@ -24,7 +24,7 @@ def decode(png: bytes, side: int, where: str) -> Any:
 
     Raises HarnessError where Pillow is missing, the file is corrupt or not `side` x `side`.
     """
-    image_module = _pillow()
+    image_module = pillow()
     try:
         image = image_module.open(io.BytesIO(png), formats=["PNG"])
         if image.size == (side, side):
@@ -42,11 +42,12 @@ def resize(image: Any, size: int, resize_filter: str) -> np.ndarray:
     """
     gray = image.convert("L")
     if gray.size != (size, size):
-        gray = gray.resize((size, size), getattr(_pillow().Resampling, resize_filter.upper()))
+        gray = gray.resize((size, size), getattr(pillow().Resampling, resize_filter.upper()))
     return 255 - np.asarray(gray)
 
 
-def _pillow() -> Any:
+def pillow() -> Any:
+    """Import Pillow's Image module; HarnessError where Pillow is missing."""
     try:
         from PIL import Image
     except ImportError as e:

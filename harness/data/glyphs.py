@@ -39,7 +39,7 @@ def make_glyphs(image_size: int) -> ImageStore:
             for alphabet in range(1, ALPHABETS + 1)
             for character in range(1, CHARACTERS + 1)
         ),
-        background=np.arange(n) < BACKGROUND_ALPHABETS * CHARACTERS,
+        part=(np.arange(n) < BACKGROUND_ALPHABETS * CHARACTERS).astype(np.uint8),
         source_digest="",
         synthetic=True,
     )

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import sys
-from pathlib import Path
 
 import numpy as np
 
-from harness.data.cache_file import FORMAT, read_store, save_store
+from harness.data.cache_file import cache_file, load_or_build
 from harness.data.decode import decode, resize
 from harness.data.omniglot_classes import DRAWINGS, SIDE, omniglot_classes
-from harness.data.paths import cache_folder
 from harness.data.sources import OmniglotSource, find_omniglot, read_drawings
 from harness.data.store import ImageStore
 from harness.progress import Progress
@@ -25,23 +22,10 @@ def load_omniglot(image_size: int, resize_filter: str) -> ImageStore:
 
     Raises HarnessError where neither the cache nor the images are there, or they are broken.
     """
-    path = cache_file(image_size, resize_filter)
-    store = read_store(path)
-    if store is not None:
-        return store
-    store = build_omniglot(find_omniglot(), image_size, resize_filter)
-    try:
-        save_store(store, path)
-    except OSError as e:
-        # A read-only cache costs seconds the next time; it is no reason to stop a run.
-        print(f"harness: cannot keep {path} ({e.strerror}); going on.", file=sys.stderr)
-    return store
-
-
-def cache_file(image_size: int, resize_filter: str) -> Path:
-    """Give the path of the packed store in the cache."""
-    name = f"omniglot-{image_size}-{resize_filter}-v{FORMAT}.safetensors"
-    return cache_folder() / "stores" / name
+    return load_or_build(
+        cache_file("omniglot", image_size, resize_filter),
+        lambda: build_omniglot(find_omniglot(), image_size, resize_filter),
+    )
 
 
 def build_omniglot(source: OmniglotSource, image_size: int, resize_filter: str) -> ImageStore:
@@ -64,7 +48,7 @@ def build_omniglot(source: OmniglotSource, image_size: int, resize_filter: str) 
         dataset="omniglot",
         images=images,
         class_names=tuple(c.name for c in classes),
-        background=np.array([c.background for c in classes]),
+        part=np.array([c.background for c in classes], np.uint8),
         source_digest=original.hexdigest(),
         synthetic=False,
     )

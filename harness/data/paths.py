@@ -1,22 +1,28 @@
-"""The two folders of image data: the user's (HARNESS_DATA) and the cache (HARNESS_CACHE)."""
+"""The folders of image data: the user's (HARNESS_DATA) and the cache (HARNESS_CACHE).
+
+HARNESS_DATA names one folder, or several with `os.pathsep` between them (`:` on Linux and macOS).
+They are searched in that order, and after them the cache: the first place that holds a dataset is
+taken.
+"""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from harness.errors import HarnessError
 
 
-def data_folder() -> Path | None:
-    """Give the folder that HARNESS_DATA names, or None where it is not set."""
-    text = os.environ.get("HARNESS_DATA", "")
-    if not text:
-        return None
-    folder = Path(text).expanduser()
-    if not folder.is_dir():
-        raise HarnessError(f"HARNESS_DATA is {text!r}, which is not a folder; set it to one.")
-    return folder
+def data_folders() -> list[Path]:
+    """Give the folders that HARNESS_DATA names, in order; none where it is not set."""
+    found = []
+    for text in filter(None, os.environ.get("HARNESS_DATA", "").split(os.pathsep)):
+        folder = Path(text).expanduser()
+        if not folder.is_dir():
+            raise HarnessError(f"HARNESS_DATA names {text!r}, which is not a folder; set it right.")
+        found.append(folder)
+    return found
 
 
 def cache_folder() -> Path:
@@ -26,3 +32,10 @@ def cache_folder() -> Path:
     """
     text = os.environ.get("HARNESS_CACHE", "")
     return Path(text or "~/.cache/metalearning-replications").expanduser()
+
+
+def places(*names: str) -> Iterator[Path]:
+    """Give each of `names` below each folder of data and below the cache, in order of search."""
+    for base in (*data_folders(), cache_folder()):
+        for name in names:
+            yield base / name

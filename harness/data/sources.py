@@ -1,7 +1,7 @@
 """Finds Omniglot on disk and reads its PNG files, from the zips or from an unpacked tree.
 
-Accepted, below HARNESS_DATA or the cache folder, directly or in `omniglot/` or `omniglot-py/`
-(torchvision's name): `images_background.zip` and `images_evaluation.zip`, or folders
+Accepted, below a folder of HARNESS_DATA or the cache folder, directly or in `omniglot/` or
+`omniglot-py/` (torchvision's name): `images_background.zip` and `images_evaluation.zip`, or folders
 `images_background/` and `images_evaluation/`. PNGs are read straight from the zips; nothing is
 ever extracted.
 """
@@ -9,20 +9,18 @@ ever extracted.
 from __future__ import annotations
 
 import re
-import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 
+from harness.data.archive import Archive, open_archive
 from harness.data.omniglot_classes import DRAWINGS, omniglot_classes
-from harness.data.paths import cache_folder, data_folder
+from harness.data.paths import places
 from harness.errors import DataNotAtHand, HarnessError
 
 PARTS = ("images_background", "images_evaluation")
 NEXT = "set HARNESS_DATA or run `harness data fetch omniglot`"
-MOST_BYTES = 1 << 20  # of one PNG; the real ones have a few hundred
 _DRAWING = re.compile(r"(?:^|/)(images_\w+)/([^/]+/character\d+)/([^/.][^/]*\.png)$")
 
 
@@ -37,7 +35,7 @@ class OmniglotSource:
 def find_omniglot() -> OmniglotSource:
     """Give the first place that holds both parts; HarnessError where there is none."""
     half: Path | None = None
-    for folder in _places():
+    for folder in places("omniglot", "omniglot-py", "omniglot/omniglot-py", ""):
         found = [p for name in PARTS if (p := _part(folder, name)) is not None]
         if len(found) == 2:
             return OmniglotSource(found[0], found[1])
@@ -97,37 +95,12 @@ class _Tree(_Reader):
 
 
 class _Zip(_Reader):
-    def __init__(self, where: Path, part: str, archive: zipfile.ZipFile) -> None:
-        for name in archive.namelist():
-            windows = PureWindowsPath(name)
-            if windows.drive or windows.root or ".." in windows.parts:
-                raise HarnessError(
-                    f"{where} has a member {name!r} that points outside the archive; "
-                    "wanted the original Omniglot zip, so take a fresh copy."
-                )
+    def __init__(self, where: Path, part: str, archive: Archive) -> None:
         self.archive = archive
-        super().__init__(where, part, archive.namelist())
+        super().__init__(where, part, archive.names)
 
     def read(self, member: str) -> bytes:
-        if self.archive.getinfo(member).file_size > MOST_BYTES:
-            raise HarnessError(
-                f"{self.where}: {member} is larger than {MOST_BYTES} bytes, wanted a small PNG; "
-                "take a fresh copy."
-            )
-        try:
-            return self.archive.read(member)
-        # RuntimeError: encrypted; NotImplementedError: unknown compression.
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError) as e:
-            raise HarnessError(
-                f"{self.where} is corrupt at {member} ({e}); take a fresh copy, or {NEXT}."
-            ) from e
-
-
-def _places() -> Iterator[Path]:
-    for base in (data_folder(), cache_folder()):
-        if base is not None:
-            for name in ("omniglot", "omniglot-py", "omniglot/omniglot-py", ""):
-                yield base / name
+        return self.archive.read(member)
 
 
 def _part(folder: Path, name: str) -> Path | None:
@@ -140,12 +113,7 @@ def _part(folder: Path, name: str) -> Path | None:
 def _open(stack: ExitStack, where: Path, part: str) -> _Reader:
     if where.is_dir():
         return _Tree(where, part)
-    try:
-        return _Zip(where, part, stack.enter_context(zipfile.ZipFile(where)))
-    except (zipfile.BadZipFile, OSError) as e:
-        raise HarnessError(
-            f"{where} is not a readable zip ({e}); take a fresh copy, or {NEXT}."
-        ) from e
+    return _Zip(where, part, stack.enter_context(open_archive(where, NEXT)))
 
 
 def _check(readers: dict[bool, _Reader]) -> None:

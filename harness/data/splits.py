@@ -1,4 +1,7 @@
-"""Class splits by name: which classes are for training, validation and test.
+"""Class splits: which classes are for training, validation and test.
+
+In colour, each dataset has one split, which is part of its name (`dataset_split`). Omniglot has
+several, by name (`class_split`):
 
 - `random-1200-423`, `random-1100-100-423`, `random-1150-50-423`: train-(val-)test counts of a
   random shuffle. The authors' own shuffles start from the order in which `os.listdir` gave the
@@ -65,7 +68,7 @@ class ClassSplit:
 
 
 def class_split(name: str, store: ImageStore, split_seed: int) -> ClassSplit:
-    """Give the split called `name` of the classes of `store`.
+    """Give the split called `name` of the classes of `store`, Omniglot or glyphs.
 
     Generated glyphs are parted under the same names in about the same proportions, with at least
     20 validation classes where the split has any. Raises HarnessError for an unknown name.
@@ -78,7 +81,7 @@ def class_split(name: str, store: ImageStore, split_seed: int) -> ClassSplit:
     everything = np.arange(len(store.class_names))
     if name == "alphabet-background-evaluation":
         none = everything[:0]
-        return ClassSplit(name, everything[store.background], none, everything[~store.background])
+        return ClassSplit(name, everything[store.part == 1], none, everything[store.part == 0])
     if name.startswith("random"):
         rng = np.random.default_rng(np.random.SeedSequence(split_seed))
         return _cut(name, rng.permutation(everything), store)
@@ -86,6 +89,11 @@ def class_split(name: str, store: ImageStore, split_seed: int) -> ClassSplit:
         return _cut(name, everything, store)
     where = np.array([c.vinyals for c in omniglot_classes()])
     return ClassSplit(name, *(everything[where == s] for s in ("train", "val", "test")))
+
+
+def dataset_split(store: ImageStore) -> ClassSplit:
+    """Give the one split that a colour dataset has."""
+    return ClassSplit(store.dataset, *(np.flatnonzero(store.part == p) for p in range(3)))
 
 
 def _cut(name: str, order: np.ndarray, store: ImageStore) -> ClassSplit:

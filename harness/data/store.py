@@ -10,22 +10,34 @@ import numpy as np
 import torch
 
 
+@dataclass(frozen=True)
+class ChannelStatistics:
+    """Mean and standard deviation of each channel of x / 255, over the training images."""
+
+    mean: tuple[float, ...]
+    sd: tuple[float, ...]
+
+
 @dataclass(frozen=True, eq=False)
 class ImageStore:
     """Images of C classes, as many of each class.
 
-    `images` [C, images per class, size, size] uint8, ink = 255: the ink convention of a paper is
-    applied when a batch is made. `class_names` are C names, sorted. `background` [C] bool: the
-    class is in the background (first) part of the dataset. `source_digest`: sha256 of the images
-    before they were resized ('' for generated ones). Nobody writes into the arrays.
+    `images` uint8 [C, images per class, size, size] with ink = 255 (the ink convention of a paper
+    is applied when a batch is made), or in colour [C, images per class, 3, size, size]; they may
+    lie in a mapped file, so that only what is touched is read. `class_names` are C names, sorted.
+    `part` uint8 [C]: where the dataset itself puts a class; for Omniglot and glyphs 1 is
+    background and 0 evaluation, in colour 0, 1, 2 are train, val and test. `source_digest`: sha256
+    of the images before they were resized ('' for generated ones). Nobody writes into the arrays.
     """
 
     dataset: str
     images: np.ndarray
     class_names: tuple[str, ...]
-    background: np.ndarray
+    part: np.ndarray
     source_digest: str
     synthetic: bool
+    train_statistics: ChannelStatistics | None = None
+    """Given in colour only, where there is one training part."""
     digest: str = ""
     """sha256 of images, names and parts; computed where not given."""
     _on_device: dict[tuple[torch.device, int], torch.Tensor] = field(
@@ -34,33 +46,55 @@ class ImageStore:
 
     def __post_init__(self) -> None:
         if not self.digest:
-            object.__setattr__(
-                self, "digest", store_digest(self.images, self.class_names, self.background)
-            )
+            digest = store_digest(self.images, self.class_names, self.part)
+            object.__setattr__(self, "digest", digest)
 
     @property
     def images_per_class(self) -> int:
         """Give the number of images of each class."""
         return int(self.images.shape[1])
 
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Give (channels, height, width) of an image."""
+        channels = self.images.shape[2] if self.images.ndim == 5 else 1
+        return (channels, *self.images.shape[-2:])
+
     def tensor(self, device: torch.device, turns: int) -> torch.Tensor:
-        """Give the images on `device`, uint8 [turns * C * images per class, size * size].
+        """Give the images on `device`, uint8 [turns * C * images per class, pixels of an image].
 
         Row t * C * n + i is image i turned by t * 90 degrees, counterclockwise as `torch.rot90`
-        turns. The copies cost memory (25 MB a turn for Omniglot at 28 x 28), but gathering whole
-        rows is some 50 times faster on a CPU than turning pixel by pixel. Kept for the process.
+        turns. Turned copies cost memory (25 MB a turn for Omniglot at 28 x 28), but gathering whole
+        rows is some 50 times faster on a CPU than turning pixel by pixel. With one turn on a CPU
+        nothing is copied: rows of a mapped file are read when they are gathered. Kept for the
+        process.
         """
         key = (device, turns)
         if key not in self._on_device:
             images = torch.from_numpy(self.images).to(device).flatten(0, 1)
-            copies = [torch.rot90(images, t, (1, 2)).flatten(1) for t in range(turns)]
-            self._on_device[key] = torch.cat(copies)
+            copies = [torch.rot90(images, t, (-2, -1)).flatten(1) for t in range(1, turns)]
+            rows = images.flatten(1)
+            self._on_device[key] = torch.cat([rows, *copies]) if copies else rows
         return self._on_device[key]
 
 
-def store_digest(images: np.ndarray, class_names: tuple[str, ...], background: np.ndarray) -> str:
+def store_digest(images: np.ndarray, class_names: tuple[str, ...], part: np.ndarray) -> str:
     """Give the sha256 (hex) of what a store holds, the same on every machine."""
-    header = [list(images.shape), list(class_names), background.astype(int).tolist()]
+    header = [list(images.shape), list(class_names), part.astype(int).tolist()]
     found = hashlib.sha256(json.dumps(header).encode())
     found.update(np.ascontiguousarray(images).data)
     return found.hexdigest()
+
+
+def train_statistics(images: np.ndarray, part: np.ndarray) -> ChannelStatistics:
+    """Give mean and sd of x / 255 for each channel of `images` [C, n, 3, size, size], classes of
+    part 0 only. From exact sums of integers, so the same on every machine."""
+    total, squares, count = np.zeros(3), np.zeros(3), 0
+    for i in np.flatnonzero(part == 0):  # class by class: a copy of all would take gigabytes
+        row = images[i]
+        total += row.sum((0, 2, 3), dtype=np.uint64)
+        squares += np.square(row, dtype=np.uint32).sum((0, 2, 3), dtype=np.uint64)
+        count += row.size // 3
+    mean = total / count
+    sd = np.sqrt(squares / count - mean**2)
+    return ChannelStatistics(tuple((mean / 255).tolist()), tuple((sd / 255).tolist()))

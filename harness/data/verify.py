@@ -6,40 +6,77 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from harness.data.duplicates import equal_images, shared
+from harness.data.lake_runs import LakeRuns, find_lake_runs, read_lake_runs
 from harness.data.omniglot import SOURCE_DIGEST, build_omniglot
 from harness.data.omniglot_classes import SIDE
 from harness.data.sources import find_omniglot
-from harness.data.splits import CLASS_SPLITS, ClassSplit, class_split
-from harness.data.store import ImageStore
-from harness.errors import HarnessError
+from harness.data.splits import CLASS_SPLITS, class_split
+from harness.data.store import ImageStore, store_digest
+from harness.errors import DataNotAtHand, HarnessError
 
 
-def check_source() -> str:
-    """Read every original drawing anew, past the cache; give a line on where and what.
+def check_source() -> Iterator[str]:
+    """Read every original drawing anew, past the cache; give lines on where and what.
 
     Raises HarnessError for whatever is wrong with the files, or where their pixels are not those
-    of the copy that `SOURCE_DIGEST` was taken from.
+    of the copy that `SOURCE_DIGEST` was taken from. Lake's runs are looked at if they are there.
     """
     source = find_omniglot()
-    found = build_omniglot(source, SIDE, "nearest").source_digest
+    originals = build_omniglot(source, SIDE, "nearest")
+    found = originals.source_digest
     if found != SOURCE_DIGEST:
         raise HarnessError(
             f"{source.background} and {source.evaluation} hold other pixels than the known "
             f"copy (sha256 {found[:12]}, wanted {SOURCE_DIGEST[:12]}); take a fresh copy."
         )
-    return f"{source.background} and {source.evaluation}: the known drawings, sha256 {found}"
+    yield f"{source.background} and {source.evaluation}: the known drawings, sha256 {found}"
+    try:
+        yield check_runs(read_lake_runs(SIDE, "nearest"), originals)
+    except DataNotAtHand as e:
+        yield str(e)
+
+
+def check_runs(runs: LakeRuns, originals: ImageStore) -> str:
+    """Find every drawing of Lake's runs among the `originals`; give a line on what they are.
+
+    Raises HarnessError where one is not there or is paired with another character, where a run
+    leaves its alphabet, or where it shows a background character.
+    """
+    where = {
+        drawing.tobytes(): (originals.class_names[c], bool(originals.part[c]))
+        for c, drawings in enumerate(originals.images)
+        for drawing in drawings
+    }
+    alphabets: list[str] = []
+    for run, (support, query, label) in enumerate(
+        zip(runs.support, runs.query, runs.label, strict=True), start=1
+    ):
+        shown = [where.get(drawing.tobytes(), ("none", True)) for drawing in support]
+        asked = [where.get(drawing.tobytes(), ("none", True)) for drawing in query]
+        of_run = {name.split("/")[0] for name, _ in shown}
+        background = any(part for _, part in shown + asked)
+        if len(of_run) != 1 or background or [shown[i] for i in label] != asked:
+            raise HarnessError(
+                f"run{run:02d} of {find_lake_runs()} is not of the evaluation characters of one "
+                "alphabet, each paired with its own; take a fresh copy of all_runs.zip."
+            )
+        alphabets += of_run
+    return (
+        f"{find_lake_runs()}: {len(alphabets)} runs, each within one of {len(set(alphabets))} "
+        f"evaluation alphabets, all drawings Omniglot's, sha256 {runs.source_digest}"
+    )
 
 
 def facts(store: ImageStore, split_seed: int) -> Iterator[str]:
     """Give lines: counts, digest, pixel statistics, split sizes, duplicates across splits."""
-    classes, of_each, size, _ = store.images.shape
-    yield f"{classes} classes, {of_each} images each, {size} x {size} pixels"
-    yield f"store digest (sha256) {store.digest}"
+    yield from counts_and_digest(store)
     ink = store.images / np.float32(255)
     mean, std = ink.mean(dtype=np.float64), ink.std(dtype=np.float64)
     yield f"mean {mean:.4f} (ink one) or {1 - mean:.4f} (ink zero), standard deviation {std:.4f}"
     groups = equal_images(store)
-    yield f"{sum(len(np.unique(g)) > 1 for g in groups)} images stand in two or more classes"
+    several = sum(len(np.unique(g.classes)) > 1 for g in groups)
+    yield f"{several} images stand in two or more classes"
     for name in CLASS_SPLITS:
         split = class_split(name, store, split_seed)
         yield (
@@ -49,18 +86,15 @@ def facts(store: ImageStore, split_seed: int) -> Iterator[str]:
         )
 
 
-def equal_images(store: ImageStore) -> list[np.ndarray]:
-    """Give, for each image that occurs more than once at this size, the classes it occurs in."""
-    flat = np.ascontiguousarray(store.images.reshape(-1, store.images[0, 0].size))
-    key = flat.view(np.dtype((np.void, flat.shape[1]))).ravel()
-    _, group, counts = np.unique(key, return_inverse=True, return_counts=True)
-    repeated = np.flatnonzero(counts[group] > 1)
-    order = repeated[np.argsort(group[repeated], kind="stable")]
-    cuts = np.flatnonzero(np.diff(group[order])) + 1
-    return [g // store.images_per_class for g in np.split(order, cuts) if len(g)]
-
-
-def shared(groups: list[np.ndarray], split: ClassSplit) -> int:
-    """Count the test images that equal an image of train or val."""
-    test = [np.isin(g, split.test) for g in groups]
-    return int(sum(t.sum() for t in test if not t.all()))
+def counts_and_digest(store: ImageStore) -> Iterator[str]:
+    """Give two lines; HarnessError where the packed pixels are not what their digest says."""
+    classes, of_each = store.images.shape[:2]
+    channels, height, width = store.image_shape
+    depth = f", {channels} channels" if channels > 1 else ""
+    yield f"{classes} classes, {of_each} images each, {height} x {width} pixels{depth}"
+    if store_digest(store.images, store.class_names, store.part) != store.digest:
+        raise HarnessError(
+            f"the packed {store.dataset} no longer fits its digest {store.digest[:12]}; delete its "
+            "file in the cache (`harness data list` says where) and run this again."
+        )
+    yield f"store digest (sha256) {store.digest}"

@@ -13,7 +13,8 @@ from harness.errors import HarnessError
 class SupervisedBatch:
     """T tasks with S support and Q query examples each.
 
-    Classification: `support_x` [T, S, C, H, W] float in [0, 1], `support_y` [T, S] int64 in
+    Classification: `support_x` [T, S, C, H, W] float in [0, 1] (or normalised by channel,
+    where a switch says so), `support_y` [T, S] int64 in
     [0, ways); examples are ordered by class (all shots of class 0, then of class 1, …).
     Regression: `support_x` [T, S, d] and `support_y` [T, S, 1] float.
 

@@ -9,6 +9,8 @@ from harness.tasks.source import TaskSource
 
 _SOURCES = {
     "image_episodes": "harness.tasks.image_episodes:ImageEpisodes",
+    "color_episodes": "harness.tasks.color_episodes:ColorEpisodes",
+    "lake_runs": "harness.tasks.lake_runs:LakeRunTasks",
     "sinusoids": "harness.tasks.sinusoids:Sinusoids",
     "quadratics": "harness.tasks.quadratics:Quadratics",
 }

@@ -31,11 +31,11 @@ def test_examples_parse():
 
 def test_list(capsys, tmp_path):
     (tmp_path / "stores").mkdir()
-    (tmp_path / "stores" / "omniglot-28-box-v1.safetensors").touch()
+    (tmp_path / "stores" / "omniglot-28-box-v2.safetensors").touch()
     assert run("list") == 0
     out = capsys.readouterr().out
     assert "run `harness data fetch omniglot`" in out
-    assert "omniglot-28-box-v1" in out
+    assert "omniglot-28-box-v2" in out
     assert "glyphs" in out
 
 
@@ -47,5 +47,5 @@ def test_verify(capsys):
 
 
 def test_fetch_of_an_unknown_name():
-    with pytest.raises(HarnessError, match="wanted omniglot"):
+    with pytest.raises(HarnessError, match="wanted one of omniglot"):
         run("fetch mnist")

@@ -59,6 +59,8 @@ def test_an_example_runs(verb, line, say, workplace, monkeypatch):
     assert said.status == 0, said
     assert "Traceback" not in said.err
     assert SHOWN.get(verb, "") in said.out
+    if "verify omniglot" in line:
+        assert "20 runs, each within one of 10 evaluation alphabets" in said.out
     assert len(asked) == (2 if " fetch " in line else 0), "only `data fetch` downloads"
     records = list((workplace / "results").rglob("record.json"))
     assert bool(records) == (verb in ("run", "evaluate"))

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from harness.data import omniglot
-from harness.data.cache_file import read_store, save_store
+from harness.data.cache_file import cache_file, read_store, save_store
 from harness.data.datasets import load_store
 from harness.data.glyphs import make_glyphs
-from harness.data.omniglot import SOURCE_DIGEST, cache_file, load_omniglot
+from harness.data.omniglot import SOURCE_DIGEST, load_omniglot
 from harness.errors import HarnessError
 
 needs_omniglot = [
@@ -31,8 +31,9 @@ def test_built_once_then_read(make_zips, monkeypatch):
     assert again.digest == store.digest
     assert again.class_names == store.class_names
     np.testing.assert_array_equal(again.images, store.images)
-    assert sorted(p.name for p in cache_file(20, "box").parent.iterdir()) == [
-        "omniglot-20-box-v1.safetensors"
+    assert sorted(p.name for p in cache_file("omniglot", 20, "box").parent.iterdir()) == [
+        "omniglot-20-box-v2.safetensors",
+        "omniglot-20-box-v2.safetensors.checked",
     ]
 
 
@@ -83,7 +84,7 @@ def test_a_failed_write_leaves_nothing(monkeypatch, tmp_path):
 def test_processes_racing_for_one_file(tmp_path):
     code = (
         "import sys; from pathlib import Path\n"
-        "from harness.data.cache_file import read_store, save_store\n"
+        "from harness.data.cache_file import cache_file, read_store, save_store\n"
         "from harness.data.glyphs import make_glyphs\n"
         "store, path = make_glyphs(28), Path(sys.argv[1])\n"
         "for _ in range(5):\n"
@@ -95,7 +96,7 @@ def test_processes_racing_for_one_file(tmp_path):
         for _ in range(2)
     ]
     assert [(r.communicate()[1], r.returncode) for r in racers] == [(b"", 0)] * 2
-    assert [p.name for p in tmp_path.iterdir()] == ["a"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "a.checked"]
 
 
 def test_wrong_names_and_sizes():
@@ -123,6 +124,6 @@ class TestRealImages:
 
     def test_background_part(self):
         store = load_store("omniglot", 28, "nearest")
-        assert store.background.sum() == 964
-        assert store.background[store.class_names.index("Greek/character01")]
-        assert not store.background[store.class_names.index("Angelic/character01")]
+        assert store.part.sum() == 964
+        assert store.part[store.class_names.index("Greek/character01")]
+        assert not store.part[store.class_names.index("Angelic/character01")]

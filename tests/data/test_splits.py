@@ -26,7 +26,7 @@ def names_only():
         "omniglot",
         np.zeros((1623, 20, 1, 1), np.uint8),
         tuple(c.name for c in classes),
-        np.array([c.background for c in classes]),
+        np.array([c.background for c in classes], np.uint8),
         "",
         synthetic=False,
     )

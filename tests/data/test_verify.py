@@ -6,12 +6,13 @@ import re
 import pytest
 
 from harness.data import verify
+from harness.data.duplicates import equal_images, shared
 from harness.data.glyphs import make_glyphs
 from harness.data.omniglot import build_omniglot
 from harness.data.omniglot_classes import SIDE
 from harness.data.sources import find_omniglot
 from harness.data.splits import class_split
-from harness.data.verify import check_source, equal_images, facts, shared
+from harness.data.verify import check_source, facts
 from harness.errors import HarnessError
 
 
@@ -31,7 +32,7 @@ def test_duplicates_across_splits_are_found():
     images[test, 4] = images[test, 5]  # within a class: no leak
     images[test, 6] = images[other, 6]  # both in test: no leak
     groups = equal_images(dataclasses.replace(store, images=images, digest=""))
-    assert sorted(sorted(g.tolist()) for g in groups) == sorted(
+    assert sorted(sorted(g.classes.tolist()) for g in groups) == sorted(
         [sorted([train, test]), [test, test], sorted([test, other])]
     )
     assert shared(groups, split) == 1
@@ -40,10 +41,12 @@ def test_duplicates_across_splits_are_found():
 def test_other_pixels_than_the_known_ones_are_refused(make_zips, monkeypatch):
     make_zips()
     with pytest.raises(HarnessError, match="hold other pixels than the known copy") as caught:
-        check_source()
+        list(check_source())
     found = re.search(r"sha256 (\w{12}), wanted", str(caught.value))
     assert found
     digest = build_omniglot(find_omniglot(), SIDE, "nearest").source_digest
     assert digest.startswith(found[1])
     monkeypatch.setattr(verify, "SOURCE_DIGEST", digest)
-    assert check_source().endswith(f"the known drawings, sha256 {digest}")
+    lines = list(check_source())
+    assert lines[0].endswith(f"the known drawings, sha256 {digest}")
+    assert lines[1].startswith("found no all_runs.zip")

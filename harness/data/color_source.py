@@ -1,0 +1,78 @@
+"""What a source of colour images is, and the checks of classes and counts that all share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from harness.data.decode_color import decode_color
+from harness.errors import HarnessError
+
+
+class ColorSource(Protocol):
+    """Where the images of a dataset are, classes and counts already checked."""
+
+    @property
+    def where(self) -> str:
+        """Say the place, for messages."""
+
+    def images(self, name: str) -> Iterator[tuple[str, Any]]:
+        """Give (what messages call it, Pillow image of mode "RGB") for each image of a class.
+
+        Always in the same order, whatever layout the images come in. Called from several threads.
+        """
+
+
+@dataclass(frozen=True)
+class ImageFiles:
+    """A source whose images are single files: `files` has their paths by class, in order."""
+
+    folder: Path
+    files: Mapping[str, Sequence[Path]]
+
+    @property
+    def where(self) -> str:
+        """Give the folder."""
+        return str(self.folder)
+
+    def images(self, name: str) -> Iterator[tuple[str, Any]]:
+        """Read and decode the files of a class."""
+        for path in self.files[name]:
+            try:
+                content = path.read_bytes()
+            except OSError as e:
+                raise HarnessError(
+                    f"{path} cannot be read ({e.strerror}); take a fresh copy."
+                ) from e
+            yield str(path), decode_color(content, str(path))
+
+
+def check_classes(
+    where: str, found: set[str], wanted: set[str], whose: str, next_step: str
+) -> None:
+    """Raise HarnessError unless `found` are the `wanted` classes of `whose` dataset.
+
+    A class that does not belong comes first: it says that this is another dataset.
+    """
+    if unknown := sorted(found - wanted):
+        raise HarnessError(
+            f"{where}: found class {unknown[0]}, which {whose} does not have "
+            f"({len(found & wanted)} of its {len(wanted)} classes are here); {next_step}."
+        )
+    if missing := sorted(wanted - found):
+        raise HarnessError(
+            f"{where}: class {missing[0]} is missing (found {len(found)} of the {len(wanted)} "
+            f"classes of {whose}); {next_step}."
+        )
+
+
+def check_counts(where: str, counts: Mapping[str, int], wanted: int, next_step: str) -> None:
+    """Raise HarnessError unless every class has `wanted` images."""
+    for name, count in sorted(counts.items()):
+        if count != wanted:
+            raise HarnessError(
+                f"{where}: class {name} has {count} images, wanted {wanted} "
+                f"(in all {sum(counts.values()):,}, wanted {wanted * len(counts):,}); {next_step}."
+            )

@@ -1,0 +1,106 @@
+"""The 20 one-shot runs of Lake et al. (2015): 400 trials, each run within one alphabet.
+
+`all_runs.zip` of github.com/brendenlake/omniglot (python/one-shot-classification) has for each run
+`training/class01.png` … `class20.png` by one drawer, `test/item01.png` … `item20.png` by another,
+and `class_labels.txt`, whose lines pair a test drawing with the training drawing of its character.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from harness.data.archive import Archive, open_archive
+from harness.data.decode import decode, resize
+from harness.data.omniglot_classes import SIDE
+from harness.data.paths import places
+from harness.data.store import ImageStore
+from harness.errors import DataNotAtHand, HarnessError
+
+RUNS, WAYS = 20, 20
+NEXT = (
+    "put all_runs.zip of github.com/brendenlake/omniglot into omniglot/ in a folder of HARNESS_DATA"
+)
+_PAIR = re.compile(r"(run\d\d)/test/item(\d\d)\.png\s+(run\d\d)/training/class(\d\d)\.png")
+
+
+@dataclass(frozen=True, eq=False)
+class LakeRuns:
+    """`support` and `query` uint8 [20 runs, 20, size, size] with ink = 255; `label` [20, 20] is
+    the place in `support` of the character that a query shows."""
+
+    support: np.ndarray
+    query: np.ndarray
+    label: np.ndarray
+    source_digest: str
+
+    def digest(self) -> str:
+        """Give the sha256 of drawings, at the size they have here, and labels."""
+        found = hashlib.sha256(str(self.support.shape).encode())
+        for array in (self.support, self.query, self.label):
+            found.update(np.ascontiguousarray(array).tobytes())
+        return found.hexdigest()
+
+
+def find_lake_runs() -> Path:
+    """Give the first `all_runs.zip`; DataNotAtHand where there is none."""
+    for path in places("omniglot/all_runs.zip", "all_runs.zip"):
+        if path.is_file():
+            return path
+    raise DataNotAtHand(f"found no all_runs.zip, Lake's one-shot runs of Omniglot; {NEXT}.")
+
+
+def read_lake_runs(image_size: int, resize_filter: str) -> LakeRuns:
+    """Read all runs. Raises HarnessError for whatever is wrong with the archive."""
+    where = find_lake_runs()
+    drawings = np.empty((2, RUNS, WAYS, image_size, image_size), np.uint8)
+    labels = np.empty((RUNS, WAYS), np.int64)
+    original = hashlib.sha256()
+    with open_archive(where, NEXT) as archive:
+        for run in range(RUNS):
+            for part, name in enumerate(("training/class", "test/item")):
+                for i in range(WAYS):
+                    member = f"run{run + 1:02d}/{name}{i + 1:02d}.png"
+                    image = decode(_member(archive, member), SIDE, f"{where}: {member}")
+                    original.update(np.packbits(resize(image, SIDE, "nearest") > 127).tobytes())
+                    drawings[part, run, i] = resize(image, image_size, resize_filter)
+            labels[run] = _labels(archive, f"run{run + 1:02d}")
+            original.update(labels[run].astype("<i8").tobytes())
+    return LakeRuns(drawings[0], drawings[1], labels, original.hexdigest())
+
+
+def runs_of_glyphs(store: ImageStore) -> LakeRuns:
+    """Give runs of generated glyphs in the same form, so that tests need no data."""
+    alphabets = store.images[store.part == 0].reshape(-1, WAYS, *store.images.shape[1:])
+    rng = np.random.default_rng(np.random.SeedSequence(20151211))
+    label = np.stack([rng.permutation(WAYS) for _ in range(RUNS)])
+    support, query = [], []
+    for run in range(RUNS):
+        drawer, alphabet = divmod(run, len(alphabets))
+        support.append(alphabets[alphabet, :, 2 * drawer])
+        query.append(alphabets[alphabet, label[run], 2 * drawer + 1])
+    return LakeRuns(np.stack(support), np.stack(query), label, "")
+
+
+def _labels(archive: Archive, run: str) -> list[int]:
+    member = f"{run}/class_labels.txt"
+    text = _member(archive, member).decode("utf-8", errors="replace")
+    pairs = [_PAIR.fullmatch(line.strip()) for line in text.splitlines() if line.strip()]
+    right = {int(p[2]): int(p[4]) for p in pairs if p and p[1] == p[3] == run}
+    everything = list(range(1, WAYS + 1))
+    if not all(pairs) or sorted(right) != everything or sorted(right.values()) != everything:
+        raise HarnessError(
+            f"{archive.where}: {member} does not pair each of the {WAYS} test drawings with a "
+            f"training drawing of its own; take a fresh copy, or {NEXT}."
+        )
+    return [right[item] - 1 for item in everything]
+
+
+def _member(archive: Archive, name: str) -> bytes:
+    if name not in archive.names:
+        raise HarnessError(f"{archive.where} has no {name}; take a fresh copy, or {NEXT}.")
+    return archive.read(name)

@@ -1,0 +1,183 @@
+"""N-way K-shot episodes of images (Vinyals et al. 2016, section 4), whatever the images are.
+
+Draws are nested: of one task index, an episode with fewer ways has the first classes of the one
+with more; with fewer shots or queries it has the first of each. So two settings that differ in
+one of these are compared on the same support images.
+"""
+
+from __future__ import annotations
+
+import abc
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from harness.data.splits import ClassSplit
+from harness.data.store import ImageStore
+from harness.errors import HarnessError
+from harness.tasks.batch import SupervisedBatch
+from harness.tasks.source import BLOCK, SPLITS, Arrays, TaskSource
+
+CLASS_STREAM, IMAGE_STREAM, ROTATION_STREAM = range(3)
+
+
+class Episodes(TaskSource):
+    """Episodes of `ways` classes with `shots` support and `queries` query images of each.
+
+    A subclass says which images there are, how classes are split and what a pixel is as a number.
+    Its settings have `<split>_ways`, `<split>_shots` and `<split>_queries` for train, val and test.
+
+    Raises HarnessError at construction where the data are not found or a split has too few
+    classes or images; a split without validation classes raises when they are asked for.
+    """
+
+    turns: int = 1
+    """How many quarter turns of each image episodes may show."""
+
+    def __init__(
+        self, settings: Any, train_seed: int, evaluation_seed: int, device: torch.device
+    ) -> None:
+        super().__init__(settings, train_seed, evaluation_seed, device)
+        self.store = self.load()
+        self.class_split = self.split_classes()
+        self.synthetic = self.store.synthetic
+        self.image_shape = self.store.image_shape
+        self._images = self.store.tensor(device, self.turns)
+        for split in SPLITS:
+            self._check_counts(split)
+
+    @abc.abstractmethod
+    def load(self) -> ImageStore:
+        """Give the packed images."""
+
+    @abc.abstractmethod
+    def split_classes(self) -> ClassSplit:
+        """Say which classes of the store are for training, validation and test."""
+
+    @abc.abstractmethod
+    def to_float(self, pixels: Tensor) -> Tensor:
+        """Turn uint8 [..., channels, height, width] into float32; `pixels` may be overwritten."""
+
+    def rotations(self, split: str) -> tuple[bool, bool]:
+        """Tell whether quarter turns are classes of their own, and whether they are drawn for each
+        class of a task."""
+        return False, False
+
+    def ways(self, split: str) -> int:
+        """Give the classes in each episode of `split`."""
+        return int(getattr(self.settings, f"{_prefix(split)}_ways"))
+
+    def shots(self, split: str) -> int:
+        """Give the support images of each class in episodes of `split`."""
+        return int(getattr(self.settings, f"{_prefix(split)}_shots"))
+
+    def queries(self, split: str) -> int:
+        """Give the query images of each class in episodes of `split`."""
+        return int(getattr(self.settings, f"{_prefix(split)}_queries"))
+
+    def data_digest(self) -> str:
+        """Give the sha256 of the packed store (images at the size used, class names)."""
+        return self.store.digest
+
+    def draw_block(self, split: str, block: int) -> Arrays:
+        """Draw `class` and `rotation` [BLOCK, ways], `support` [BLOCK, ways, shots] and `query`.
+
+        `class` (int16) is an index into the store, `rotation` (uint8) counts quarter turns,
+        `support` and `query` (uint8; uint16 where a class has more than 256 images) are indices of
+        images of the class.
+        """
+        classes = self.class_split.classes(split)
+        if not len(classes):
+            raise HarnessError(
+                f"class split {self.class_split.name!r} has no {split} classes; choose a "
+                "split with some, or a model selection that does not look at them."
+            )
+        ways, shots, queries = self.ways(split), self.shots(split), self.queries(split)
+        as_classes, per_task = self.rotations(split)
+        # The way is the first axis of every draw, so that fewer ways draw a prefix.
+        chosen = _without_replacement(
+            self.generator(split, block, CLASS_STREAM).random((ways, BLOCK)),
+            len(classes) * (4 if as_classes else 1),
+        )
+        rotation, chosen = np.divmod(chosen, len(classes))
+        if per_task:
+            rotation = (self.generator(split, block, ROTATION_STREAM).random((ways, BLOCK)) * 4).T
+        uniform = self.generator(split, block, IMAGE_STREAM).random(
+            (ways, BLOCK, self.store.images_per_class)
+        )
+        index = np.min_scalar_type(self.store.images_per_class - 1)
+        order = uniform.argsort(-1).astype(index).transpose(1, 0, 2)
+        return {
+            "class": classes[chosen].astype(np.int16),
+            "rotation": rotation.astype(np.uint8),
+            # Support from the front and query from the back of one permutation: disjoint, and
+            # neither changes when the other grows.
+            "support": np.ascontiguousarray(order[:, :, :shots]),
+            "query": np.ascontiguousarray(order[:, :, ::-1][:, :, :queries]),
+        }
+
+    def to_batch(self, arrays: Arrays) -> SupervisedBatch:
+        """Gather images on the device.
+
+        Gives x [T, ways * (shots or queries), channels, size, size] float32 and
+        y [T, ways * …] int64, ordered by class.
+        """
+        # Rows of the store's tensor: turned copies one after the other, classes within them.
+        of_each = self.store.images_per_class
+        turn = arrays["rotation"].astype(np.int64) * len(self.store.class_names)
+        first = ((turn + arrays["class"]) * of_each)[:, :, None]
+        return SupervisedBatch(
+            *self._gather(first + arrays["support"]), *self._gather(first + arrays["query"])
+        )
+
+    def _gather(self, rows: np.ndarray) -> tuple[Tensor, Tensor]:
+        tasks, ways, of_each = rows.shape
+        pixels = self._images.index_select(0, torch.from_numpy(rows.ravel()).to(self.device))
+        x = self.to_float(pixels.view(tasks, ways * of_each, *self.image_shape))
+        y = torch.arange(ways, device=self.device).repeat_interleave(of_each).repeat(tasks, 1)
+        return x, y
+
+    def _check_counts(self, split: str) -> None:
+        ways, shots, queries = self.ways(split), self.shots(split), self.queries(split)
+        if min(ways, shots, queries) < 1:
+            raise HarnessError(
+                f"{split} episodes: found {ways} ways, {shots} shots and {queries} queries, "
+                "wanted at least 1 of each."
+            )
+        if shots + queries > self.store.images_per_class:
+            raise HarnessError(
+                f"{split} episodes: {shots} shots and {queries} queries are "
+                f"{shots + queries} images of a class, which has {self.store.images_per_class}."
+            )
+        classes = len(self.class_split.classes(split)) * (4 if self.rotations(split)[0] else 1)
+        if split == "val" and not classes:
+            return
+        if ways > classes:
+            raise HarnessError(
+                f"{split} episodes: found {ways} ways, but class split "
+                f"{self.class_split.name!r} has {classes} {split} classes."
+            )
+
+
+def _prefix(split: str) -> str:
+    """Give the switch prefix of a split: training on train + val uses the train_ switches."""
+    return split if split in ("val", "test") else "train"
+
+
+def _without_replacement(uniform: np.ndarray, n: int) -> np.ndarray:
+    """Turn uniforms [k, B] into B draws of k different numbers below n, int64 [B, k].
+
+    The first k steps of a Fisher-Yates shuffle for all B at once: k swaps, where sorting n uniforms
+    would cost n. Draw j depends on uniforms 0 … j only.
+    """
+    k, count = uniform.shape
+    order = np.tile(np.arange(n), (count, 1))
+    row = np.arange(count)
+    for j in range(k):
+        other = j + (uniform[j] * (n - j)).astype(np.int64)
+        picked = order[row, other]
+        order[row, other] = order[:, j]
+        order[:, j] = picked
+    return order[:, :k].copy()
