@@ -45,6 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--device", choices=("auto", "cpu", "cuda"), default="auto")
     add("--engine", default=DEFAULT, metavar="E", help=f"one of {', '.join(ENGINES)} ({DEFAULT})")
+    add("--capture", action="store_true", help="CUDA: replay the training step as one graph")
+    add("--tf32", action="store_true", help="CUDA: products in TF32 (the record says so)")
     add(
         "--set",
         action="append",
@@ -91,7 +93,18 @@ def main(arguments: argparse.Namespace) -> int:
         length = budget(arguments.budget, variant.training, variant.testing)
         for seed in arguments.seeds:
             folders = (arguments.results.resolve(), arguments.work.resolve())
-            plans.append(Plan(variant, published, seed, length, arguments.engine, device, *folders))
+            plans.append(
+                Plan(
+                    variant,
+                    published,
+                    seed,
+                    length,
+                    arguments.engine,
+                    device,
+                    *folders,
+                    capture=arguments.capture,
+                )
+            )
     cores = os.cpu_count() or 1
     jobs = arguments.jobs or (cores if device.type == "cpu" else 1)
     jobs = max(1, min(jobs, len(plans)))
@@ -102,6 +115,8 @@ def main(arguments: argparse.Namespace) -> int:
         if device.type == "cpu":
             keep_freed_memory()
         torch.set_num_threads(threads)
+        if arguments.tf32:
+            torch.set_float32_matmul_precision("high")
         torch.use_deterministic_algorithms(arguments.deterministic)
         for plan in plans:
             run(plan, arguments.checkpoint_every)

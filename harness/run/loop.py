@@ -44,7 +44,7 @@ def run(plan: Plan, checkpoint_seconds: float = 20.0) -> Path:
 def _run(plan: Plan, checkpoint_seconds: float) -> Path:
     session = {
         **git_state(),
-        **{"device": plan.device.type, "engine": plan.engine},
+        **{"device": plan.device.type, "engine": plan.engine, "captured": plan.capture},
         **{"processor": processor_name(), "threads": torch.get_num_threads()},
     }
     tasks = plan.tasks()
@@ -65,6 +65,7 @@ def _run(plan: Plan, checkpoint_seconds: float) -> Path:
             plan.label if name == "train" else f"{plan.label}, {name}",
             checkpoint_seconds,
             session,
+            plan.capture,
         )
         return method, found.run()
 

@@ -31,6 +31,8 @@ class Plan:
     device: torch.device
     results: Path
     work: Path
+    capture: bool = False
+    """Whether training steps are replayed from one captured CUDA graph."""
 
     @property
     def label(self) -> str:

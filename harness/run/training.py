@@ -20,6 +20,7 @@ from harness.method import Method
 from harness.progress import Progress
 from harness.protocol import Training
 from harness.run import checkpoint
+from harness.run.capture import training_step
 from harness.run.scores import evaluate
 from harness.tasks.source import TaskSource
 
@@ -70,6 +71,7 @@ class Phase:
         label: str,
         checkpoint_seconds: float,
         session: dict[str, Any],
+        capture: bool = False,
     ) -> None:
         self.method, self.tasks, self.training, self.split = method, tasks, training, split
         self.iterations, self.validation_tasks = iterations, validation_tasks
@@ -77,6 +79,7 @@ class Phase:
         self.checkpoint_seconds = checkpoint_seconds
         self.session = {**session, "start": _now(), "end": _now(), "iterations": 0}
         self.trace = Trace()
+        self._train_step = training_step(method, capture)
         self._losses: list[Tensor] = []
         self._first = 0
         # Not of the budget, so that a longer budget goes on where a shorter one ended.
@@ -112,7 +115,7 @@ class Phase:
         start = time.perf_counter()
         first = self.method.first_task(t.iteration, meta_batch)
         batch = self.tasks.batch(self.split, first, meta_batch)
-        loss = self.method.train_step(batch, t.iteration)
+        loss = self._train_step(batch, t.iteration)
         t.iteration += 1
         self._losses.append(loss)
         validate = self.training.validate_every > 0 and self.split == "train"

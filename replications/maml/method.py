@@ -51,6 +51,7 @@ class MAML(Method):
     """Learns a start from which `inner_steps` gradient steps on a support set do well."""
 
     Settings = MamlSettings
+    capturable = True
     settings: MamlSettings
 
     def build(self, tasks: Any) -> None:
@@ -62,7 +63,9 @@ class MAML(Method):
             raise HarnessError(f"method.loss: found {s.loss!r}, wanted {wanted!r} on these tasks.")
         self.model = network(s, tasks, self.generator).to(self.device)
         self.params: Params = dict(self.model.named_parameters())
-        self.optimiser = torch.optim.Adam(self.params.values(), lr=s.meta_rate, fused=True)
+        self.optimiser = torch.optim.Adam(
+            self.params.values(), lr=s.meta_rate, fused=True, capturable=self.device.type == "cuda"
+        )
         loss = CrossEntropy(s.inner_loss) if classes else MeanSquaredError()
         self.problem = Problem(self.model, loss, loss)
         # The authors keep batch norm's offset out of the weights that adapt (maml.py, utils.py).

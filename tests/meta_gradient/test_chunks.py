@@ -1,0 +1,122 @@
+"""Engine `batched` stays within its memory budget, whatever the number of tasks and steps."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from harness.errors import HarnessError
+from harness.measure.live_tensors import LiveTensors
+from harness.meta_gradient.batched.chunks import Chunks, fitting
+from harness.meta_gradient.batched.engine import Batched
+from harness.meta_gradient.engines import engine
+from harness.meta_gradient.problem import InnerLoop, Problem
+from harness.models.strided_conv4 import StridedConv4
+from harness.tasks.batch import SupervisedBatch
+from tests.meta_gradient.problems import distance, start
+
+MB = 10**6
+
+
+def omniglot(tasks: int, filters: int = 16) -> tuple[Problem, SupervisedBatch]:
+    generator = torch.Generator().manual_seed(0)
+    model = StridedConv4(1, filters, 5, generator)
+    x = torch.rand(tasks, 10, 1, 28, 28, generator=generator)
+    y = torch.arange(5).expand(tasks, 5)
+    problem = Problem(model, F.cross_entropy, F.cross_entropy)
+    return problem, SupervisedBatch(x[:, :5], y, x[:, 5:], y)
+
+
+def peak(meta_gradient, tasks: int, steps: int) -> int:
+    problem, batch = omniglot(tasks)
+    inner = InnerLoop(steps, 0.1, first_order=False)
+    meta_gradient(problem, start(problem), batch, inner)  # chooses its chunks
+    with LiveTensors() as live:
+        meta_gradient(problem, start(problem), batch, inner)
+    return live.peak
+
+
+@pytest.mark.parametrize("steps", [1, 3, 10])
+@pytest.mark.parametrize("budget", [3 * MB, 6 * MB, 20 * MB])
+def test_a_budget_is_never_exceeded(steps, budget):
+    found = peak(Batched(budget), 24, steps)
+    parameters = sum(p.numel() * 4 for p in StridedConv4(1, 16, 5, torch.Generator()).parameters())
+    # What is measured here has the caller's own copy of the parameters in it as well.
+    assert found <= budget + 2 * parameters
+
+
+def test_ten_steps_need_little_more_memory_than_one():
+    one, ten = (peak(Batched(8 * MB), 24, steps) for steps in (1, 10))
+    assert ten <= 1.3 * one
+
+
+def test_a_budget_changes_no_gradient():
+    problem, batch = omniglot(7)
+    problem.model.double()
+    halves = SupervisedBatch(
+        *(v.double() if v.is_floating_point() else v for v in vars(batch).values())
+    )
+    inner = InnerLoop(4, 0.1, first_order=False)
+    wide = Batched(10**9)(problem, start(problem), halves, inner)
+    narrow = Batched(10 * MB)(problem, start(problem), halves, inner)
+    assert distance(narrow, wide) < 1e-12
+
+
+def test_a_budget_below_one_task_is_one_sentence():
+    with pytest.raises(HarnessError, match=r"one task needs .* MB, wanted at most 0.1 MB: give"):
+        peak(Batched(10**5), 2, 1)
+
+
+@pytest.mark.parametrize("name", ["batched:lots", "batched:0MB", "batched:5", "func:500MB"])
+def test_a_budget_that_says_nothing_is_one_sentence(name):
+    with pytest.raises(HarnessError, match=f"found engine '{name}'; wanted a memory budget as in"):
+        engine(name)
+
+
+def test_a_budget_in_the_engines_name():
+    found = engine("batched:20MB")
+    assert isinstance(found, Batched)
+    assert found.memory_bytes == 20 * MB
+    assert engine("batched:20MB") is found
+
+
+def test_chunks_are_even_and_kept_steps_come_before_more_tasks():
+    each, step = 10, 5
+
+    def work(chunks: Chunks) -> torch.Tensor:
+        return torch.empty(chunks.tasks * (each + step * chunks.keep), dtype=torch.uint8)
+
+    # Eight tasks with two kept steps take 160; all ten kept would take 8 * 60.
+    assert fitting(work, 32, 10, 200, strict=True) == Chunks(8, 3)
+    # All 32 tasks with all steps fit.
+    assert fitting(work, 32, 2, 700, strict=True) == Chunks(32, 2)
+    # 22 would fit; two chunks of 16 are as many as 22 and 10.
+    assert fitting(work, 32, 1, 330, strict=True) == Chunks(16, 1)
+    # A budget of the engine's own gives way to one task.
+    assert fitting(work, 4, 1, 5, strict=False) == Chunks(1, 1)
+
+
+class Cubes(nn.Module):
+    """A model with an operation that has no rule."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.full((3,), 0.5))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return (x**3) * self.weight
+
+
+def test_a_model_without_rules_takes_the_general_path_and_says_so_once(capsys):
+    model = Cubes().double()
+    x = torch.rand(2, 4, 3, dtype=torch.float64)
+    problem = Problem(model, F.mse_loss, F.mse_loss)
+    batch = SupervisedBatch(x, x, x, x)
+    inner = InnerLoop(2, 0.1, first_order=False)
+    mine = Batched()
+    found = [mine(problem, start(problem), batch, inner) for _ in range(2)][1]
+    said = capsys.readouterr().err
+    assert said.count("takes its general path for Cubes") == 1
+    assert distance(found, engine("loop")(problem, start(problem), batch, inner)) < 1e-9
