@@ -74,7 +74,8 @@ def cost_rows(cell: Cell, record: CostRecord) -> list[CostRow]:
 
     def order(p: CostPoint) -> tuple[int, str, tuple[str, ...], int, int]:
         at = names.index(p.point.family) if p.point.family in names else len(names)
-        last = engines.index(p.point.engine) if p.point.engine in engines else len(engines)
+        bare = (p.point.engine or "").partition(":")[0]  # `batched:500MB` is `batched`
+        last = engines.index(bare) if bare in engines else len(engines)
         return at, p.point.order or "", p.point.sets, p.point.inner_steps or 0, last
 
     newest = max((s.start for s in record.sessions), default="")

@@ -38,7 +38,7 @@ def request(kind="time", **fields):
         "device": "cpu",
         "threads": 1,
         "seconds": 0.02,
-        "limit": 30.0,
+        "limit": 600.0,
         "sets": TINY,
         "operations": True,
     }

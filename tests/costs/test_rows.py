@@ -50,6 +50,7 @@ def test_order(cell):
         cost_point(cell, "second", 5, "func"),
         cost_point(cell, None, None, None, family="no-loop"),
         cost_point(cell, "second", 1, "loop"),
+        cost_point(cell, "second", 1, "func:9MB"),
         cost_point(cell, "first", 5, "loop"),
         cost_point(cell, "second", 1, "an-older-engine"),
         cost_point(cell, "second", 5, "func", family="fast"),
@@ -57,6 +58,7 @@ def test_order(cell):
     rows = cost_rows(cell, cost_record(*shuffled))
     assert [(r.variant, r.order, r.inner_steps, r.engine) for r in rows] == [
         ("first", "first", 5, "loop"),
+        ("second", "second", 1, "func:9MB"),
         ("second", "second", 1, "loop"),
         ("second", "second", 1, "an-older-engine"),
         ("second", "second", 5, "func"),
