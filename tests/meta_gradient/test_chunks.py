@@ -98,6 +98,16 @@ def test_chunks_are_even_and_kept_steps_come_before_more_tasks():
     assert fitting(work, 4, 1, 5, strict=False) == Chunks(1, 1)
 
 
+def test_first_order_takes_as_many_tasks_at_ten_steps_as_at_one():
+    problem, batch = omniglot(24)
+    mine = Batched(20 * MB)
+    for steps in (1, 10):
+        mine(problem, start(problem), batch, InnerLoop(steps, 0.1, first_order=True))
+    known = mine._known[problem.model]
+    one, ten = (found for key, found in known.items() if key[0] == "chunks")
+    assert ten.tasks >= one.tasks > 1
+
+
 class Cubes(nn.Module):
     """A model with an operation that has no rule."""
 

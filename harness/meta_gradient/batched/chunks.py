@@ -54,7 +54,8 @@ def fitting(
     else:
         each = max(1, peak(Chunks(2, least)) - one)
         # What one more kept step takes, from keeping all: a single one may hide below the peak.
-        more = (peak(Chunks(1, steps)) - one) // max(1, steps - least) if steps > least else 0
+        kept = peak(Chunks(1, steps)) - one if steps > least else 0
+        more = max(0, kept) // max(1, steps - least)
     room = budget_bytes - (one - each)
     count = max(1, min(tasks, room // each))
     keep = steps

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -150,7 +149,6 @@ class _Work:
         sizes = tuple((tuple(t.shape), t.dtype, str(t.device)) for t in tensors)
         return sizes, i.steps, i.first_order, i.frozen, i.query_weights, tuple(self._learned)
 
-    @cached_property
     def _packed(self) -> tuple[Params, Params, list[Params]]:
         shapes = {k: v.shape for k, v in self._params.items()}
         rates = [
@@ -166,7 +164,7 @@ class _Work:
 
     def over(self, chunks: Chunks, most: int | None = None) -> _Totals:
         """Do the chunks one after the other, `most` of them."""
-        adapting, fixed, rates = self._packed
+        adapting, fixed, rates = self._packed()
         totals = _Totals(self.passes)
         b, turned = self.batch, self.passes.input
         for at in range(0, len(b), chunks.tasks)[:most]:
