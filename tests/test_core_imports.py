@@ -31,6 +31,7 @@ CORE = [
     "harness",
     "harness.catalog",
     "harness.method",
+    "harness.outside.evaluate",
     "harness.paper_contract",
     "harness.protocol",
     "harness.published",

@@ -7,13 +7,12 @@ import hashlib
 import json
 from pathlib import Path
 
-from torch import Tensor
-
 from harness.catalog import find_cell
 from harness.errors import HarnessError
 from harness.meta_gradient.engines import DEFAULT
 from harness.records.schema import Record, read_record
 from harness.run.budget import budget
+from harness.run.kept_weights import check_shapes, read_weights, record_overrides
 from harness.run.loop import summary, test
 from harness.run.plan import Plan, choose_device
 
@@ -42,15 +41,15 @@ def main(arguments: argparse.Namespace) -> int:
             f"{arguments.weights} belongs to {record.paper}/{record.cell}, not to {cell.key}."
         )
     name = record.variant if record else arguments.variant or next(iter(cell.variants))
-    changed = _differences(record, cell.variant(name).protocol()) if record else {}
+    changed = record_overrides(record, cell.variant(name).protocol()) if record else {}
     variant = cell.variant(name, changed)
     length = budget(record.budget if record else "full", variant.training, variant.testing)
     device = choose_device(arguments.device)
     plan = Plan(variant, variant, 0, length, DEFAULT, device, Path(), Path())
     tasks = plan.tasks()
     method = plan.method(tasks)
-    weights = _read_weights(arguments.weights, device.type)
-    _check_shapes(arguments.weights, weights, method.weights(), variant.key)
+    weights = read_weights(arguments.weights, device.type)
+    check_shapes(arguments.weights, weights, method.weights(), variant.key)
     method.load_weights(weights)
     found = {k: summary(v) for k, v in test(plan, method, tasks).items()}
     recorded = record.metrics if record else {}
@@ -88,42 +87,3 @@ def _is_kept(weights: Path, record: Record) -> bool:
 def _record_beside(weights: Path) -> Record | None:
     path = weights.parent / "record.json"
     return read_record(path) if path.exists() else None
-
-
-def _differences(record: Record, published: dict[str, dict[str, object]]) -> dict[str, object]:
-    """Give the switches of the record that differ from the cell's, as overrides."""
-    return {
-        f"{section}.{k}": value
-        for section in ("tasks", "method", "training", "testing")
-        for k, value in record.protocol[section].items()
-        if published[section].get(k) != value
-    }
-
-
-def _read_weights(path: Path, device: str) -> dict[str, Tensor]:
-    from safetensors.torch import load_file
-
-    if not path.is_file():
-        raise HarnessError(f"found no file {path}, wanted weights in safetensors form.")
-    try:
-        found: dict[str, Tensor] = load_file(path, device=device)
-    except Exception as e:  # safetensors has its own error types for each kind of damage
-        raise HarnessError(f"{path} is not a readable safetensors file: {e}.") from None
-    return found
-
-
-def _check_shapes(
-    path: Path, found: dict[str, Tensor], wanted: dict[str, Tensor], variant: str
-) -> None:
-    """Refuse weights of another method or size before anything is loaded in part."""
-    for name in [*wanted, *found]:
-        here, there = (tuple(w[name].shape) if name in w else None for w in (found, wanted))
-        if here != there:
-            raise HarnessError(
-                f"{path}: found {_words(here)} under {name!r}, "
-                f"wanted {_words(there)} for {variant}."
-            )
-
-
-def _words(shape: tuple[int, ...] | None) -> str:
-    return "nothing" if shape is None else f"a tensor of shape {list(shape)}"

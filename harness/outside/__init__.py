@@ -1,0 +1,1 @@
+"""Models that were made elsewhere, tested on the same episodes by the same statistics."""
