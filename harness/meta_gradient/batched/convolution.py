@@ -33,7 +33,7 @@ def unpack_kernel(w: Tensor, shape: torch.Size) -> Tensor:
     return w.view(h, k, c, o).permute(3, 2, 0, 1)
 
 
-BLOCK_BYTES = {"cpu": 4 * 2**20, "cuda": 256 * 2**20}
+BLOCK_BYTES = {"cpu": 8 * 2**20, "cuda": 256 * 2**20}
 """Most bytes of one task's windows that are gathered at once, by kind of device."""
 
 
