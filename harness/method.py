@@ -12,6 +12,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+STEPS_AT_TEST = "steps at test"
+
 
 class Method(abc.ABC):
     """A learner with meta-trained weights. One object serves one run.
@@ -24,6 +26,8 @@ class Method(abc.ABC):
     Settings: ClassVar[type]
     operations_countable: ClassVar[bool] = True
     """False where torch's operation counter does not see the method's products."""
+    counted: ClassVar[str] = STEPS_AT_TEST
+    """What k counts in the names `metric@k` of `evaluate`."""
 
     def __init__(
         self,
@@ -55,7 +59,8 @@ class Method(abc.ABC):
     def evaluate(self, batch: Any) -> dict[str, Tensor]:
         """Adapt to each of the T tasks and score it: metric name -> [T] (float).
 
-        Names: `accuracy` or `accuracy@k` (after k test steps) in percent; `mse@k`, `loss@k`."""
+        Names: `accuracy` or `accuracy@k` in percent; `mse@k`, `loss@k`. k counts test steps, or
+        what else `counted` says."""
 
     def first_task(self, iteration: int, meta_batch: int) -> int:
         """Give the index of the first training task of an iteration (for methods that stay on the

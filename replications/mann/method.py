@@ -59,7 +59,7 @@ class Mann(Method):
 
     Settings = MannSettings
     settings: MannSettings
-    counted = "instance of a class"
+    counted = "instances of a class"
 
     def build(self, tasks: Any) -> None:
         """Draw weights (Glorot uniform, biases zero) and start RMSprop."""
