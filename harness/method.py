@@ -12,6 +12,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+STEPS_AT_TEST = "steps at test"
+
 
 class Method(abc.ABC):
     """A learner with meta-trained weights. One object serves one run.
@@ -27,6 +29,8 @@ class Method(abc.ABC):
     capturable: ClassVar[bool] = False
     """True where `train_step` is the same work at every iteration and never waits for the device,
     so that a CUDA graph of it may be replayed (`harness run --capture`)."""
+    counted: ClassVar[str] = STEPS_AT_TEST
+    """What k counts in the names `metric@k` of `evaluate`."""
 
     def __init__(
         self,
@@ -58,7 +62,8 @@ class Method(abc.ABC):
     def evaluate(self, batch: Any) -> dict[str, Tensor]:
         """Adapt to each of the T tasks and score it: metric name -> [T] (float).
 
-        Names: `accuracy` or `accuracy@k` (after k test steps) in percent; `mse@k`, `loss@k`."""
+        Names: `accuracy` or `accuracy@k` in percent; `mse@k`, `loss@k`. k counts test steps, or
+        what else `counted` says."""
 
     def first_task(self, iteration: int, meta_batch: int) -> int:
         """Give the index of the first training task of an iteration (for methods that stay on the

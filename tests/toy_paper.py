@@ -63,6 +63,7 @@ class Settings:
 
 class Toy:
     Settings = Settings
+    counted = "steps at test"
 
 ALGORITHMS = {"toy": Toy}
 """

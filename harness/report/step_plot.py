@@ -1,4 +1,5 @@
-"""A metric against the number of test steps (`mse@0` … `mse@10`), with the published points."""
+"""A metric against the number of test steps (`mse@0` … `mse@10`), or against what else the method
+counts (instances of a class), with the published points."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.catalog import Cell
+from harness.catalog import Cell, method_class
 from harness.compare.groups import Group
 from harness.compare.numbers import axis_label, is_accuracy
 from harness.compare.statistics import largest_share, mean_estimate
@@ -46,7 +47,7 @@ def plot_test_steps(cell: Cell, groups: list[Group], stem: Path) -> list[Path]:
                     **look(i),
                 )
         _published(axes, cell, name, [g.variant for g in groups])
-        axes.set_xlabel("steps at test")
+        axes.set_xlabel(counted(cell))
         axes.set_ylabel(axis_label(name))
         axes.xaxis.get_major_locator().set_params(integer=True)
         title = f"{cell.title} (bars: 95 % interval)"
@@ -69,6 +70,12 @@ def steps(metrics: list[str]) -> dict[str, dict[int, str]]:
         if step.isdecimal():
             found.setdefault(name, {})[int(step)] = metric
     return found
+
+
+def counted(cell: Cell) -> str:
+    """Say what k counts in the metrics `name@k` of a cell's methods."""
+    algorithms = {str(table["algorithm"]): None for table in cell.variants.values()}
+    return ", ".join(dict.fromkeys(method_class(cell.folder, a).counted for a in algorithms))
 
 
 def _published(axes: Any, cell: Cell, name: str, drawn: list[str]) -> None:

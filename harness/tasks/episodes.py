@@ -97,7 +97,7 @@ class Episodes(TaskSource):
         ways, shots, queries = self.ways(split), self.shots(split), self.queries(split)
         as_classes, per_task = self.rotations(split)
         # The way is the first axis of every draw, so that fewer ways draw a prefix.
-        chosen = _without_replacement(
+        chosen = without_replacement(
             self.generator(split, block, CLASS_STREAM).random((ways, BLOCK)),
             len(classes) * (4 if as_classes else 1),
         )
@@ -166,7 +166,7 @@ def _prefix(split: str) -> str:
     return split if split in ("val", "test") else "train"
 
 
-def _without_replacement(uniform: np.ndarray, n: int) -> np.ndarray:
+def without_replacement(uniform: np.ndarray, n: int) -> np.ndarray:
     """Turn uniforms [k, B] into B draws of k different numbers below n, int64 [B, k].
 
     The first k steps of a Fisher-Yates shuffle for all B at once: k swaps, where sorting n uniforms

@@ -13,6 +13,7 @@ _SOURCES = {
     "lake_runs": "harness.tasks.lake_runs:LakeRunTasks",
     "sinusoids": "harness.tasks.sinusoids:Sinusoids",
     "quadratics": "harness.tasks.quadratics:Quadratics",
+    "class_sequences": "harness.tasks.class_sequences:ClassSequences",
 }
 
 

@@ -1,0 +1,183 @@
+"""Sequences of drawings whose label is told one step late (Santoro et al. 2016, section 2).
+
+A task shows every drawing of a few classes once, in a random order. At step t a learner sees image
+x_t and the label of image x_(t-1), and names the label of x_t. Labels are drawn anew for each task,
+so they can only be learnt within it. The k-th drawing of a class is its k-th *instance*.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from harness.data.datasets import load_store
+from harness.data.decode import ResizeFilter
+from harness.data.splits import ClassSplitName, class_split
+from harness.errors import HarnessError
+from harness.tasks.episodes import without_replacement
+from harness.tasks.source import BLOCK, SPLITS, Arrays, TaskSource
+
+CLASS_STREAM, IMAGE_STREAM, ORDER_STREAM, LABEL_STREAM = range(4)
+
+
+@dataclass(frozen=True)
+class ClassSequenceSettings:
+    """Switches of class sequences."""
+
+    dataset: Literal["omniglot", "glyphs"]
+    class_split: ClassSplitName
+    split_seed: int
+    """Seed of the random class splits; the fixed ones do not look at it."""
+    rotations: Literal["none", "as-classes"]
+    """`as-classes`: each class turned by 0, 90, 180, 270 degrees makes four classes."""
+    ink: Literal["one", "zero"]
+    """Value of ink in the float image; paper has the other."""
+    image_size: int
+    """Pixels a side."""
+    resize_filter: ResizeFilter
+    """`nearest` is also what Pillow gives for any filter on the original one-bit files."""
+    classes: int
+    """Different classes in a task."""
+    instances: int
+    """Images of each class in a task: a sequence has classes * instances steps."""
+    label_length: int
+    """A label is a string of so many symbols; 1 is what is called one-hot."""
+    label_symbols: int
+    """Different symbols. The labels of a task's classes differ: with strings of length 1 and as
+    many symbols as classes they are a permutation."""
+
+
+@dataclass(frozen=True)
+class SequenceBatch:
+    """T tasks of L steps. `images` [T, L, channels, size, size] float32 in [0, 1]; `labels`
+    [T, L, label_length] int64 in [0, label_symbols); `instance` [T, L] int64, counted from 1: how
+    often the class of the image has been shown, this time included."""
+
+    images: Tensor
+    labels: Tensor
+    instance: Tensor
+
+    def __len__(self) -> int:
+        return self.images.shape[0]
+
+
+class ClassSequences(TaskSource):
+    """Class sequences of drawings [1, size, size], possibly turned by multiples of 90 degrees.
+
+    Raises HarnessError at construction where the data are not found, where there are too few
+    classes, images or labels; a split without validation classes when they are asked for.
+    """
+
+    Settings = ClassSequenceSettings
+    settings: ClassSequenceSettings
+
+    def __init__(
+        self, settings: Any, train_seed: int, evaluation_seed: int, device: torch.device
+    ) -> None:
+        super().__init__(settings, train_seed, evaluation_seed, device)
+        s = self.settings
+        self.store = load_store(s.dataset, s.image_size, s.resize_filter)
+        self.class_split = class_split(s.class_split, self.store, s.split_seed)
+        self.synthetic = self.store.synthetic
+        self.image_shape = self.store.image_shape
+        self.turns = 4 if s.rotations == "as-classes" else 1
+        self._check_counts()
+        self._images = self.store.tensor(device, self.turns)
+
+    def data_digest(self) -> str:
+        """Give the sha256 of the packed store (images at the size used, class names)."""
+        return self.store.digest
+
+    def draw_block(self, split: str, block: int) -> Arrays:
+        """Draw B = BLOCK tasks of N classes, L steps and labels of P symbols.
+
+        `class` [B, N] int16 is an index into the store, `rotation` [B, N] uint8 counts quarter
+        turns, `label` [B, N, P] uint8; `position` [B, L] uint8: which of the task's classes a step
+        shows, `instance` [B, L] uint8 (from 0), `image` [B, L] uint8: which image of the class.
+        """
+        s, classes = self.settings, self.class_split.classes(split)
+        if not len(classes):
+            raise HarnessError(
+                f"class split {self.class_split.name!r} has no {split} classes; choose a "
+                "split with some, or a model selection that does not look at them."
+            )
+        draw = self.generator(split, block, CLASS_STREAM).random((s.classes, BLOCK))
+        rotation, chosen = np.divmod(
+            without_replacement(draw, len(classes) * self.turns), len(classes)
+        )
+        draw = self.generator(split, block, LABEL_STREAM).random((s.classes, BLOCK))
+        number = without_replacement(draw, s.label_symbols**s.label_length)
+        label = number[:, :, None] // s.label_symbols ** np.arange(s.label_length) % s.label_symbols
+        # Shuffle N * K cards; the rank of a card among those of its class is its instance.
+        steps = s.classes * s.instances
+        order = self.generator(split, block, ORDER_STREAM).random((BLOCK, steps)).argsort(-1)
+        position = order // s.instances
+        instance = np.empty_like(position)
+        by_class = position.argsort(-1, kind="stable")
+        np.put_along_axis(instance, by_class, np.arange(steps)[None] % s.instances, -1)
+        of_each = self.store.images_per_class
+        draw = self.generator(split, block, IMAGE_STREAM).random((BLOCK, s.classes, of_each))
+        image = draw.argsort(-1)[np.arange(BLOCK)[:, None], position, instance]
+        found = {
+            "rotation": rotation,
+            "label": label,
+            "position": position,
+            "instance": instance,
+            "image": image,
+        }
+        small = {name: a.astype(np.uint8) for name, a in found.items()}
+        return {"class": classes[chosen].astype(np.int16), **small}
+
+    def to_batch(self, arrays: Arrays) -> SequenceBatch:
+        """Gather images and labels on the device."""
+        # Rows of the store's tensor: turned copies one after the other, classes within them.
+        turn = arrays["rotation"].astype(np.int64) * len(self.store.class_names)
+        first = (turn + arrays["class"]) * self.store.images_per_class
+        position = arrays["position"].astype(np.int64)
+        rows = np.take_along_axis(first, position, 1) + arrays["image"]
+        labels = arrays["label"][np.arange(len(position))[:, None], position].astype(np.int64)
+        instance = arrays["instance"].astype(np.int64) + 1
+        pixels = self._images.index_select(0, torch.from_numpy(rows.ravel()).to(self.device))
+        if self.settings.ink == "zero":
+            pixels = pixels.bitwise_not_()
+        return SequenceBatch(
+            images=pixels.view(*rows.shape, *self.image_shape).float().div_(255),
+            labels=torch.from_numpy(labels).to(self.device),
+            instance=torch.from_numpy(instance).to(self.device),
+        )
+
+    def _check_counts(self) -> None:
+        s = self.settings
+        for name in ("classes", "instances", "label_length", "label_symbols"):
+            most = 255  # of what is kept as uint8
+            if not 1 <= getattr(s, name) <= most:
+                raise HarnessError(
+                    f"tasks.{name}: found {getattr(s, name)}, wanted at least 1 and at most {most}."
+                )
+        if s.instances > self.store.images_per_class:
+            raise HarnessError(
+                f"tasks.instances: found {s.instances}, but a class has "
+                f"{self.store.images_per_class} images."
+            )
+        labels = s.label_symbols**s.label_length
+        if s.classes > labels:
+            raise HarnessError(
+                f"tasks.classes: found {s.classes}, but there are only {labels} labels of length "
+                f"{s.label_length} with {s.label_symbols} symbols; set tasks.label_symbols too."
+            )
+        if labels > 100_000:
+            raise HarnessError(
+                f"tasks.label_length: found {s.label_length} with {s.label_symbols} symbols, which "
+                f"makes {labels} labels, wanted at most 100000."
+            )
+        for split in SPLITS:
+            there = len(self.class_split.classes(split)) * self.turns
+            if there < s.classes and not (split == "val" and not there):
+                raise HarnessError(
+                    f"tasks.classes: found {s.classes}, but class split {self.class_split.name!r} "
+                    f"has {there} {split} classes."
+                )

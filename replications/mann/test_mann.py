@@ -1,0 +1,175 @@
+"""MANN: against torch's LSTM, what a step may know, the metric, resume, and small trainings."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from harness.catalog import Variant, find_cell, papers
+from harness.errors import HarnessError
+from harness.report.step_plot import counted
+from harness.run.budget import budget
+from harness.run.plan import Plan
+from harness.tasks.class_sequences import ClassSequences, SequenceBatch
+from replications.mann.method import PRINTED, Mann
+
+CELLS = papers()["mann"].cells
+CPU = torch.device("cpu")
+SMALL = {"tasks.dataset": "glyphs", "method.units": 12, "method.locations": 9, "method.width": 4}
+
+
+def variant(cell: str = "one-hot-5class", name: str = "mann", **switches: Any) -> Variant:
+    changed = {k.replace("__", "."): v for k, v in switches.items()}
+    return CELLS[cell].variant(name, SMALL | {"method.heads": 2} | changed)
+
+
+def build(v: Variant, seed: int = 0) -> tuple[Mann, ClassSequences]:
+    tasks = ClassSequences(v.tasks, seed, 1, CPU)
+    return Mann(v.method, tasks, CPU, "", torch.Generator().manual_seed(seed)), tasks
+
+
+def double(method: Mann, batch: SequenceBatch) -> SequenceBatch:
+    method.parameters = {k: w.detach().double() for k, w in method.parameters.items()}
+    return dataclasses.replace(batch, images=batch.images.double())
+
+
+def test_without_memory_it_is_torchs_lstm() -> None:
+    method, tasks = build(variant(name="lstm"))
+    batch = double(method, tasks.batch("train", 0, 3))
+    p = method.parameters
+    torch.manual_seed(0)
+    lstm = torch.nn.LSTM(405, 12, batch_first=True, dtype=torch.float64)
+    with torch.no_grad():
+        # torch's order of gates is input, forget, candidate, output; ours has the output third.
+        order = torch.arange(48).view(4, 12)[[0, 1, 3, 2]].flatten()
+        lstm.weight_ih_l0.copy_(p["input"][order])
+        lstm.weight_hh_l0.copy_(p["hidden"][order])
+        lstm.bias_ih_l0.copy_(p["input_bias"][order])
+        lstm.bias_hh_l0.zero_()
+    x = torch.zeros(3, 50, 405, dtype=torch.float64)
+    x[:, :, :400] = batch.images.flatten(2)
+    for t in range(3):
+        for step in range(1, 50):
+            x[t, step, 400 + batch.labels[t, step - 1, 0]] = 1.0
+    wanted = F.linear(lstm(x)[0], p["output"], p["output_bias"]).unsqueeze(2)
+    torch.testing.assert_close(method.logits(batch), wanted)
+
+
+def test_a_memory_that_nobody_reads_changes_nothing() -> None:
+    (mann, tasks), (lstm, _) = build(variant()), build(variant(name="lstm"))
+    batch = double(mann, tasks.batch("train", 0, 2))
+    double(lstm, batch)
+    assert not torch.allclose(mann.logits(batch), lstm.logits(batch))
+    mann.parameters["read"].zero_()
+    mann.parameters["output"][:, 12:] = 0.0
+    for name in lstm.parameters:
+        lstm.parameters[name] = mann.parameters[name]
+    lstm.parameters["output"] = mann.parameters["output"][:, :12]
+    torch.testing.assert_close(mann.logits(batch), lstm.logits(batch))
+
+
+@pytest.mark.parametrize("name", ["mann", "mann-feedforward", "lstm", "feedforward"])
+def test_a_step_knows_labels_up_to_the_one_before(name: str) -> None:
+    method, tasks = build(variant("strings-5class", name))
+    batch = double(method, tasks.batch("train", 0, 1))
+    labels, images = batch.labels.clone(), batch.images.clone()
+    labels[:, 20:] = (labels[:, 20:] + 1) % 5
+    images[:, 21:] = 1 - images[:, 21:]
+    other = method.logits(dataclasses.replace(batch, labels=labels, images=images))
+    moved = (method.logits(batch) - other).abs().amax((0, 2, 3)) > 1e-12
+    assert not moved[:21].any(), "the label of step 20 is told at step 21"
+    assert moved[21]
+    # What was told once stays known, unless there is neither a memory nor a state.
+    labels = batch.labels.clone()
+    labels[:, 20] = (labels[:, 20] + 1) % 5
+    other = method.logits(dataclasses.replace(batch, labels=labels))
+    moved = (method.logits(batch) - other).abs().amax((0, 2, 3)) > 1e-12
+    assert moved[22:].any() == (name != "feedforward")
+
+
+def test_accuracy_is_that_of_an_instance_and_of_whole_labels(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    method, tasks = build(variant("strings-5class"))
+    batch = tasks.batch("train", 0, 4)
+    named = batch.labels.clone()
+    named[..., 2] = torch.where(batch.instance < 3, (named[..., 2] + 1) % 5, named[..., 2])
+    first = (batch.instance == 4).float().argmax(1)  # one of five wrong at the fourth instance
+    named[torch.arange(4), first, 0] = (named[torch.arange(4), first, 0] + 1) % 5
+    monkeypatch.setattr(method, "logits", lambda _: 5.0 * F.one_hot(named, 5).float())
+    scores = method.evaluate(batch)
+    assert tuple(scores) == method.metrics(method.settings)
+    found = [scores[f"accuracy@{k}"].tolist() for k in PRINTED]
+    assert found == [[0.0] * 4, [0.0] * 4, [100.0] * 4, [80.0] * 4, [100.0] * 4, [100.0] * 4]
+    assert scores["loss"].shape == (4,)
+
+
+@pytest.mark.parametrize(
+    ("cell", "name"),
+    [("one-hot-5class", "mann"), ("one-hot-5class", "lstm"), ("strings-5class", "feedforward")],
+)
+def test_training_goes_down_on_one_batch(cell: str, name: str) -> None:
+    v = variant(cell, name, method__learning_rate=0.003, tasks__instances=3)
+    method, tasks = build(v)
+    batch = tasks.batch("train", 0, 4)
+    losses = [float(method.train_step(batch, i)) for i in range(30)]
+    assert losses[-1] < 0.8 * losses[0]
+
+
+def test_stopped_and_resumed_it_takes_the_same_steps() -> None:
+    v = variant()
+    (straight, tasks), (other, _) = build(v), build(v, seed=1)
+    batches = [tasks.batch("train", 16 * i, 2) for i in range(3)]
+    straight.train_step(batches[0], 0)
+    other.load_weights(straight.weights())
+    other.load_training_state(copy.deepcopy(straight.training_state()))
+    for i in (1, 2):
+        assert torch.equal(straight.train_step(batches[i], i), other.train_step(batches[i], i))
+    for name, w in straight.weights().items():
+        assert torch.equal(w, other.weights()[name])
+
+
+def test_instances_are_not_taken_for_test_steps(tmp_path: Any) -> None:
+    assert counted(CELLS["one-hot-5class"]) == "instances of a class"
+    assert counted(find_cell("maml/sinusoid-5shot")) == "steps at test"
+    v = variant(testing__best_of_steps=True)
+    length = budget("smoke", v.training, v.testing)
+    plan = Plan(v, variant(), 0, length, "loop", CPU, tmp_path, tmp_path)
+    with pytest.raises(HarnessError, match="counts instances of a class, not steps at test"):
+        plan.method(plan.tasks())
+
+
+def test_more_heads_than_locations_are_refused() -> None:
+    with pytest.raises(
+        HarnessError, match=r"method.heads: found 10, wanted at least 1 and at most"
+    ):
+        build(variant(method__heads=10))
+
+
+def test_the_table_is_the_papers() -> None:
+    lines = CELLS["one-hot-5class"].published
+    values = {v: [p.value for p in lines if v in p.variants] for v in ("mann", "lstm")}
+    assert values["mann"] == [36.4, 82.8, 91.0, 92.6, 94.9, 98.1]
+    assert values["lstm"] == [24.4, 49.5, 55.3, 61.0, 63.6, 62.5]
+    for cell in CELLS.values():
+        for name in cell.variants:
+            v = cell.variant(name)
+            assert (v.tasks.classes, v.tasks.label_length) in ((5, 1), (5, 5), (15, 5))
+            assert (v.method.locations, v.method.width, v.method.heads) == (128, 40, 4)
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_cuda_gives_the_same_logits() -> None:
+    v = variant()
+    method, tasks = build(v)
+    there = ClassSequences(v.tasks, 0, 1, torch.device("cuda"))
+    other = Mann(v.method, there, torch.device("cuda"), "", torch.Generator().manual_seed(0))
+    a = method.logits(tasks.batch("train", 0, 2))
+    b = other.logits(there.batch("train", 0, 2))
+    torch.testing.assert_close(b.cpu(), a, rtol=1e-3, atol=1e-4)
