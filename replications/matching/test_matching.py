@@ -1,0 +1,257 @@
+"""Matching Networks: attention by hand, full context embeddings written out plainly, smoke runs."""
+
+from __future__ import annotations
+
+import io
+import math
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from harness.catalog import papers
+from harness.errors import HarnessError
+from harness.protocol import read_switches
+from harness.tasks.batch import SupervisedBatch
+from replications.matching.full_context import FullContext
+from replications.matching.method import (
+    Matching,
+    Pixels,
+    PixelSettings,
+    log_probabilities,
+    similarities,
+)
+
+CELLS = papers()["matching"].cells
+TASKS = SimpleNamespace(image_shape=(1, 28, 28))
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def build(variant: str = "cosine", seed: int = 0, **switches: Any) -> Any:
+    table = CELLS["omniglot-5way-1shot"].variants[variant]["method"]
+    settings = read_switches(Matching.Settings, {**table, "filters": 8, **switches}, "test")
+    return Matching(settings, TASKS, torch.device("cpu"), "", generator(seed))
+
+
+def labels(tasks: int, ways: int, each: int) -> Tensor:
+    return torch.arange(ways).repeat_interleave(each).expand(tasks, -1)
+
+
+def batch(tasks: int, ways: int, shots: int, queries: int, seed: int = 0) -> SupervisedBatch:
+    """Noisy copies of one random image per class: tasks that can be learnt."""
+    g = generator(seed)
+    coarse = torch.rand(tasks, ways, 1, 1, 4, 4, generator=g).round()
+    centres = coarse.repeat_interleave(7, -1).repeat_interleave(7, -2)
+
+    def images(each: int) -> Tensor:
+        noise = torch.rand(tasks, ways, each, 1, 28, 28, generator=g)
+        return (0.7 * centres + 0.3 * noise).flatten(1, 2)
+
+    support, query = images(shots), images(queries)
+    return SupervisedBatch(support, labels(tasks, ways, shots), query, labels(tasks, ways, queries))
+
+
+def test_attention_by_hand() -> None:
+    # Support (1,0), (0,3), (-2,0) of classes 0, 1, 1: cosines with (5,0) are 1, 0, -1.
+    support = torch.tensor([[[1.0, 0.0], [0.0, 3.0], [-2.0, 0.0]]], dtype=torch.float64)
+    query = torch.tensor([[[5.0, 0.0]]], dtype=torch.float64)
+    compared = similarities(query, support, "cosine")
+    assert compared.tolist() == [[[1.0, 0.0, -1.0]]]
+    p = log_probabilities(compared, torch.tensor([[0, 1, 1]])).exp()[0, 0]
+    total = math.e + 1 + 1 / math.e
+    assert p.tolist() == pytest.approx([math.e / total, (1 + 1 / math.e) / total], rel=1e-12)
+    distances = similarities(query, support, "squared-euclidean")
+    assert distances.tolist() == [[[-16.0, -34.0, -49.0]]]
+
+
+def test_labels_are_a_weighted_mean_of_the_support_labels() -> None:
+    # Equation 1 as printed: the sum of attention times one-hot label, whatever the order of S.
+    g = generator()
+    compared = torch.randn(3, 4, 6, generator=g, dtype=torch.float64)
+    y = torch.stack([torch.randperm(6, generator=g) // 2 for _ in range(3)])
+    one_hot = torch.eye(3, dtype=torch.float64)[y]
+    plain = compared.exp() / compared.exp().sum(-1, keepdim=True) @ one_hot
+    torch.testing.assert_close(log_probabilities(compared, y).exp(), plain, rtol=1e-12, atol=1e-15)
+
+
+def test_far_classes_keep_a_finite_loss() -> None:
+    compared = torch.tensor([[[0.0, -2000.0]]], requires_grad=True)
+    log_p = log_probabilities(compared, torch.tensor([[0, 1]]))
+    assert log_p[0, 0, 1] == -2000
+    log_p[0, 0, 1].backward()
+    assert compared.grad is not None
+    assert compared.grad.flatten().tolist() == [-1.0, 1.0]
+
+
+def test_one_shot_is_the_soft_nearest_neighbour() -> None:
+    compared = torch.randn(2, 3, 5, generator=generator())
+    found = log_probabilities(compared, labels(2, 5, 1))
+    torch.testing.assert_close(found, compared.log_softmax(-1))
+
+
+def torch_lstm(context: FullContext, way: int) -> nn.LSTM:
+    """torch's LSTM with the weights of one direction; its gates come in the same order."""
+    size = context.inward.shape[1]
+    lstm = nn.LSTM(size, size, batch_first=True).double()
+    state = {
+        "weight_ih_l0": context.inward[way].T,
+        "weight_hh_l0": context.onward[way].T,
+        "bias_ih_l0": context.shift[way, 0],
+        "bias_hh_l0": torch.zeros(4 * size, dtype=torch.float64),
+    }
+    lstm.load_state_dict(state)
+    return lstm
+
+
+def test_support_context_is_torchs_bidirectional_lstm() -> None:
+    context = FullContext(6, 2, generator()).double()
+    x = torch.randn(3, 5, 6, generator=generator(1), dtype=torch.float64)
+    onwards, _ = torch_lstm(context, 0)(x)
+    back, _ = torch_lstm(context, 1)(x.flip(1))
+    torch.testing.assert_close(context.support(x), x + onwards + back.flip(1), rtol=1e-12, atol=0)
+
+
+def test_query_context_is_the_appendix_written_out() -> None:
+    # One query at a time, gate by gate: equations 3 to 6.
+    size, steps = 4, 3
+    context = FullContext(size, steps, generator()).double()
+    g = generator(1)
+    support = torch.randn(2, 5, size, generator=g, dtype=torch.float64)
+    queries = torch.randn(2, 3, size, generator=g, dtype=torch.float64)
+    found = context.queries(queries, support)
+    for t in range(2):
+        for q in range(3):
+            x = queries[t, q]
+            h = c = torch.zeros(size, dtype=torch.float64)
+            for _ in range(steps):
+                a = torch.stack([(h * s).sum() for s in support[t]]).softmax(0)
+                r = sum((w * s for w, s in zip(a, support[t], strict=True)), torch.zeros(size))
+                z = x @ context.query_inward + context.query_shift
+                z = z + h @ context.query_onward[:size] + r @ context.query_onward[size:]
+                i, f, new, o = z.chunk(4)
+                c = f.sigmoid() * c + i.sigmoid() * new.tanh()
+                h = o.sigmoid() * c.tanh() + x
+            torch.testing.assert_close(found[t, q], h, rtol=1e-12, atol=1e-12)
+
+
+def test_the_first_read_out_is_the_mean_of_the_support_set() -> None:
+    context = FullContext(4, 1, generator())
+    queries = torch.randn(1, 2, 4, generator=generator(1))
+    support = torch.randn(1, 5, 4, generator=generator(2))
+    mean = support.mean(1, keepdim=True).expand(-1, 5, -1)
+    torch.testing.assert_close(context.queries(queries, support), context.queries(queries, mean))
+
+
+def test_full_context_sees_the_order_of_the_support_set() -> None:
+    context = FullContext(4, 2, generator())
+    x = torch.randn(1, 5, 4, generator=generator(1))
+    assert not torch.allclose(context.support(x.flip(1)).flip(1), context.support(x), atol=1e-4)
+
+
+def test_full_context_needs_read_steps() -> None:
+    with pytest.raises(HarnessError, match="read_steps: found 0, wanted at least 1"):
+        build("fce", read_steps=0)
+
+
+@pytest.mark.parametrize("variant", ["cosine", "fce", "euclidean"])
+def test_resume_is_bit_exact(variant: str) -> None:
+    batches = [batch(2, 5, 1, 2, seed=i) for i in range(4)]
+    straight, before, after = build(variant), build(variant), build(variant, seed=99)
+    for i, b in enumerate(batches):
+        straight.train_step(b, i)
+    for i, b in enumerate(batches[:2]):
+        before.train_step(b, i)
+    kept = io.BytesIO()
+    torch.save({"weights": before.weights(), "state": before.training_state()}, kept)
+    kept.seek(0)
+    state = torch.load(kept, weights_only=True)
+    after.load_weights(state["weights"])
+    after.load_training_state(state["state"])
+    for i, b in enumerate(batches[2:], 2):
+        after.train_step(b, i)
+    wanted, found = straight.weights(), after.weights()
+    assert wanted.keys() == found.keys()
+    assert all(torch.equal(wanted[k], found[k]) for k in wanted)
+
+
+@pytest.mark.parametrize("variant", ["cosine", "fce"])
+def test_scores_do_not_depend_on_company(variant: str) -> None:
+    method, b = build(variant), batch(3, 5, 2, 4)
+    method.train_step(batch(1, 5, 1, 2, seed=5), 0)
+    before, together = method.weights(), method.evaluate(b)
+    assert tuple(together) == method.metrics(method.settings)
+    for i in range(3):
+        part = slice(i, i + 1)
+        alone = SupervisedBatch(
+            b.support_x[part], b.support_y[part], b.query_x[part], b.query_y[part]
+        )
+        for name, values in method.evaluate(alone).items():
+            assert torch.equal(values[0], together[name][i])
+    assert all(torch.equal(before[k], v) for k, v in method.weights().items())
+
+
+def test_running_statistics_are_inductive() -> None:
+    # Seen in the loss of the first query: whether the other queries are there must not matter.
+    b = batch(1, 5, 1, 2)
+    one = SupervisedBatch(b.support_x, b.support_y, b.query_x[:, :1], b.query_y[:, :1])
+    for statistics, same in (("running", True), ("transductive", False)):
+        method = build(batch_norm_test=statistics)
+        method.model.eval()
+        own = statistics == "transductive"
+        with torch.no_grad():
+            alone, among = (method._log_probabilities(x, own)[0, 0] for x in (one, b))
+        assert torch.allclose(alone, among, atol=1e-6) is same
+
+
+def test_learning_rate_is_halved() -> None:
+    method = build(halve_every=10)
+    assert [method.learning_rate(i) for i in (0, 9, 10, 20)] == [1e-3, 1e-3, 5e-4, 2.5e-4]
+    method.train_step(batch(1, 5, 1, 1), 25)
+    assert method.optimiser.param_groups[0]["lr"] == 2.5e-4
+
+
+@pytest.mark.parametrize("variant", ["cosine", "fce", "euclidean"])
+def test_smoke_training(variant: str) -> None:
+    method, held_out = build(variant), batch(4, 5, 1, 3, seed=1000)
+    before = method.evaluate(held_out)["loss"].mean()
+    for i in range(30):
+        loss = method.train_step(batch(2, 5, 1, 2, seed=i), i)
+        assert loss.shape == ()
+        assert not loss.requires_grad
+    after = method.evaluate(held_out)
+    assert after["accuracy"].shape == (4,)
+    assert after["accuracy"].mean() > 50  # chance is 20
+    assert after["loss"].mean() < before
+
+
+def test_pixels_learn_nothing_and_find_near_copies() -> None:
+    settings = PixelSettings("cosine", 1.0)
+    method = Pixels(settings, TASKS, torch.device("cpu"), "", generator())
+    b = batch(4, 5, 1, 3)
+    loss = method.train_step(b, 0)
+    scores = method.evaluate(b)
+    assert method.weights() == {}
+    assert torch.equal(loss, scores["loss"].mean())
+    assert scores["accuracy"].mean() > 90
+
+
+def test_a_large_scale_is_the_nearest_neighbour() -> None:
+    # Two support images of class 1 outweigh the one of class 0 that is nearer, but only softly.
+    compared = torch.tensor([[[0.9, 0.8, 0.8]]])
+    y = torch.tensor([[0, 1, 1]])
+    assert log_probabilities(compared, y).argmax(-1).item() == 1
+    assert log_probabilities(1000 * compared, y).argmax(-1).item() == 0
+
+
+def test_published_lines_answer_to_what_was_printed() -> None:
+    def value(cell: str, variant: str) -> list[float]:
+        return [p.value for p in CELLS[cell].published if variant in p.variants]
+
+    assert [value(c, "cosine") for c in CELLS][:4] == [[98.1], [98.9], [93.8], [98.5]]
+    assert [value(c, "pixels") for c in CELLS][:4] == [[41.7], [63.2], [26.7], [42.6]]
+    assert value("mini-imagenet-5way-1shot", "fce") == [43.56]
