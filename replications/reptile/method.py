@@ -32,7 +32,7 @@ class ReptileSettings:
     shrink: Shrink
     """How a layer halves its image."""
     outer: Literal["reptile", "first-order-maml"]
-    """Move towards the adapted parameters, or by their last inner step alone (the code's `FOML`)."""
+    """Move towards the adapted parameters, or by their last inner step alone (`FOML`)."""
     inner_steps: int
     inner_batch: int
     """Examples in each inner step's mini-batch."""

@@ -119,7 +119,7 @@ def test_minibatches_deal_out_all_examples_before_any_comes_again(examples, size
 def test_outer_step_goes_the_annealed_share_of_the_way():
     method, _ = build(method__meta_step_iterations=100)
     assert [method.meta_step(i) for i in (0, 25, 50, 99)] == pytest.approx([1, 0.75, 0.5, 0.01])
-    # With the whole way on one task, Reptile ends where Adam did; first-order MAML in one step less.
+    # With the whole way on one task Reptile ends where Adam did, first-order MAML one step away.
     for variant, part in (("reptile", "params"), ("first-order-maml", "last")):
         method, tasks = build(variant)
         before = {k: v.clone() for k, v in method.params.items()}
