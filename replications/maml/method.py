@@ -7,7 +7,6 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.func import vmap
 
 from harness.errors import HarnessError
 from harness.meta_gradient.engines import engine
@@ -17,6 +16,7 @@ from harness.meta_gradient.problem import InnerLoop, Params, Problem
 from harness.method import Method
 from harness.models.batch_statistics import BatchStatistics
 from harness.models.mlp import MLP
+from harness.models.query_statistics import QueryStatistics, query_outputs
 from harness.models.strided_conv4 import StridedConv4
 from harness.tasks.batch import SupervisedBatch
 from replications.maml.baselines import MultiTask, Pretrained
@@ -42,7 +42,7 @@ class MamlSettings:
     """Learning rate of Adam in the outer loop."""
     test_steps: int
     """Scores are reported after 0, 1, …, test_steps steps."""
-    test_batch_norm: Literal["transductive", "support-plus-one", "one-at-a-time"]
+    test_batch_norm: QueryStatistics
     """Whose statistics normalise query images at test: all query images of the task together (the
     authors), the support set and that one image, or that one image alone."""
 
@@ -92,32 +92,18 @@ class MAML(Method):
             shared,
             *adapt(self.problem, start, fixed, batch.support_x, batch.support_y, self.test_inner),
         ]
+        inputs, how = (batch.support_x, batch.query_x), self.settings.test_batch_norm
         scores = {}
         for k, current in enumerate(steps):
-            outputs = self._query_outputs(current, fixed, batch)
+            outputs = query_outputs(
+                lambda p, x: self.problem.outputs(p | fixed, x), current, *inputs, how
+            )
             if self.settings.loss == "mse":
                 scores[f"mse@{k}"] = (outputs - batch.query_y).square().flatten(1).mean(1)
             else:
                 right = outputs.argmax(-1) == batch.query_y
                 scores[f"accuracy@{k}"] = 100 * right.float().mean(1)
         return scores
-
-    def _query_outputs(self, current: Params, fixed: Params, batch: SupervisedBatch) -> Tensor:
-        """Give the outputs [T, Q, …] for all query examples under each task's parameters."""
-        how = self.settings.test_batch_norm
-
-        def together(p: Params, x: Tensor) -> Tensor:
-            return self.problem.outputs(p | fixed, x)
-
-        if how == "transductive":
-            return vmap(together)(current, batch.query_x)
-
-        def one(p: Params, support: Tensor, x: Tensor) -> Tensor:
-            context = [] if how == "one-at-a-time" else [support]
-            return together(p, torch.cat([*context, x.unsqueeze(0)]))[-1]
-
-        over_queries = vmap(one, in_dims=(None, None, 0))
-        return vmap(over_queries)(current, batch.support_x, batch.query_x)
 
     def weights(self) -> dict[str, Tensor]:
         """Give the start parameters."""

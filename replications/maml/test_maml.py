@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -123,26 +122,6 @@ def test_batch_statistics_are_those_of_the_batch_with_the_authors_epsilon():
     norm = BatchStatistics(3).double()
     mean, var = x.mean((0, 2, 3), keepdim=True), x.var((0, 2, 3), correction=0, keepdim=True)
     torch.testing.assert_close(norm(x), (x - mean) / (var + 1e-3).sqrt())
-
-
-def test_query_images_share_statistics_only_where_the_switch_says_so():
-    """Alone, an image's outputs do not depend on the other query images; together they do."""
-    for how, shares in (
-        ("transductive", True),
-        ("support-plus-one", False),
-        ("one-at-a-time", False),
-    ):
-        method, tasks = build(
-            "omniglot-5way-1shot", "second-order", method__test_batch_norm=how, **GLYPHS
-        )
-        batch = tasks.batch("val", 0, 2)
-        params = {k: v.detach().expand(2, *v.shape) for k, v in method.params.items()}
-        outputs = method._query_outputs(params, {}, batch)
-        other = replace(batch, query_x=batch.query_x.clone())
-        other.query_x[:, 1:] = 1 - other.query_x[:, 1:]
-        changed = method._query_outputs(params, {}, other)
-        same = torch.allclose(outputs[:, 0], changed[:, 0], atol=1e-5)
-        assert same != shares, how
 
 
 def test_meta_training_learns_sinusoids():

@@ -1,0 +1,116 @@
+"""The inner loop of Reptile: Adam without momentum on mini-batches, all tasks at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.func import vmap
+from torch.nn import Module
+
+from harness.meta_gradient.batched.engine import passes
+from harness.meta_gradient.batched.passes import Passes
+from harness.meta_gradient.losses import CrossEntropy
+from harness.meta_gradient.problem import Params, Problem
+
+BETA2, EPSILON = 0.999, 1e-8
+
+
+@dataclass(frozen=True)
+class AdamState:
+    """Second moments by parameter name, and the number of steps taken (int64 scalar)."""
+
+    second: Params
+    steps: Tensor
+
+    @classmethod
+    def fresh(cls, params: Params) -> AdamState:
+        """Give the state before the first step."""
+        device = next(iter(params.values())).device
+        zeros = {k: torch.zeros_like(v) for k, v in params.items()}
+        return cls(zeros, torch.zeros((), dtype=torch.int64, device=device))
+
+
+@dataclass(frozen=True)
+class Adapted:
+    """What the inner loop leaves of T tasks."""
+
+    params: Params
+    """After the last step, [T, …]."""
+    last: Params
+    """By how much the last step alone moved them, [T, …]."""
+    second: Params
+    """Second moments after the last step, [T, …]."""
+    loss: Tensor
+    """Mean over steps, [T]."""
+
+
+def minibatches(
+    tasks: int, examples: int, size: int, count: int, generator: torch.Generator
+) -> Tensor:
+    """Draw rows of `count` mini-batches of each task, int64 [tasks, count, size] on the CPU.
+
+    The examples are dealt out in random order; when all have been, they are shuffled and dealt out
+    again, and a mini-batch may hold the end of one round and the start of the next.
+    """
+    rounds = -(-count * size // examples)
+    order = torch.rand(tasks, rounds, examples, generator=generator).argsort(-1)
+    return order.flatten(1)[:, : count * size].view(tasks, count, size)
+
+
+def gradients_of(model: Module, example: Tensor) -> Passes:
+    """Prepare the gradients of many tasks at once; `example` is one task's mini-batch [B, …]."""
+    loss = CrossEntropy("mean")
+    return passes(Problem(model, loss, loss), example)
+
+
+@torch.no_grad()
+def adapt(
+    gradients: Passes,
+    start: Params,
+    state: AdamState,
+    rate: float,
+    x: Tensor,
+    y: Tensor,
+    rows: Tensor,
+) -> Adapted:
+    """Take a step on each of the mini-batches `rows` [T, steps, B] of examples x [T, S, …] and
+    labels y [T, S], from shared parameters and a shared state.
+
+    Adam with beta1 = 0, as TensorFlow 1 has it: ε is added to the root of the second moment before
+    the correction of its bias.
+    """
+    current, second = gradients.packed(start), gradients.packed(state.second)
+    moved, losses = current, []
+    task = torch.arange(len(x), device=x.device).unsqueeze(1)
+    for k in range(rows.shape[1]):
+        some_x, some_y = x[task, rows[:, k]], y[task, rows[:, k]]
+        loss, found, _ = gradients.query(gradients.input(some_x), some_y, current, {}, summed=False)
+        correction = (1 - BETA2 ** (state.steps.double() + k + 1)).sqrt().to(loss.dtype)
+        second = {n: (BETA2 * v).add(found[n].square(), alpha=1 - BETA2) for n, v in second.items()}
+        moved = {
+            n: found[n] / (v.sqrt() + EPSILON) * (-rate * correction) for n, v in second.items()
+        }
+        current = {n: p + moved[n] for n, p in current.items()}
+        losses.append(loss)
+    unpacked = (vmap(gradients.unpacked)(found) for found in (current, moved, second))
+    return Adapted(*unpacked, torch.stack(losses).mean(0))
+
+
+def carried_on(state: AdamState, second: Params, steps: int) -> AdamState:
+    """Give the state after the T tasks had their steps one after the other.
+
+    `second` [T, …] are second moments after `steps` steps of each task from the common `state`.
+    v ← β₂ v + (1 - β₂) g² is linear in v, so what each task added is what it would have added to
+    any other v: the added parts are chained, each decayed by the steps of the tasks after it.
+    """
+    decay = BETA2**steps
+    found = {}
+    for name, start in state.second.items():
+        tasks = len(second[name])
+        powers = torch.arange(tasks - 1, -1, -1, device=start.device, dtype=torch.float64)
+        weights = (decay**powers).to(start.dtype).view(-1, *[1] * start.dim())
+        added = second[name] - decay * start
+        found[name] = decay**tasks * start + (weights * added).sum(0)
+    return AdamState(found, state.steps + tasks * steps)

@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch.func import functional_call
+from torch.nn import functional as F
+
+from harness.catalog import find_cell, papers
+from harness.errors import HarnessError
+from harness.records.schema import read_record
+from harness.run.budget import budget
+from harness.run.loop import run
+from harness.run.plan import Plan
+from replications.reptile.inner_adam import (
+    BETA2,
+    EPSILON,
+    AdamState,
+    adapt,
+    carried_on,
+    gradients_of,
+    minibatches,
+)
+
+CPU = torch.device("cpu")
+GLYPHS = {"tasks.dataset": "glyphs", "training.meta_batch": 2, "method.filters": 4}
+
+
+def plan(tmp_path, cell, variant, **changed):
+    found = find_cell(f"reptile/{cell}")
+    v = found.variant(variant, GLYPHS | {k.replace("__", "."): x for k, x in changed.items()})
+    length = budget("smoke", v.training, v.testing)
+    folders = (tmp_path / "results", tmp_path / "work")
+    return Plan(v, found.variant(variant), 0, length, "batched", CPU, *folders)
+
+
+def build(variant="reptile", **changed):
+    found = plan(Path(), "omniglot-5way-1shot", variant, **changed)
+    tasks = found.tasks()
+    return found.method(tasks), tasks
+
+
+@pytest.mark.parametrize("variant", find_cell("reptile/omniglot-5way-1shot").variants)
+def test_smoke_run_of(tmp_path, variant):
+    folder = run(plan(tmp_path, "omniglot-5way-1shot", variant))
+    record = read_record(folder / "record.json")
+    assert record.status == "finished"
+    assert set(record.metrics) == {"accuracy"}
+
+
+def double(method):
+    method.model.double()
+    params = {k: v.detach().clone() for k, v in method.model.named_parameters()}
+    return params, gradients_of(method.model, torch.zeros(10, 1, 28, 28, dtype=torch.float64))
+
+
+def by_hand(model, params, second, steps, rate, x, y, rows):
+    """One task's inner loop with plain autograd."""
+    losses = []
+    for k, chosen in enumerate(rows):
+        leaves = {n: p.clone().requires_grad_() for n, p in params.items()}
+        loss = F.cross_entropy(functional_call(model, leaves, (x[chosen],)), y[chosen])
+        grads = dict(zip(leaves, torch.autograd.grad(loss, list(leaves.values())), strict=True))
+        second = {n: BETA2 * v + (1 - BETA2) * grads[n] ** 2 for n, v in second.items()}
+        scale = rate * (1 - BETA2 ** (steps + k + 1)) ** 0.5
+        last = {n: -scale * grads[n] / (second[n].sqrt() + EPSILON) for n in params}
+        params = {n: params[n] + last[n] for n in params}
+        losses.append(loss.item())
+    return params, last, second, sum(losses) / len(losses)
+
+
+def test_inner_loop_is_tensorflows_adam_on_each_task():
+    method, tasks = build()
+    batch = tasks.batch("train", 0, 2)
+    params, gradients = double(method)
+    g = torch.Generator().manual_seed(0)
+    second = {k: torch.rand(v.shape, generator=g, dtype=v.dtype) for k, v in params.items()}
+    state = AdamState(second, torch.tensor(7))
+    x, y = batch.support_x.double(), batch.support_y
+    rows = minibatches(2, 50, 10, 3, g)
+    found = adapt(gradients, params, state, 0.001, x, y, rows)
+    for t in range(2):
+        wanted = by_hand(method.model, params, second, 7, 0.001, x[t], y[t], rows[t])
+        for ours, theirs in zip((found.params, found.last, found.second), wanted, strict=False):
+            for name in params:
+                torch.testing.assert_close(ours[name][t], theirs[name], rtol=1e-8, atol=1e-11)
+        assert found.loss[t].item() == pytest.approx(wanted[3])
+
+
+def test_second_moments_are_those_of_the_tasks_one_after_the_other():
+    g = torch.Generator().manual_seed(0)
+    tasks, steps = 3, 4
+    squares = torch.rand(tasks, steps, 5, generator=g, dtype=torch.float64)
+    start = torch.rand(5, generator=g, dtype=torch.float64)
+    chained, apart = start, []
+    for t in range(tasks):
+        own = start
+        for s in squares[t]:
+            chained, own = (BETA2 * v + (1 - BETA2) * s for v in (chained, own))
+        apart.append(own)
+    state = AdamState({"w": start}, torch.tensor(2))
+    found = carried_on(state, {"w": torch.stack(apart)}, steps)
+    torch.testing.assert_close(found.second["w"], chained)
+    assert found.steps.item() == 2 + tasks * steps
+
+
+@pytest.mark.parametrize(("examples", "size", "count"), [(50, 10, 5), (75, 10, 8), (5, 5, 7)])
+def test_minibatches_deal_out_all_examples_before_any_comes_again(examples, size, count):
+    rows = minibatches(3, examples, size, count, torch.Generator().manual_seed(0))
+    assert rows.shape == (3, count, size)
+    for task in rows.flatten(1).tolist():
+        for first in range(0, count * size, examples):
+            dealt = task[first : first + examples]
+            assert len(set(dealt)) == len(dealt)
+    assert rows[0].tolist() != rows[1].tolist()
+
+
+def test_outer_step_goes_the_annealed_share_of_the_way():
+    method, _ = build(method__meta_step_iterations=100)
+    assert [method.meta_step(i) for i in (0, 25, 50, 99)] == pytest.approx([1, 0.75, 0.5, 0.01])
+    # With the whole way on one task Reptile ends where Adam did, first-order MAML one step away.
+    for variant, part in (("reptile", "params"), ("first-order-maml", "last")):
+        method, tasks = build(variant)
+        before = {k: v.clone() for k, v in method.params.items()}
+        batch, state = tasks.batch("train", 0, 1), method.generator.get_state()
+        method.train_step(batch, 0)
+        g = torch.Generator()
+        g.set_state(state)
+        rows = minibatches(1, 50, 10, 5, g)
+        fresh = AdamState.fresh(before)
+        x, y = batch.support_x, batch.support_y
+        found = getattr(adapt(method.gradients, before, fresh, 0.001, x, y, rows), part)
+        for name, start in before.items():
+            wanted = found[name][0] + (0 if part == "params" else start)
+            torch.testing.assert_close(method.params[name], wanted)
+
+
+def test_adams_state_is_carried_only_where_the_switch_says_so():
+    for variant, carried in (("reptile-transductive", True), ("reptile-fresh-adam", False)):
+        method, tasks = build(variant)
+        method.train_step(tasks.batch("train", 0, 2), 0)
+        assert method.state.steps.item() == (10 if carried else 0)
+        assert any(v.any() for v in method.state.second.values()) == carried
+
+
+def test_training_goes_on_bit_for_bit():
+    straight, tasks = build()
+    halves, _ = build()
+    for i in range(4):
+        batch = tasks.batch("train", 2 * i, 2)
+        straight.train_step(batch, i)
+        halves.train_step(batch, i)
+        if i == 1:
+            weights, state = halves.weights(), halves.training_state()
+            halves, _ = build()
+            halves.load_weights(weights)
+            halves.load_training_state(state)
+    for name, value in straight.weights().items():
+        assert torch.equal(value, halves.weights()[name]), name
+
+
+def test_scores_do_not_depend_on_which_tasks_come_together():
+    method, tasks = build(method__test_steps=3)
+    together = method.evaluate(tasks.batch("train", 0, 4))["accuracy"]
+    apart = [method.evaluate(tasks.batch("train", i, 1))["accuracy"] for i in range(4)]
+    assert torch.equal(together, torch.cat(apart))
+
+
+def test_meta_step_ends_with_training_in_every_cell():
+    for cell in papers()["reptile"].cells.values():
+        for name in cell.variants:
+            v = cell.variant(name)
+            assert v.method.meta_step_iterations == v.training.iterations
+
+
+def test_a_minibatch_larger_than_the_support_set_is_one_sentence():
+    with pytest.raises(HarnessError, match=r"method.test_batch: found 6, wanted 1 to 5"):
+        build(method__test_batch=6)
