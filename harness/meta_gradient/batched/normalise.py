@@ -57,7 +57,9 @@ class BatchNorm(Rule):
         """Give n (v - mean v - z mean(z v)), and both means."""
         along = _dot(z, v)
         mean = v.mean(1, keepdim=True)
-        return torch.addcmul(v, z, along, value=-1).sub_(mean).mul_(n), mean, along
+        # n goes to the terms first: what is one number a channel costs no pass over memory.
+        found = torch.addcmul(-mean * n, v, n).addcmul_(z, along * n, value=-1)
+        return found, mean, along
 
     def backward(
         self,
@@ -143,11 +145,13 @@ class BatchNorm(Rule):
         along = _dot(z, gz)
         dalong = _dot(z, dgz) + _dot(gz, dz)
         mean = gz.mean(1, keepdim=True)
-        # inside = gz - mean - z along; its tangent, then the product rule with n.
-        dinside = torch.addcmul(dgz, dz, along, value=-1)
-        dinside.addcmul_(z, dalong, value=-1).sub_(dgz.mean(1, keepdim=True))
-        dinside.addcmul_(gz, dn).addcmul_(z, along * dn, value=-1).sub_(mean * dn)
-        return [dinside.mul_(n).view(dg.shape)], dgps
+        # With inside = gz - mean - z along: n times its tangent plus its product with n's. Terms
+        # are ordered by what they multiply, for each of them is a pass over memory.
+        shift = dgz.mean(1, keepdim=True).addcmul_(mean, dn)
+        found = torch.addcmul(-shift * n, dgz, n).addcmul_(gz, dn * n)
+        found.addcmul_(dz, along * n, value=-1)
+        found.addcmul_(z, dalong.addcmul_(along, dn).mul_(n), value=-1)
+        return [found.view(dg.shape)], dgps
 
 
 class Offset(Rule):
