@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 MEASURED, OVER, FULL, FAILED = "measured", "over limit", "out of memory", "failed"
 NOT_ASKED = "not asked"
-"""On record where memory was left out; no process says this."""
+NOT_YET = "not yet"
+"""On record where memory was left out, and where it is still to come; no process says this."""
 NO_TASKS = "no tasks"
 """Their data are missing or damaged: no point can be measured, and nothing is recorded."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ from harness.catalog import Cell
 from harness.costs.grid import Group, Point, as_published, cost_switches
 from harness.costs.process import measure_apart
 from harness.costs.record import CostPoint, CostRecord, Memory, Round, Session
-from harness.costs.request import FULL, MEASURED, NOT_ASKED, OVER, Request
+from harness.costs.request import FULL, MEASURED, NOT_ASKED, NOT_YET, OVER, Request
 from harness.costs.store import read_costs, record_path, write_costs
 from harness.measure.environment import environment
 from harness.measure.git_state import git_state
@@ -59,21 +59,22 @@ class Measuring:
         self.session = self._begin(anew)
 
     def run(self) -> CostRecord:
-        """Measure; the record is written after every point."""
-        mine = [p.point for p in self.record.points if p.session == self.session]
-        groups = [tuple(p for p in group if p not in mine) for group in self.groups]
-        self.each = self.effort.rounds + self.effort.memory  # processes for each point
-        total = self.each * sum(map(len, groups))
-        self.progress = Progress(f"{self.cell.key} costs", total)
-        self.done = 0
-        if mine:
-            left = sum(map(len, groups))
-            print(f"harness: going on: {left} points are left.", file=sys.stderr)
+        """Measure. The points of a group are timed together and are on record when all are; the
+        memory of each follows, and is on record at once."""
+        timed = [tuple(p for p in group if self._mine(p) is None) for group in self.groups]
+        waiting = {p for group in self.groups for p in group if self._lacks_memory(p)}
+        processes = self.effort.rounds * sum(map(len, timed))
+        processes += self.effort.memory * (sum(map(len, timed)) + len(waiting))
+        if any(self._mine(p) for group in self.groups for p in group):
+            left = sum(map(len, timed)) + len(waiting)
+            print(f"harness: going on; points left: {left}.", file=sys.stderr)
+        self.progress, self.done = Progress(f"{self.cell.key} costs", processes), 0
         try:
-            for group in groups:
-                for found in self._measure(group):
-                    self.record = self.record.with_point(found)
-                    write_costs(self.results, self.record)
+            for group, new in zip(self.groups, timed, strict=True):
+                if new:
+                    self._keep(*self._time(new))
+                for point in filter(self._lacks_memory, group):
+                    self._keep(self._with_memory(point))
         finally:
             self.progress.close()
         sessions = list(self.record.sessions)
@@ -82,6 +83,20 @@ class Measuring:
         self.record = self.record.without_idle_sessions()
         write_costs(self.results, self.record)
         return self.record
+
+    def _keep(self, *found: CostPoint) -> None:
+        for point in found:
+            self.record = self.record.with_point(point)
+        write_costs(self.results, self.record)
+
+    def _mine(self, point: Point) -> CostPoint | None:
+        """Give what this session has on record of a point."""
+        own = (p for p in self.record.points if (p.session, p.point) == (self.session, point))
+        return next(own, None)
+
+    def _lacks_memory(self, point: Point) -> bool:
+        found = self._mine(point)
+        return found is not None and found.memory_status == NOT_YET
 
     def _begin(self, anew: bool) -> int:
         """Give the index of the session to go on with, or of a new one."""
@@ -97,8 +112,8 @@ class Measuring:
         self.record = dataclasses.replace(self.record, sessions=(*self.record.sessions, new))
         return len(self.record.sessions) - 1
 
-    def _measure(self, group: Group) -> Iterator[CostPoint]:
-        """Time the points in turn, then see to their memory one by one."""
+    def _time(self, group: Group) -> list[CostPoint]:
+        """Time the points in turn."""
         rounds: dict[Point, list[Round]] = {p: [] for p in group}
         ends = {p: self._hopeless(p, "time") for p in group}
         operations: dict[Point, int | None] = {}
@@ -111,30 +126,35 @@ class Measuring:
                         rounds[point].append(_take(Round, found))
                         operations.setdefault(point, found["operations_per_step"])
                 self._advance(point)
-        for point in group:
-            memory = None
-            end = self._hopeless(point, "memory") if self.effort.memory else (NOT_ASKED, "")
-            if end[0] == MEASURED:
-                found = self._ask("memory", point)
-                end = (found["status"], found["note"])
-                memory = _take(Memory, found) if end[0] == MEASURED else None
-            if self.effort.memory:
-                self._advance(point)
-            variant = point.base(self.cell)
-            yield CostPoint(
+        return [
+            CostPoint(
                 point=point,
                 session=self.session,
-                meta_batch=variant.training.meta_batch,
+                meta_batch=point.base(self.cell).training.meta_batch,
                 as_published=as_published(point, self.cell),
-                switches=digest(cost_switches(variant)),
+                switches=digest(cost_switches(point.base(self.cell))),
                 time_status=ends[point][0],
                 time_note=ends[point][1],
                 rounds=tuple(rounds[point]) if ends[point][0] == MEASURED else (),
                 operations_per_step=operations.get(point),
-                memory_status=end[0],
-                memory_note=end[1],
-                memory=memory,
+                memory_status=NOT_YET if self.effort.memory else NOT_ASKED,
+                memory_note="the measurement was stopped before" if self.effort.memory else "",
+                memory=None,
             )
+            for point in group
+        ]
+
+    def _with_memory(self, point: Point) -> CostPoint:
+        """Give the point on record with its memory."""
+        memory, (status, note) = None, self._hopeless(point, "memory")
+        if status == MEASURED:
+            found = self._ask("memory", point)
+            status, note = found["status"], found["note"]
+            memory = _take(Memory, found) if status == MEASURED else None
+        self._advance(point)
+        known = self._mine(point)
+        assert known is not None
+        return dataclasses.replace(known, memory_status=status, memory_note=note, memory=memory)
 
     def _hopeless(self, point: Point, kind: str) -> tuple[str, str]:
         """Give the end of a point with fewer steps that had too little time or memory, if any did:

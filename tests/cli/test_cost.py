@@ -99,7 +99,7 @@ def test_stopping_keeps_what_is_finished(say, monkeypatch):
     assert said.status == 130
     assert "harness: stopped; finished points are on record; the same command goes on" in said.err
     assert say(line).status == 0
-    assert len(count) == 5 + 2, "the third point alone"
+    assert len(count) == 5 + 2, "the third point alone, time and memory"
 
 
 def test_nothing_on_record_says_so(say, made_up):

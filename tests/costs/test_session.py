@@ -88,16 +88,32 @@ def test_stopped_and_started_again_it_goes_on(start, machine, tmp_path, capsys):
     machine.answers["memory", "loop", 5] = KeyboardInterrupt()
     with pytest.raises(KeyboardInterrupt):
         start().run()
-    assert len(stored(tmp_path).points) == 3
+    assert by_key(stored(tmp_path))["loop", 5].memory_status == "not yet"
     assert stored(tmp_path).sessions[0].end is None
     machine.answers.clear()
     machine.asked.clear()
     record = start().run()
-    assert "going on: 1 points are left" in capsys.readouterr().err
-    assert {(r.engine, r.sets[-1]) for r in machine.asked} == {("loop", "method.inner_steps=5")}
+    assert "going on; points left: 1." in capsys.readouterr().err
+    assert [(r.kind, r.engine, r.sets[-1]) for r in machine.asked] == [
+        ("memory", "loop", "method.inner_steps=5")
+    ]
+    assert {p.memory_status for p in record.points} == {"measured"}
     assert len(record.points) == 4
     assert len(record.sessions) == 1
     assert stored(tmp_path) == record
+
+
+def test_stopped_within_a_group_all_of_it_is_timed_again_in_turn(start, machine, tmp_path):
+    machine.answers["time", "loop", 5] = KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt):
+        start().run()
+    assert set(by_key(stored(tmp_path))) == {("func", 1), ("loop", 1)}
+    machine.answers.clear()
+    machine.asked.clear()
+    record = start().run()
+    timed = [(r.engine, r.sets[-1][-1]) for r in machine.asked if r.kind == "time"]
+    assert timed == [("func", "5"), ("loop", "5")] * 2
+    assert len(record.points) == 4
 
 
 def test_after_the_end_everything_is_measured_anew(start, machine):
