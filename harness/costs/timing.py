@@ -14,7 +14,7 @@ from harness.measure.synchronise import synchronise
 from harness.run.plan import Plan
 from harness.tasks.source import TaskSource
 
-LEAST_STEPS, MOST_STEPS = 3, 10_000
+LEAST_WARM, LEAST_STEPS, MOST_STEPS = 3, 3, 10_000
 Step = Callable[[], tuple[float, float]]
 
 
@@ -61,17 +61,19 @@ def time_point(plan: Plan, tasks: TaskSource, seconds: float, limit: float) -> d
 
 
 def warm_up(step: Step, seconds: float, limit: float) -> bool:
-    """Take steps until their time settles, or for `seconds` and twice at least; say whether it did.
+    """Take steps until they settle, or for `seconds` and thrice at least; say whether they did.
 
     Settled: the median of the last three steps is within 10 % of that of the three before. Slow
-    steps, of which there is no time for six, are compared two by two or one by one.
+    steps, of which there is no time for so many, are compared two by two or one by one. The first
+    step, which sets things up, counts for nothing.
     """
+    first = step()[0]
+    if first * (LEAST_WARM + LEAST_STEPS) > limit:
+        raise OverLimit(f"the first meta-step took {first:.3g} s")
     taken: list[float] = []
     while True:
         taken.append(step()[0])
-        if len(taken) == 1 and taken[0] * (2 + LEAST_STEPS) > limit:
-            raise OverLimit(f"the first meta-step took {taken[0]:.3g} s")
-        over = len(taken) >= 2 and sum(taken) >= seconds
+        over = len(taken) >= LEAST_WARM - 1 and first + sum(taken) >= seconds
         if over or len(taken) >= 6:
             many = min(3, len(taken) // 2)
             before, last = np.median(taken[-2 * many : -many]), np.median(taken[-many:])
