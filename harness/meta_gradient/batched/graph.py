@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from harness.meta_gradient.batched.rule import Maybe, Rule
+from harness.meta_gradient.batched.rule import Maybe, Rule, Wanted
 from harness.meta_gradient.problem import Params
 
 
@@ -92,10 +92,9 @@ class Graph:
             g = grads.pop(i + 1)
             if keep and node.rule.bends:
                 tape.gradients[i] = g
-            wants, sums = [p in wanted for p in node.params], [p in summed for p in node.params]
-            inputs = any(reached[j] for j in node.inputs)
+            asked = _asked(node, reached, wanted, summed)
             ps = [params[p] for p in node.params]
-            gxs, gps = node.rule.backward(tape.saved[i], g, ps, wants, sums, inputs)
+            gxs, gps = node.rule.backward(tape.saved[i], g, ps, asked)
             _collect(node, reached, grads, gxs, found, gps)
         return found
 
@@ -136,11 +135,10 @@ class Graph:
             if not reached[i + 1] or i + 1 not in grads:
                 continue
             dg = grads.pop(i + 1)
-            wants, sums = [p in wanted for p in node.params], [p in summed for p in node.params]
-            inputs = any(reached[j] for j in node.inputs)
+            asked = _asked(node, reached, wanted, summed)
             ps = [params[p] for p in node.params]
             if moved[i] is None:
-                dxs, dps = node.rule.backward(tape.saved[i], dg, ps, wants, sums, inputs)
+                dxs, dps = node.rule.backward(tape.saved[i], dg, ps, asked)
             else:
                 dxs, dps = node.rule.backward_tangent(
                     tape.saved[i],
@@ -149,12 +147,15 @@ class Graph:
                     dg,
                     ps,
                     [direction.get(p) for p in node.params],
-                    wants,
-                    sums,
-                    inputs,
+                    asked,
                 )
             _collect(node, reached, grads, dxs, found, dps)
         return found
+
+
+def _asked(node: Node, reached: list[bool], wanted: set[str], summed: set[str]) -> Wanted:
+    params, sums = [p in wanted for p in node.params], [p in summed for p in node.params]
+    return Wanted(params, sums, any(reached[j] for j in node.inputs))
 
 
 def _collect(

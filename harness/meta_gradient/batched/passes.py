@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torch.func import grad, grad_and_value, vmap
 
-from harness.meta_gradient.batched.convolution import Convolution, pack_kernel, unpack_kernel
+from harness.meta_gradient.batched.convolution import Convolution
+from harness.meta_gradient.batched.geometry import pack_kernel, unpack_kernel
 from harness.meta_gradient.batched.graph import Graph, Tape
 from harness.meta_gradient.losses import loss_rule
 from harness.meta_gradient.problem import Params, Problem
