@@ -13,7 +13,6 @@ from harness.meta_gradient.batched.graph import INPUT, Graph, Tape
 from harness.meta_gradient.losses import loss_rule
 from harness.meta_gradient.problem import Params, Problem
 
-
 SUPPORT_INPUT, QUERY_INPUT = "the support input", "the query input"
 """Under these names come derivatives by inputs, one per task, among those by `fixed`."""
 
@@ -204,9 +203,7 @@ class GeneralPasses:
         return _summed(mine) if summed else mine, _summed(theirs)
 
 
-def _parted(
-    found: Params, adapting: Params, fixed: Params, of_input: str
-) -> tuple[Params, Params]:
+def _parted(found: Params, adapting: Params, fixed: Params, of_input: str) -> tuple[Params, Params]:
     mine, theirs = ({k: found[k] for k in names if k in found} for names in (adapting, fixed))
     return mine, theirs | ({of_input: found[INPUT]} if INPUT in found else {})
 

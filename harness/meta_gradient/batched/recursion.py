@@ -142,6 +142,7 @@ class Recursion:
 
 
 def add_to(to: Params, more: Params) -> None:
+    """Add by name to what is there; never in place, for `more` may be someone else's."""
     for name, g in more.items():
         to[name] = to[name] + g if name in to else g
 

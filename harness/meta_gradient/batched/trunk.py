@@ -1,9 +1,9 @@
 """Layers before the first that adapts: done once for all inner steps.
 
-Where parameters are frozen (ANIL: all but the head), the layers up to the first one that adapts give
-the same features in every inner step, and all tasks share their weights. So the support set goes
-through them once, the query set once, and the recursion sees features in place of inputs. What it
-gives as the derivatives by the features, summed over the steps, goes back through these layers once.
+Where parameters are frozen (ANIL: all but the head), the layers before the first one that adapts
+give the same features in every inner step, and all tasks share their weights. So the support set
+goes through them once, the query set once, and the recursion sees features in place of inputs. What
+it gives as derivatives by the features, summed over the steps, goes back through these layers once.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def recursion(
     rates: list[Params],
     keep: int,
 ) -> Recursion:
-    """Give the recursion, behind a trunk where the model has rules and begins with frozen layers."""
+    """Give the recursion, behind a trunk where a model with rules begins with frozen layers."""
     parts = passes.graph.parted(set(adapting)) if isinstance(passes, RulePasses) else None
     if parts is None:
         return Recursion(passes, adapting, fixed, batch, inner, rates, keep)
