@@ -16,6 +16,7 @@ from harness.meta_gradient.batched.passes import GeneralPasses, Passes, RulePass
 from harness.meta_gradient.batched.recursion import Recursion
 from harness.meta_gradient.batched.simplify import simplified
 from harness.meta_gradient.batched.trace import NoRule, trace
+from harness.meta_gradient.batched.trunk import recursion
 from harness.meta_gradient.problem import (
     InnerLoop,
     MetaGradient,
@@ -176,7 +177,7 @@ class _Work:
                 query_x=turned(b.query_x[here]),
                 query_y=b.query_y[here],
             )
-            one = Recursion(self.passes, adapting, fixed, part, self.inner, rates, chunks.keep)
+            one = recursion(self.passes, adapting, fixed, part, self.inner, rates, chunks.keep)
             one.run()
             totals.add(one)
         return totals

@@ -62,7 +62,7 @@ class Recursion:
                 v = self._query(k, state, summed=not (self.learns and k))
                 for step, found in enumerate(gradients):
                     self._to_rates(step, v, found)
-                _add(self.gradients, _summed(v) if self.learns and k else v)
+                add_to(self.gradients, _summed(v) if self.learns and k else v)
             if k < steps:
                 found, _ = self._support(state, keep=False)
                 state = self._moved(k, state, found)
@@ -88,8 +88,8 @@ class Recursion:
                     self._to_rates(k, v, gradients.pop())
                 v = self._back(k, state, v, kept.pop(), first)
             if self.weights[k]:
-                _add(v, self._query(k, state, summed=first))
-        _add(self.gradients, v)
+                add_to(v, self._query(k, state, summed=first))
+        add_to(self.gradients, v)
 
     def _support(self, state: Params, keep: bool) -> tuple[Params, Any]:
         batch = self.batch
@@ -122,7 +122,7 @@ class Recursion:
         if weight != 1:
             v = {name: weight * g for name, g in v.items()}
             fixed = {name: weight * g for name, g in fixed.items()}
-        _add(self.gradients, fixed)
+        add_to(self.gradients, fixed)
         return v
 
     def _back(self, step: int, state: Params, v: Params, kept: Any, first: bool) -> Params:
@@ -132,16 +132,17 @@ class Recursion:
         along, fixed = self.passes.product(
             kept, batch.support_x, batch.support_y, state, self.fixed, direction, first
         )
-        _add(self.gradients, {name: -g for name, g in fixed.items()})
+        add_to(self.gradients, {name: -g for name, g in fixed.items()})
         before = _summed(v) if first else v
         return {k: g.sub_(along[k]) if k in along else g for k, g in before.items()}
 
     def _to_rates(self, step: int, v: Params, found: Params) -> None:
         more = {k: -(v[k] * found[k]).sum(0) for k in self.rates[step] if k in found and k in v}
-        _add(self.rate_gradients[step], more)
+        add_to(self.rate_gradients[step], more)
 
 
-def _add(to: Params, more: Params) -> None:
+def add_to(to: Params, more: Params) -> None:
+    """Add by name to what is there; never in place, for `more` may be someone else's."""
     for name, g in more.items():
         to[name] = to[name] + g if name in to else g
 
