@@ -36,7 +36,7 @@ def plan(tmp_path, cell, variant, changed, engine=DEFAULT):
     return Plan(v, found.variant(variant), 0, length, engine, CPU, *folders)
 
 
-def build(tmp_path, variant="maml-plus-plus", engine=DEFAULT, **changed):
+def build(tmp_path, variant="maml-plus-plus", engine="func", **changed):
     changed = GLYPHS | {k.replace("__", "."): v for k, v in changed.items()}
     found = plan(tmp_path, "omniglot-5way-1shot", variant, changed, engine)
     tasks = found.tasks()
@@ -156,7 +156,7 @@ def test_a_query_set_is_scored_with_the_batch_norm_of_the_step_before(tmp_path):
 
 def test_rates_are_one_a_layer_and_step_and_are_learned(tmp_path):
     for variant, moves in (("maml-plus-plus", True), ("maml", False)):
-        method, tasks = build(tmp_path, variant)
+        method, tasks = build(tmp_path, variant, DEFAULT)
         assert all(r.numel() == 5 for r in method.rates.values())
         assert not any(name.startswith("norms.") for name in method.rates)
         method.train_step(tasks.batch("train", 0, 2), 0)
