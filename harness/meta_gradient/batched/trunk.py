@@ -27,15 +27,15 @@ class AfterTrunk(Recursion):
         trunk: Graph,
         passes: RulePasses,
         adapting: Params,
-        fixed: Params,
+        fixed: list[Params],
         batch: SupervisedBatch,
         inner: InnerLoop,
         rates: list[Params],
         keep: int,
     ) -> None:
-        behind = {k: v for k, v in fixed.items() if k in passes.graph.names}
+        behind = [{k: v for k, v in seen.items() if k in passes.graph.names} for seen in fixed]
         super().__init__(passes, adapting, behind, batch, inner, rates, keep)
-        self.trunk, self.before = trunk, {k: fixed[k] for k in trunk.names}
+        self.trunk, self.before = trunk, {k: fixed[0][k] for k in trunk.names}
 
     @torch.no_grad()
     def run(self) -> None:
@@ -63,14 +63,16 @@ class AfterTrunk(Recursion):
 def recursion(
     passes: Passes,
     adapting: Params,
-    fixed: Params,
+    fixed: list[Params],
     batch: SupervisedBatch,
     inner: InnerLoop,
     rates: list[Params],
     keep: int,
 ) -> Recursion:
     """Give the recursion, behind a trunk where a model with rules begins with frozen layers."""
-    parts = passes.graph.parted(set(adapting)) if isinstance(passes, RulePasses) else None
+    # What has a value for each step changes from step to step as well.
+    changing = set(adapting) | inner.per_step
+    parts = passes.graph.parted(changing) if isinstance(passes, RulePasses) else None
     if parts is None:
         return Recursion(passes, adapting, fixed, batch, inner, rates, keep)
     assert isinstance(passes, RulePasses)
