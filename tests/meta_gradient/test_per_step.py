@@ -60,6 +60,18 @@ def test_engines_agree_with_higher(other, name, weights, first_order):
 
 
 @orders
+@pytest.mark.parametrize("frozen", ["convolutions.0", "convolutions"])
+def test_frozen_layers_before_norms_of_each_step_agree_with_higher(frozen, first_order):
+    """What `batched` does once for all steps ends before the first of these norms."""
+    problem, batch = case = omniglot()
+    params, inner = drawn(case, first_order, "every")
+    more = frozenset(name for name in params if name.startswith(frozen))
+    inner = replace(inner, frozen=inner.frozen | more)
+    reference, found = (engine(e)(problem, params, batch, inner) for e in ("higher", "batched"))
+    assert distance(found, reference) < 1e-9
+
+
+@orders
 @pytest.mark.parametrize("which", ENGINES)
 def test_the_gradient_is_that_of_the_steps_written_out(which, first_order):
     """Step k sees the support set with value k, the query set is seen after it with value k."""
