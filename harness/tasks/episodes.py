@@ -126,7 +126,8 @@ class Episodes(TaskSource):
         """
         classes = self.class_split.classes(split)
         turns = 4 if self.rotations(split)[0] else 1
-        return np.add.outer(np.arange(turns) * len(self.store.class_names), classes).ravel()
+        first = np.arange(turns) * len(self.store.class_names)
+        return (first[:, None] + classes).ravel()
 
     def to_batch(self, arrays: Arrays) -> EpisodeBatch:
         """Gather images on the device.
