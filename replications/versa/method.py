@@ -38,8 +38,8 @@ class VersaSettings:
     """Adam's rate; its other settings are torch's defaults."""
     test_samples: int
     test_average: Literal["probabilities", "exponential-logits"]
-    """What is averaged over samples for the predicted class: softmax probabilities (the paper,
-    equation 1), or exponentials of the logits, without their normaliser (the authors' code)."""
+    """What is averaged over samples for the predicted class: softmax probabilities (the paper),
+    or exponentials of the logits, without their normaliser (the authors' code)."""
 
 
 class Versa(Method):

@@ -1,6 +1,6 @@
 """The amortised posterior over a linear classifier, and predictions averaged over it.
 
-Section 3 of the paper (context-independent inference): weights and bias of a class are Gaussian,
+Context-independent inference, as the paper calls it: weights and bias of a class are Gaussian,
 with independent coordinates whose means and variances are functions of that class's own mean
 support feature. The same functions serve every class, so a task may have any number of them.
 """
