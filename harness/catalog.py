@@ -1,10 +1,11 @@
 """Finds papers, cells and variants in `replications/` and reads their files into typed objects.
 
 `paper.toml` holds `[paper]` (citation), `[bases.<name>]` (sections that cells and variants share)
-and `[cells.<cell>]` with `[cells.<cell>.variants.<variant>]`. Sections are `tasks`, `method`,
-`training` and `testing`; the scalars are `task_source` and `algorithm`. A variant is the merge of
-the cell's bases, the cell's own sections, the variant's bases and the variant's own sections, later
-ones over earlier ones; after the merge every switch must be there (`harness.protocol`).
+and `[cells.<cell>]` with `[cells.<cell>.variants.<variant>]`, or with `published_only = true` where
+nothing here runs the cell. Sections are `tasks`, `method`, `training` and `testing`; the scalars
+are `task_source` and `algorithm`. A variant is the merge of the cell's bases, the cell's own
+sections, the variant's bases and the variant's own sections, later ones over earlier ones; after
+the merge every switch must be there (`harness.protocol`).
 """
 
 from __future__ import annotations
@@ -68,6 +69,7 @@ class Cell:
     name: str
     title: str
     variants: dict[str, dict[str, Any]]
+    """None where the cell holds published numbers only."""
     published: tuple[PublishedLine, ...]
 
     @property
@@ -75,9 +77,18 @@ class Cell:
         """`paper/cell`."""
         return f"{self.paper}/{self.name}"
 
+    def names(self) -> list[str]:
+        """Name the variants; HarnessError where nothing here runs the cell."""
+        if not self.variants:
+            raise HarnessError(
+                f"{self.key}: found published numbers only, wanted a cell that runs here; "
+                f"run `harness show {self.key}` for the numbers."
+            )
+        return list(self.variants)
+
     def variant(self, name: str, overrides: dict[str, Any] | None = None) -> Variant:
         """Resolve variant `name`, with `--set` overrides `{"section.switch": value}` applied."""
-        if name not in self.variants:
+        if name not in self.names():
             raise HarnessError(
                 f"{self.key}: found variant {name!r}{closest(name, self.variants)}; "
                 f"wanted one of {', '.join(self.variants)}."
@@ -174,7 +185,8 @@ def read_paper(folder: Path) -> Paper:
     cells = {}
     tables = _table(table, "cells", f"{path}:")
     for name in tables:
-        raw, where = _table(tables, name, f"{path}: cells"), f"{path}: [cells.{name}]"
+        raw, where = dict(_table(tables, name, f"{path}: cells")), f"{path}: [cells.{name}]"
+        published_only = raw.pop("published_only", False)
         shared, rows = _based(raw, bases, where), _table(raw, "variants", where)
         variants = {
             v: _merge(
@@ -182,8 +194,8 @@ def read_paper(folder: Path) -> Paper:
             )
             for v in rows
         }
-        if not variants:
-            raise HarnessError(f"{where}: wanted at least one variant.")
+        if published_only is not (not variants):
+            raise HarnessError(f"{where}: wanted at least one variant, or published_only = true.")
         published = tuple(line for line in lines if line.cell == name)
         title = str(raw.get("title", name))
         cells[name] = Cell(folder, folder.name, name, title, variants, published)

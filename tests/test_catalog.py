@@ -98,7 +98,22 @@ def test_a_paper_that_does_not_read(demo, old, new, expected):
 def test_a_cell_without_variants(demo):
     path = demo / "paper.toml"
     path.write_text(path.read_text().split("[cells.sinusoid-10shot.variants")[0])
-    assert sentence(read_paper, demo).endswith("wanted at least one variant.")
+    assert sentence(read_paper, demo).endswith(
+        "wanted at least one variant, or published_only = true."
+    )
+
+
+def test_a_cell_of_published_numbers_only(demo):
+    path = demo / "paper.toml"
+    path.write_text(path.read_text() + "[cells.elsewhere]\npublished_only = true\n")
+    cell = read_paper(demo).cells["elsewhere"]
+    for call in (cell.names, lambda: cell.variant("any")):
+        assert "found published numbers only" in sentence(call)
+    change(path, "published_only = true", "published_only = false")
+    assert "wanted at least one variant" in sentence(read_paper, demo)
+    path.write_text(path.read_text().replace("published_only = false", ""))
+    change(path, "[cells.sinusoid-10shot]\n", "[cells.sinusoid-10shot]\npublished_only = true\n")
+    assert "wanted at least one variant" in sentence(read_paper, demo)
 
 
 def test_bases_are_merged_in_order(demo):

@@ -40,7 +40,7 @@ def main(arguments: argparse.Namespace) -> int:
         raise HarnessError(
             f"{arguments.weights} belongs to {record.paper}/{record.cell}, not to {cell.key}."
         )
-    name = record.variant if record else arguments.variant or next(iter(cell.variants))
+    name = record.variant if record else arguments.variant or cell.names()[0]
     changed = record_overrides(record, cell.variant(name).protocol()) if record else {}
     variant = cell.variant(name, changed)
     length = budget(record.budget if record else "full", variant.training, variant.testing)

@@ -88,7 +88,7 @@ def main(arguments: argparse.Namespace) -> int:
     device = choose_device(arguments.device)
     engine(arguments.engine)
     plans = []
-    for name in arguments.variant or list(cell.variants):
+    for name in arguments.variant or cell.names():
         published, variant = cell.variant(name), cell.variant(name, changed)
         length = budget(arguments.budget, variant.training, variant.testing)
         for seed in arguments.seeds:

@@ -32,6 +32,9 @@ def main(arguments: argparse.Namespace) -> int:
     variants = [cell.variant(name) for name in names]
     print(f"{cell.key}: {cell.title}\n")
     _print_published(cell)
+    if not cell.variants:
+        print("nothing here runs this cell: published numbers only")
+        return 0
     _print_switches(variants)
     if not arguments.no_measure:
         _print_cost(variants, arguments.device)

@@ -96,7 +96,7 @@ def grid(
             raise HarnessError(
                 f"--set: found {text!r}, which the grid sets; use --orders and --steps."
             )
-    chosen = list(variants) or list(cell.variants)
+    chosen = list(variants) or cell.names()
     for name in chosen:
         _resolve(cell, name, sets)
     groups = [

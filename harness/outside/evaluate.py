@@ -83,7 +83,7 @@ def evaluate(
     a wrong shape or type, and a record of other tasks.
     """
     found = find_cell(cell)
-    v = found.variant(variant or next(iter(found.variants)), overrides)
+    v = found.variant(variant or found.names()[0], overrides)
     source = task_source(v.task_source)
     tasks = source(v.tasks, 0, v.testing.task_seed, choose_device(device))
     tasks.end_training()

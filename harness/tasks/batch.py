@@ -51,6 +51,14 @@ class SupervisedBatch:
         return self.support_x.shape[0]
 
 
+@dataclass(frozen=True)
+class EpisodeBatch(SupervisedBatch):
+    """Episodes that also say which classes their labels stand for, e.g. to pre-train on them."""
+
+    classes: Tensor
+    """[T, ways] int64: entry y is the id of the class labelled y (`Episodes.class_ids`)."""
+
+
 def _same_examples(of: str, x: Tensor, y: Tensor) -> None:
     if x.dim() < 2 or y.dim() < 2 or x.shape[:2] != y.shape[:2]:
         raise HarnessError(

@@ -17,7 +17,7 @@ from torch import Tensor
 from harness.data.splits import ClassSplit
 from harness.data.store import ImageStore
 from harness.errors import HarnessError
-from harness.tasks.batch import SupervisedBatch
+from harness.tasks.batch import EpisodeBatch
 from harness.tasks.source import BLOCK, SPLITS, Arrays, TaskSource
 
 CLASS_STREAM, IMAGE_STREAM, ROTATION_STREAM = range(3)
@@ -118,18 +118,34 @@ class Episodes(TaskSource):
             "query": np.ascontiguousarray(order[:, :, ::-1][:, :, :queries]),
         }
 
-    def to_batch(self, arrays: Arrays) -> SupervisedBatch:
+    def class_ids(self, split: str) -> np.ndarray:
+        """Give the ids, int64 and sorted, that classes of `split` have in `EpisodeBatch.classes`.
+
+        The index into the store; where quarter turns are classes of their own, each turn adds the
+        number of classes in the store.
+        """
+        classes = self.class_split.classes(split)
+        turns = 4 if self.rotations(split)[0] else 1
+        first = np.arange(turns) * len(self.store.class_names)
+        found: np.ndarray = (first[:, None] + classes).ravel()
+        return found
+
+    def to_batch(self, arrays: Arrays) -> EpisodeBatch:
         """Gather images on the device.
 
         Gives x [T, ways * (shots or queries), channels, size, size] float32 and
-        y [T, ways * …] int64, ordered by class.
+        y [T, ways * …] int64, ordered by class; `classes` [T, ways] are class ids.
         """
         # Rows of the store's tensor: turned copies one after the other, classes within them.
         of_each = self.store.images_per_class
         turn = arrays["rotation"].astype(np.int64) * len(self.store.class_names)
-        first = ((turn + arrays["class"]) * of_each)[:, :, None]
-        return SupervisedBatch(
-            *self._gather(first + arrays["support"]), *self._gather(first + arrays["query"])
+        turned = turn + arrays["class"]
+        first = (turned * of_each)[:, :, None]
+        ids = turned if self.rotations("train")[0] else arrays["class"].astype(np.int64)
+        return EpisodeBatch(
+            *self._gather(first + arrays["support"]),
+            *self._gather(first + arrays["query"]),
+            torch.from_numpy(ids).to(self.device),
         )
 
     def _gather(self, rows: np.ndarray) -> tuple[Tensor, Tensor]:

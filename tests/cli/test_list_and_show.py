@@ -129,3 +129,19 @@ def test_an_estimate_counts_the_second_phase_of_training(monkeypatch):
     assert found.train_seconds == pytest.approx(100 * found.seconds_per_step)
     assert found.device == "cpu"
     assert found.peak_bytes > 0
+
+
+def test_a_cell_of_published_numbers_only(say):
+    said = say("harness show cnaps/meta-dataset")
+    assert said.status == 0
+    assert "accuracy = 91.7 ± 0.5" in said.out
+    assert said.out.splitlines()[-1] == "nothing here runs this cell: published numbers only"
+    for line in (
+        "harness run cnaps/meta-dataset",
+        "harness show cnaps/meta-dataset --variant film",
+        "harness cost cnaps/meta-dataset",
+    ):
+        assert say(line).sentence == (
+            "cnaps/meta-dataset: found published numbers only, wanted a cell that runs here; "
+            "run `harness show cnaps/meta-dataset` for the numbers."
+        )

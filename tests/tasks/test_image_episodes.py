@@ -83,6 +83,23 @@ def test_images_are_those_of_the_class_and_right_way_up(rotations):
                     assert torch.equal(x[t, w * of_each + k, 0], wanted)
 
 
+@pytest.mark.parametrize("rotations", ROTATIONS)
+def test_a_batch_says_which_classes_its_labels_stand_for(rotations):
+    found = episodes(rotations=rotations)
+    turns_are_classes = rotations.endswith("as-classes")
+    for split in ("train", "val"):
+        batch, arrays = found.batch(split, 0, 256), found.arrays(split, 0, 256)
+        turn, index = np.divmod(batch.classes.numpy(), len(found.store.class_names))
+        assert np.array_equal(index, arrays["class"])
+        assert np.array_equal(turn, arrays["rotation"] * turns_are_classes)
+        ids = found.class_ids(split)
+        assert set(batch.classes.unique().tolist()) <= set(ids.tolist())
+        classes = len(found.class_split.classes(split))
+        turned = turns_are_classes and (split == "train" or not rotations.startswith("train-"))
+        assert len(ids) == len(set(ids.tolist())) == classes * (4 if turned else 1)
+        assert ids.tolist() == sorted(ids.tolist())
+
+
 def test_ink():
     one, zero = episodes(ink="one").batch("val", 0, 3), episodes(ink="zero").batch("val", 0, 3)
     assert torch.equal(one.query_x, 1 - zero.query_x)

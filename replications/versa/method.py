@@ -1,0 +1,127 @@
+"""VERSA (Gordon, Bronskill, Bauer, Nowozin & Turner 2019, arXiv 1805.09921).
+
+One pass over the support set gives a Gaussian over the weights of a linear classifier; predictions
+are averaged over samples from it, and training maximises the log of that average (the paper's
+ML-PIP objective). Nothing is adapted by gradients. Authors' code: github.com/Gordonjo/versa.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from harness.method import Method
+from harness.models.class_means import class_means
+from harness.noise import draw_seed, step_generator, task_normals
+from harness.tasks.batch import SupervisedBatch
+from replications.versa.features import Features, PoolPadding
+from replications.versa.posterior import Amortised, log_predictive, sampled_logits
+
+
+@dataclass(frozen=True)
+class VersaSettings:
+    """Switches of VERSA. Those that start with `test_` do not touch training."""
+
+    filters: int
+    blocks: int
+    """Convolutions, each followed by a pool."""
+    pool_padding: PoolPadding
+    """What a pool does with an odd row and column: pads (`same`) or drops it (`valid`)."""
+    dropout_keep: float
+    """Probability with which an activation is kept in training; 1 is no dropout."""
+    samples: int
+    """Samples of the logits that a training loss averages over (L)."""
+    learning_rate: float
+    """Adam's rate; its other settings are torch's defaults."""
+    test_samples: int
+    test_average: Literal["probabilities", "exponential-logits"]
+    """What is averaged over samples for the predicted class: softmax probabilities (the paper),
+    or exponentials of the logits, without their normaliser (the authors' code)."""
+
+
+class Versa(Method):
+    """Features, amortised posterior, averaged predictions; `engine` plays no part."""
+
+    Settings = VersaSettings
+    settings: VersaSettings
+
+    def build(self, tasks: Any) -> None:
+        """Start the networks and their optimiser."""
+        s, (channels, height, _) = self.settings, tasks.image_shape
+        features = Features(channels, s.filters, s.blocks, s.pool_padding, self.generator)
+        amortised = Amortised(features.size(height), self.generator)
+        self.model = nn.ModuleDict({"features": features, "amortised": amortised}).to(self.device)
+        self.noise_seed = draw_seed(self.generator)
+        self.optimiser = torch.optim.Adam(self.model.parameters(), lr=s.learning_rate)
+
+    @classmethod
+    def metrics(cls, settings: Any) -> tuple[str, ...]:
+        """Name the metrics of `evaluate`."""
+        return ("accuracy", "loss")
+
+    def train_step(self, batch: SupervisedBatch, iteration: int) -> Tensor:
+        """Take one Adam step on the mean over queries of −ln of the averaged probability."""
+        noise = step_generator(self.noise_seed, iteration, self.device)
+        queries, posterior = self._infer(batch, self.settings.dropout_keep, noise)
+        ways = posterior["bias_mean"].shape[1]
+        shape = (len(batch), self.settings.samples, queries.shape[1], ways)
+        normals = torch.randn(shape, generator=noise, device=self.device, dtype=queries.dtype)
+        log_p = log_predictive(sampled_logits(posterior, queries, normals))
+        loss = -log_p.gather(-1, batch.query_y.unsqueeze(-1)).mean()
+        self.optimiser.zero_grad()
+        loss.backward()
+        self.optimiser.step()
+        return loss.detach()
+
+    @torch.no_grad()
+    def evaluate(self, batch: SupervisedBatch) -> dict[str, Tensor]:
+        """Score T tasks: `accuracy` [T] in percent and `loss` [T] (mean over queries, nats)."""
+        # Task by task: the same bit for bit, however many tasks come at once.
+        b = batch
+        sets = (x.split(1) for x in (b.support_x, b.support_y, b.query_x, b.query_y))
+        found = [self._score(SupervisedBatch(*task)) for task in zip(*sets, strict=True)]
+        return {name: torch.cat([scores[name] for scores in found]) for name in found[0]}
+
+    def _score(self, task: SupervisedBatch) -> dict[str, Tensor]:
+        queries, posterior = self._infer(task, 1.0, None)
+        shape = (self.settings.test_samples, queries.shape[1], posterior["bias_mean"].shape[1])
+        normals = task_normals(task.support_x, shape).to(queries.dtype)
+        logits = sampled_logits(posterior, queries, normals)
+        log_p = log_predictive(logits)
+        chosen = log_p if self.settings.test_average == "probabilities" else logits.logsumexp(1)
+        right = chosen.argmax(-1) == task.query_y
+        loss = -log_p.gather(-1, task.query_y.unsqueeze(-1)).squeeze(-1)
+        return {"accuracy": 100 * right.float().mean(1), "loss": loss.mean(1)}
+
+    def _infer(
+        self, batch: SupervisedBatch, keep: float, noise: torch.Generator | None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Give query features [T, Q, D] and the posterior of each task."""
+        # In two passes, as the authors do: support and query sets have statistics of their own, so
+        # the queries of a task do see each other.
+        features = self.model["features"]
+        support = features(batch.support_x, keep, noise)
+        posterior = self.model["amortised"](class_means(support, batch.support_y))
+        return features(batch.query_x, keep, noise), posterior
+
+    def weights(self) -> dict[str, Tensor]:
+        """Give copies of the weights."""
+        return {k: v.clone() for k, v in self.model.state_dict().items()}
+
+    def load_weights(self, weights: dict[str, Tensor]) -> None:
+        """Take weights given by `weights()`."""
+        self.model.load_state_dict(weights)
+
+    def training_state(self) -> dict[str, Any]:
+        """Give Adam's state; the noise of a step is a function of seed and iteration."""
+        return {"optimiser": self.optimiser.state_dict()}
+
+    def load_training_state(self, state: dict[str, Any]) -> None:
+        """Take what `training_state()` gave."""
+        self.optimiser.load_state_dict(state["optimiser"])
+
+
+ALGORITHMS = {"versa": Versa}
