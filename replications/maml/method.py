@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.func import vmap
 
 from harness.errors import HarnessError
 from harness.meta_gradient.engines import engine
@@ -14,9 +18,14 @@ from harness.meta_gradient.func import adapt
 from harness.meta_gradient.losses import CrossEntropy, MeanSquaredError
 from harness.meta_gradient.problem import InnerLoop, Params, Problem
 from harness.method import Method
-from harness.models.batch_statistics import BatchStatistics
+from harness.models.batch_statistics import BatchStatistics, norms
 from harness.models.mlp import MLP
-from harness.models.query_statistics import QueryStatistics, query_outputs
+from harness.models.query_statistics import (
+    Outputs,
+    QueryStatistics,
+    RunningStatistics,
+    query_outputs,
+)
 from harness.models.strided_conv4 import StridedConv4
 from harness.tasks.batch import SupervisedBatch
 from replications.maml.baselines import MultiTask, Pretrained
@@ -42,9 +51,15 @@ class MamlSettings:
     """Learning rate of Adam in the outer loop."""
     test_steps: int
     """Scores are reported after 0, 1, …, test_steps steps."""
-    test_batch_norm: QueryStatistics
+    test_batch_norm: Literal[QueryStatistics, "running", "running-queries"]
     """Whose statistics normalise query images at test: all query images of the task together (the
-    authors), the support set and that one image, or that one image alone."""
+    authors), the support set, that set and one image, or one image alone. `running`: running ones
+    throughout, while adapting too (`model.eval()`); `running-queries`: for query images alone. MAML
+    keeps none: they are estimated after training, on `RUNNING_TASKS` training tasks (validation
+    during training has none yet and normalises query images together)."""
+
+
+RUNNING_TASKS = 256
 
 
 class MAML(Method):
@@ -72,6 +87,10 @@ class MAML(Method):
         frozen = frozenset(n for n in self.params if is_norm(self.model, n))
         self.inner = InnerLoop(s.inner_steps, s.inner_rate, s.order == "first", frozen)
         self.test_inner = InnerLoop(s.test_steps, s.inner_rate, True, frozen)
+        self.running = RunningStatistics(self.model)
+        # Without batch norm there are no statistics, and nothing to look at.
+        if s.test_batch_norm.startswith("running") and norms(self.model):
+            self.calibration_tasks = RUNNING_TASKS
 
     def train_step(self, batch: SupervisedBatch, iteration: int) -> Tensor:
         """Take one Adam step along the meta-gradient of a meta-batch."""
@@ -82,28 +101,46 @@ class MAML(Method):
         return found.loss
 
     @torch.no_grad()
+    def calibrate(self, batch: SupervisedBatch) -> None:
+        """Add the forward passes of a training step to the running statistics."""
+        outputs, steps = self._adapted(batch, self.inner)
+        for k, params in enumerate(steps):
+            x = batch.support_x if k < self.inner.steps else batch.query_x
+            self.running.add(outputs, params, x)
+
+    @torch.no_grad()
     def evaluate(self, batch: SupervisedBatch) -> dict[str, Tensor]:
         """Score the query sets before adaptation and after each test step."""
-        params = {k: v.detach() for k, v in self.params.items()}
-        fixed = {k: v for k, v in params.items() if k in self.inner.frozen}
-        start = {k: v for k, v in params.items() if k not in self.inner.frozen}
-        shared = {k: v.expand(len(batch), *v.shape) for k, v in start.items()}
-        steps = [
-            shared,
-            *adapt(self.problem, start, fixed, batch.support_x, batch.support_y, self.test_inner),
-        ]
-        inputs, how = (batch.support_x, batch.query_x), self.settings.test_batch_norm
-        scores = {}
-        for k, current in enumerate(steps):
-            outputs = query_outputs(
-                lambda p, x: self.problem.outputs(p | fixed, x), current, *inputs, how
-            )
-            if self.settings.loss == "mse":
-                scores[f"mse@{k}"] = (outputs - batch.query_y).square().flatten(1).mean(1)
-            else:
-                right = outputs.argmax(-1) == batch.query_y
-                scores[f"accuracy@{k}"] = 100 * right.float().mean(1)
+        how, scores = self.settings.test_batch_norm, {}
+        with self.running.used() if how == "running" else nullcontext():
+            outputs, steps = self._adapted(batch, self.test_inner)
+            for k, params in enumerate(steps):
+                found = self._query_outputs(outputs, params, batch)
+                if self.settings.loss == "mse":
+                    scores[f"mse@{k}"] = (found - batch.query_y).square().flatten(1).mean(1)
+                else:
+                    right = found.argmax(-1) == batch.query_y
+                    scores[f"accuracy@{k}"] = 100 * right.float().mean(1)
         return scores
+
+    def _adapted(
+        self, batch: SupervisedBatch, inner: InnerLoop
+    ) -> tuple[Outputs, Iterator[Params]]:
+        """Give what maps a task's adapted parameters and inputs to outputs, and those parameters of
+        all tasks (leading axis) before adaptation and after each step."""
+        params = {k: v.detach() for k, v in self.params.items()}
+        fixed = {k: v for k, v in params.items() if k in inner.frozen}
+        start = {k: v for k, v in params.items() if k not in inner.frozen}
+        shared = {k: v.expand(len(batch), *v.shape) for k, v in start.items()}
+        steps = adapt(self.problem, start, fixed, batch.support_x, batch.support_y, inner)
+        return lambda p, x: self.problem.outputs(p | fixed, x), chain([shared], steps)
+
+    def _query_outputs(self, outputs: Outputs, params: Params, batch: SupervisedBatch) -> Tensor:
+        how = self.settings.test_batch_norm
+        if how == "running" or how == "running-queries":
+            with self.running.used():
+                return vmap(outputs)(params, batch.query_x)
+        return query_outputs(self.model, outputs, params, batch.support_x, batch.query_x, how)
 
     def weights(self) -> dict[str, Tensor]:
         """Give the start parameters."""
