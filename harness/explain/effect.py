@@ -1,4 +1,8 @@
-"""What a switch is worth: the difference that one alternative makes, with its interval."""
+"""What a switch is worth: the difference that one alternative makes, with its interval.
+
+Test task i is the same pure function of its index on both sides, so scores are compared task by
+task, whatever the switch leaves of the task.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +12,13 @@ import numpy as np
 
 from harness.compare.statistics import Estimate, paired_estimate, unpaired_estimate
 
+PAIRED, NESTED, TRAINED, NONE = "paired", "nested", "two trainings", "not measured"
+
 
 @dataclass(frozen=True)
 class EffectRow:
     """One switch set to something else; numbers in the unit of `metric`, None = not measured."""
 
-    paper: str
-    cell: str
-    variant: str
     metric: str
     """Of the run, and of the alternative too unless the switch is the test step."""
     switch: str
@@ -32,19 +35,19 @@ class EffectRow:
     tasks: int | None
     """Test tasks with the alternative."""
     comparison: str
-    """`paired` where classes and support sets of all tasks are the same; `unpaired` where the
-    switch changes them; `nested` where one set of tasks is the beginning of the other; `none`
-    where nothing was measured."""
+    """`paired`: the same weights, task by task; `nested`: the same weights, one set of tasks is the
+    beginning of the other; `two trainings`: each side has weights of its own, from the same seed
+    and at `budget`, compared task by task; `not measured`."""
+    budget: str
+    """Of both trainings where there are two; else ''."""
     differs_from: tuple[str, ...]
-    """Who has the alternative: `the paper`, a re-implementation."""
+    """Who has the alternative where the run has not: `the paper`, a re-implementation."""
     note: str
 
 
-def effect(here: np.ndarray, instead: np.ndarray, paired: bool) -> Estimate:
-    """Estimate mean(instead) - mean(here) from scores [tasks] each."""
-    if paired:
-        return paired_estimate(instead[None], here[None])
-    return unpaired_estimate(instead, here)
+def effect(here: np.ndarray, instead: np.ndarray) -> Estimate:
+    """Estimate mean(instead) - mean(here) from scores [tasks] of the same task indices."""
+    return paired_estimate(instead[None], here[None])
 
 
 def nested_effect(here: np.ndarray, instead: np.ndarray) -> Estimate:

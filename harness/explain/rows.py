@@ -1,236 +1,192 @@
-"""From one kept checkpoint to the ordered list of what every evaluation switch is worth."""
+"""From one kept checkpoint to the ordered list of what every switch is worth."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
 
-from harness.compare.statistics import Estimate
-from harness.errors import HarnessError, closest
+from harness.compare.numbers import width
+from harness.compare.statistics import Estimate, task_estimate
+from harness.errors import HarnessError
 from harness.explain.alternatives import (
     EPISODES,
     STEPS,
     Alternative,
     alternatives,
-    chosen,
     is_evaluation,
     of,
 )
-from harness.explain.effect import EffectRow, effect, nested_effect
-from harness.explain.elsewhere import Difference, differences
-from harness.explain.kept import Kept, Setting
-from harness.run.loop import summary
+from harness.explain.effect import NESTED, NONE, PAIRED, EffectRow, effect, nested_effect
+from harness.explain.elsewhere import BUDGET, PAPER, Difference
+from harness.explain.kept import Kept
+from harness.explain.question import MANY
+from harness.progress import Progress
 from harness.run.scores import Scores
 
 
-@dataclass(frozen=True)
-class Explanation:
-    """The run as it was tested, and a row for each alternative, the largest effect first."""
+@dataclass
+class Explaining:
+    """One checkpoint with what is the same for all rows."""
 
-    title: str
-    rows: list[EffectRow]
+    kept: Kept
+    apart: list[Difference]
+    count: int
+    """Test tasks of every comparison."""
+    metric: str
+    scores: Scores
+    """Of the run as it is, on those tasks."""
+    fewest: dict[str, Any]
+    """Switches that leave out test steps which `metric` does not need."""
+    progress: Progress
+    done: int = 0
+
+    def advance(self, tasks: int) -> None:
+        """Tell the progress line that so many tasks are scored."""
+        self.done += tasks
+        self.progress.update(self.done)
+
+    def tested(self, todo: list[Alternative]) -> Iterator[EffectRow]:
+        """Test again under each alternative; one that cannot be tested is a row that says why, and
+        one that leaves the test as it is, or as another one does, is tested once."""
+        base = self.scores[self.metric]
+        seen = {self.kept.setting(self.fewest, self.count).signature: "here"}
+        for a in todo:
+            try:
+                setting = self.kept.setting(self.fewest | {a.switch: a.value}, self.count)
+                own = f"with {a.switch} = {a.value}"
+                same = seen.setdefault(setting.signature, own)
+                if same != own:
+                    yield self.row(a, note=f"at test the same as {same}")
+                    continue
+                scores = self.kept.scores(setting, self.advance)[self.metric]
+            except HarnessError as e:
+                yield self.row(a, note=str(e))
+                continue
+            yield self.row(a, scores, base, PAIRED)
+
+    def steps(self) -> Iterator[EffectRow]:
+        """Compare the test step of `metric` with the others, and with the best of them."""
+        family, _, step = self.metric.partition("@")
+        base = self.scores[self.metric]
+        others = [k.partition("@")[2] for k in self.scores if k.startswith(f"{family}@")]
+        for other in (k for k in others if k not in (step, "0")):
+            scores, note = self.scores[f"{family}@{other}"], ""
+            if other == "best":
+                at = [k for k in others if k != "best" and self.scores[f"{family}@{k}"] is scores]
+                note = f"step {at[0]}, chosen on the test tasks themselves"
+            yield self.row(Alternative(STEPS, other), scores, base, PAIRED, note, here=step)
+
+    def episodes(self, asked: tuple[int, ...]) -> Iterator[EffectRow]:
+        """Compare the number of test tasks with others: with those asked for by tests, with those
+        that others have by what they would do to the interval."""
+        here, base = str(self.count), self.scores[self.metric]
+        theirs = [int(d.value) for d in self.apart if d.switch == EPISODES]
+        for n in dict.fromkeys([*asked, *theirs, MANY]):
+            a = Alternative(EPISODES, n)
+            if n == self.count:
+                continue
+            if n not in asked and n > self.count:
+                half = _half_width(base) * math.sqrt(self.count / n)
+                note = f"the mean's interval would be ± {width(self.metric, half)}; --episodes {n} "
+                yield self.row(a, note=f"{note}measures it", here=here)
+                continue
+            more = base[:n]
+            if n > self.count:
+                setting = self.kept.setting(self.fewest, n)
+                more = self.kept.scores(setting, self.advance)[self.metric]
+                base = more[: self.count]
+            halves = (width(self.metric, _half_width(s)) for s in (base, more))
+            note = "the mean's interval: ± {}, instead ± {}".format(*halves)
+            yield self.row(a, more, base, NESTED, note, here=here)
+
+    def untried(self, tried: list[EffectRow]) -> Iterator[EffectRow]:
+        """Name what separates the run from others and has no row yet."""
+        there = {(r.switch, r.instead) for r in tried}
+        for d in self.apart:
+            if (d.switch, str(d.value)) in there or is_evaluation(d.switch):
+                continue
+            there.add((d.switch, str(d.value)))
+            r = self.kept.record
+            note = "kept weights cannot say: a training switch; --train BUDGET trains pairs"
+            if d.switch == BUDGET:
+                note = f"kept weights cannot say; harness run {self.kept.cell.key} goes on training"
+            here = r.budget if d.switch == BUDGET else None
+            yield self.row(Alternative(d.switch, d.value), note=note, here=here)
+
+    def row(
+        self,
+        a: Alternative,
+        scores: np.ndarray | None = None,
+        base: np.ndarray | None = None,
+        comparison: str = NONE,
+        note: str = "",
+        here: str | None = None,
+        budget: str = "",
+    ) -> EffectRow:
+        """Give the row of `scores` [tasks] against `base`; without them, one that has none."""
+        found: Estimate | None = None
+        if scores is not None and base is not None:
+            short = scores.size < 2 or abs(scores.size - base.size) == 1
+            if short or not (np.isfinite(scores).all() and np.isfinite(base).all()):
+                why = "too few tasks for an interval" if short else "a score that is not finite"
+                note, comparison = "; ".join(filter(None, (why, note))), NONE
+            elif comparison == NESTED:
+                found = nested_effect(base, scores)
+            else:
+                found = effect(base, scores)
+        return EffectRow(
+            metric=self.metric,
+            switch=a.switch,
+            here=str(of(self.kept.record.protocol, a.switch)) if here is None else here,
+            instead=str(a.value),
+            mean=float(scores.mean()) if found and scores is not None else None,
+            effect=found.value if found else None,
+            interval=found.half_width() if found else None,
+            p=found.p_zero() if found else None,
+            tasks=len(scores) if found and scores is not None else None,
+            comparison=comparison,
+            budget=budget,
+            differs_from=self._theirs(a),
+            note=note,
+        )
+
+    def _theirs(self, a: Alternative) -> tuple[str, ...]:
+        found = [
+            d.where for d in self.apart if (d.switch, str(d.value)) == (a.switch, str(a.value))
+        ]
+        if a.switch == STEPS:
+            # Printed numbers name their step.
+            name = f"{self.metric.partition('@')[0]}@{a.value}"
+            found += [
+                line.source.partition(",")[0]
+                for line in self.kept.cell.published
+                if self.kept.record.variant in line.variants and line.metric == name
+            ]
+        return tuple(dict.fromkeys(found))
 
 
-def explain(
-    kept: Kept,
-    metric: str | None,
-    switches: Sequence[str],
-    episodes: Sequence[int],
-    tasks: int | None,
-) -> Explanation:
-    """Test `kept` under every alternative of `switches` (none = all), each on the same test seed.
-
-    `tasks` is the number of test tasks (as recorded unless told), `episodes` what it is compared
-    with. Raises HarnessError for an unknown metric or switch, and fewer than two tasks; an
-    alternative that its tasks or method refuse is a row that says why.
-    """
-    here = kept.setting({}, tasks)
-    apart = differences(kept.record, kept.cell)
-    again = _alternatives(here, apart)
-    names = [*(a.switch for a in again), STEPS, EPISODES, *(d.switch for d in apart)]
-    wanted = chosen(switches, names)
-    count = here.plan.budget.test_tasks
-    if min(count, *episodes, count) < 2:
-        raise HarnessError(f"found {min(count, *episodes)} test tasks, wanted two or more.")
-    scores = kept.scores(here)
-    name = _metric(kept, metric, scores)
-    row = partial(_row, kept, name, apart)
-    rows = list(_steps(row, name, scores)) if STEPS in wanted else []
-    seen = {here.signature: f"{here.plan.variant.name} as it is"}
-    for number, a in enumerate(todo := [a for a in again if a.switch in wanted], 1):
-        _say(f"{number} of {len(todo)}: {a.switch}={a.value}")
-        rows.append(_tested(kept, here, scores[name], name, a, count, seen, row))
-    for n in _counts(episodes, apart) if EPISODES in wanted else []:
-        if n != count:
-            _say(f"{n} test tasks")
-            rows.append(_episodes(kept, n, count, scores, name, row))
-    done = {(r.switch, r.instead) for r in rows}
-    for d in apart:
-        if (
-            d.switch in wanted
-            and not is_evaluation(d.switch)
-            and (d.switch, str(d.value)) not in done
-        ):
-            done.add((d.switch, str(d.value)))
-            note = "a training switch: kept weights cannot say; train anew with --set"
-            rows.append(row(Alternative(d.switch, d.value), None, None, 0, "none", note))
-    rows.sort(key=lambda r: -1.0 if r.effect is None else abs(r.effect), reverse=True)
-    return Explanation(_title(kept, name, scores[name], here), rows)
-
-
-def _alternatives(here: Setting, apart: list[Difference]) -> list[Alternative]:
-    """Give those of the switches themselves, and the values that others have."""
-    known = alternatives(here.plan.variant)
-    table = here.plan.variant.protocol()
+def again(kept: Kept, apart: list[Difference]) -> list[Alternative]:
+    """Give the alternatives that need the test done again: of each switch, and what others have."""
+    protocol = kept.record.protocol
+    known = alternatives(kept.cell.variant(kept.record.variant, kept.overrides))
     more = [
         Alternative(d.switch, d.value)
         for d in apart
-        if is_evaluation(d.switch)
-        and not d.switch.startswith("testing.")
-        and d.switch != STEPS
-        and of(table, d.switch) is not None
+        if is_evaluation(d.switch) and not d.switch.startswith("testing.") and d.switch != STEPS
     ]
-    return known + [a for a in dict.fromkeys(more) if a not in known]
+    more = [a for a in more if of(protocol, a.switch) is not None and a not in known]
+    return known + list(dict.fromkeys(more))
 
 
-def _tested(
-    kept: Kept,
-    here: Setting,
-    base: np.ndarray,
-    name: str,
-    a: Alternative,
-    count: int,
-    seen: dict[str, str],
-    row: Any,
-) -> EffectRow:
-    try:
-        setting = kept.setting({a.switch: a.value}, count)
-        same = seen.get(setting.signature)
-        seen.setdefault(setting.signature, f"{a.switch}={a.value}")
-        if same:
-            found: EffectRow = row(a, None, None, 0, "none", f"the same test as {same}")
-            return found
-        scores = kept.scores(setting)[name]
-    except HarnessError as e:
-        found = row(a, None, None, 0, "none", str(e))
-        return found
-    paired = setting.support == here.support
-    found = row(a, scores, _estimate(base, scores, paired), count, _words(paired), "")
-    return found
+def fewer_or_more(kept: Kept, count: int) -> list[Difference]:
+    """Say that the paper tested on another number of tasks than `count`, if it did."""
+    theirs = kept.published.testing.tasks
+    return [Difference(PAPER, EPISODES, theirs, "paper.toml")] if theirs != count else []
 
 
-def _steps(row: Any, name: str, scores: Scores) -> list[EffectRow]:
-    """Compare the test step that is reported with the others, and with the best of them."""
-    family, _, step = name.partition("@")
-    others = [n for n in scores if n.startswith(f"{family}@") and n not in (name, f"{family}@0")]
-    return [
-        row(
-            Alternative(STEPS, n.partition("@")[2]),
-            scores[n],
-            _estimate(scores[name], scores[n], True),
-            len(scores[n]),
-            "paired",
-            "chosen on the test tasks themselves" if n.endswith("@best") else "",
-            step,
-        )
-        for n in others
-    ]
-
-
-def _episodes(kept: Kept, n: int, count: int, scores: Scores, name: str, row: Any) -> EffectRow:
-    more = kept.scores(kept.setting({}, n))[name] if n > count else scores[name][:n]
-    base = scores[name]
-    note = ""
-    if name.endswith("@best"):
-        # The best step may be another on other tasks: the common step is compared.
-        note = "each with its own best step" if n > count else "by the step of the run"
-    finite = np.isfinite(base).all() and np.isfinite(more).all() and abs(n - count) > 1
-    found = nested_effect(base, more) if finite else None
-    result: EffectRow = row(Alternative(EPISODES, n), more, found, n, "nested", note, str(count))
-    return result
-
-
-def _row(
-    kept: Kept,
-    name: str,
-    apart: list[Difference],
-    a: Alternative,
-    scores: np.ndarray | None,
-    found: Estimate | None,
-    tasks: int,
-    comparison: str,
-    note: str,
-    here: str | None = None,
-) -> EffectRow:
-    r = kept.record
-    theirs = [d.where for d in apart if d.switch == a.switch and str(d.value) == str(a.value)]
-    if scores is not None and found is None:
-        note = "a score that is not finite, or too few tasks for an interval"
-    return EffectRow(
-        paper=r.paper,
-        cell=r.cell,
-        variant=r.variant,
-        metric=name,
-        switch=a.switch,
-        here=here or str(of(r.protocol, a.switch)),
-        instead=str(a.value),
-        mean=float(scores.mean()) if scores is not None and found else None,
-        effect=found.value if found else None,
-        interval=found.half_width() if found else None,
-        p=found.p_zero() if found else None,
-        tasks=tasks if scores is not None else None,
-        comparison=comparison,
-        differs_from=tuple(dict.fromkeys(theirs)),
-        note=note,
-    )
-
-
-def _estimate(here: np.ndarray, instead: np.ndarray, paired: bool) -> Estimate | None:
-    if not (np.isfinite(here).all() and np.isfinite(instead).all()):
-        return None
-    return effect(here, instead, paired)
-
-
-def _metric(kept: Kept, metric: str | None, scores: Scores) -> str:
-    """Give the metric asked for, or what the paper prints for this variant, or what it watched."""
-    if metric is not None:
-        if metric not in scores:
-            raise HarnessError(
-                f"--metric: found {metric!r}{closest(metric, scores)}; "
-                f"wanted one of {', '.join(scores)}."
-            )
-        return metric
-    r = kept.record
-    printed = [line.metric for line in kept.cell.published if r.variant in line.variants]
-    watched = str(of(r.protocol, "training.validation_metric"))
-    return next((m for m in [*printed, watched] if m in scores), next(iter(scores)))
-
-
-def _counts(episodes: Sequence[int], apart: list[Difference]) -> list[int]:
-    theirs = [d.value for d in apart if d.switch == EPISODES and isinstance(d.value, int)]
-    return list(dict.fromkeys([*episodes, *theirs]))
-
-
-def _words(paired: bool) -> str:
-    return "paired" if paired else "unpaired"
-
-
-def _title(kept: Kept, name: str, scores: np.ndarray, here: Setting) -> str:
-    from harness.compare.numbers import number, width
-
-    r, found = kept.record, summary(scores)
-    stand_in = ", stand-in data" if here.tasks.synthetic else ""
-    return (
-        f"{here.plan.variant.key} seed {r.seed}, budget {r.budget}{stand_in}: {name} "
-        f"{number(name, found.mean)} ± {width(name, found.ci95)} ({len(scores)} test tasks). "
-        "What one switch is worth: instead - here, 95 % intervals over test tasks"
-    )
-
-
-def _say(what: str) -> None:
-    print(f"harness: testing {what}", file=sys.stderr)
+def _half_width(scores: np.ndarray) -> float:
+    return task_estimate(scores[None]).half_width()
