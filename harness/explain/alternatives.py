@@ -46,6 +46,11 @@ def alternatives(variant: Variant) -> list[Alternative]:
     ]
 
 
+def unique(found: list[Alternative]) -> list[Alternative]:
+    """Give each alternative once, in order (values may be lists, which have no hash)."""
+    return [a for i, a in enumerate(found) if a not in found[:i]]
+
+
 def is_evaluation(switch: str) -> bool:
     """Tell whether `section.switch` can be changed on kept weights."""
     section, _, name = switch.partition(".")

@@ -19,6 +19,7 @@ from harness.explain.alternatives import (
     alternatives,
     is_evaluation,
     of,
+    unique,
 )
 from harness.explain.effect import NESTED, NONE, PAIRED, EffectRow, effect, nested_effect
 from harness.explain.elsewhere import BUDGET, PAPER, Difference
@@ -179,7 +180,7 @@ def again(kept: Kept, apart: list[Difference]) -> list[Alternative]:
         if is_evaluation(d.switch) and not d.switch.startswith("testing.") and d.switch != STEPS
     ]
     more = [a for a in more if of(protocol, a.switch) is not None and a not in known]
-    return known + list(dict.fromkeys(more))
+    return known + unique(more)
 
 
 def fewer_or_more(kept: Kept, count: int) -> list[Difference]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from harness.catalog import SECTIONS
 from harness.errors import HarnessError
-from harness.explain.alternatives import EPISODES, Alternative, is_training, of
+from harness.explain.alternatives import EPISODES, Alternative, is_training, of, unique
 from harness.explain.effect import TRAINED, EffectRow
 from harness.explain.elsewhere import Difference
 from harness.explain.kept import Kept
@@ -49,7 +49,7 @@ def training_alternatives(kept: Kept, apart: list[Difference]) -> list[Alternati
         ]
         if len(changed) == 1 and own["algorithm"] == other["algorithm"]:
             found += [a for a in changed if is_training(a.switch)]
-    return list(dict.fromkeys(found))
+    return unique(found)
 
 
 def trained(about: Explaining, asked: Question, todo: list[Alternative]) -> Iterator[EffectRow]:

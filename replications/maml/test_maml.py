@@ -176,3 +176,27 @@ def test_a_loss_that_does_not_fit_the_tasks_is_one_sentence():
     changed = {"method__loss": "cross-entropy", "training__validation_metric": "accuracy@1"}
     with pytest.raises(HarnessError, match=r"method.loss: found 'cross-entropy', wanted 'mse'"):
         build("sinusoid-5shot", "maml", **changed)
+
+
+def test_running_statistics_are_estimated_and_used_while_adapting_too():
+    found = {}
+    for how in ("transductive", "running", "running-queries"):
+        method, tasks = build(
+            "omniglot-5way-1shot",
+            "first-order",
+            **{"tasks__dataset": "glyphs", "method__test_batch_norm": how, "method__test_steps": 3},
+        )
+        batch = tasks.batch("val", 0, 4)
+        before = method.evaluate(batch)
+        if how != "transductive":
+            assert method.calibration_tasks == 256
+            method.calibrate(tasks.batch("train", 0, 8))
+        found[how] = [v.clone() for v in method.evaluate(batch).values()]
+        same = [torch.equal(a, b) for a, b in zip(before.values(), found[how], strict=True)]
+        assert all(same) == (how == "transductive"), "without an estimate: query images together"
+    assert torch.equal(found["running"][0], found["running-queries"][0]), "no step yet"
+
+
+def test_no_batch_norm_no_calibration():
+    method, _ = build("sinusoid-5shot", "maml", method__test_batch_norm="running")
+    assert method.calibration_tasks == 0
