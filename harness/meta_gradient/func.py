@@ -14,6 +14,8 @@ from harness.meta_gradient.problem import (
     Params,
     Problem,
     check_rates,
+    on_query,
+    on_support,
     split,
 )
 from harness.tasks.batch import SupervisedBatch
@@ -36,11 +38,11 @@ def meta_gradient(
     steps = adapt(problem, adapting, fixed, batch.support_x, batch.support_y, inner, learned)
     states = [(adapting, None), *((s, 0) for s in steps)]
     losses = []
-    for weight, (current, axis) in zip(weights, states, strict=True):
+    for k, (weight, (current, axis)) in enumerate(zip(weights, states, strict=True)):
         if weight:
-            each = vmap(lambda p, x, y: problem.on_query(p | fixed, x, y), in_dims=(axis, 0, 0))(
-                current, batch.query_x, batch.query_y
-            )
+            each = vmap(
+                lambda p, f, x, y: problem.on_query(p | f, x, y), in_dims=(axis, None, 0, 0)
+            )(current, on_query(fixed, inner, k), batch.query_x, batch.query_y)
             losses.append(weight * each.mean())
     loss = torch.stack(losses).sum()
     wanted = [*start.values(), *learned.values()]
@@ -73,7 +75,8 @@ def adapt(
     current, dims = adapting, None
     for step in range(inner.steps):
         with torch.set_grad_enabled(torch.is_grad_enabled() and not inner.first_order):
-            found = vmap(gradient, in_dims=(dims, None, 0, 0))(current, fixed, support_x, support_y)
+            seen = on_support(fixed, inner, step)
+            found = vmap(gradient, in_dims=(dims, None, 0, 0))(current, seen, support_x, support_y)
         current = {
             k: v - (learned[k][step] if k in learned else inner.rate) * found[k]
             for k, v in current.items()

@@ -10,6 +10,8 @@ from harness.meta_gradient.problem import (
     Params,
     Problem,
     check_rates,
+    on_query,
+    on_support,
     split,
 )
 from harness.tasks.batch import SupervisedBatch
@@ -35,7 +37,8 @@ def meta_gradient(
         losses = []
         for step in range(inner.steps + 1):
             if weights[step]:
-                loss = problem.on_query(adapted | fixed, batch.query_x[i], batch.query_y[i])
+                seen = adapted | on_query(fixed, inner, step)
+                loss = problem.on_query(seen, batch.query_x[i], batch.query_y[i])
                 losses.append(weights[step] * loss)
             if step < inner.steps:
                 adapted = _step(problem, adapted, fixed, batch, i, inner, learned, step)
@@ -63,7 +66,8 @@ def _step(
     rates: Params,
     step: int,
 ) -> Params:
-    loss = problem.on_support(adapted | fixed, batch.support_x[task], batch.support_y[task])
+    seen = adapted | on_support(fixed, inner, step)
+    loss = problem.on_support(seen, batch.support_x[task], batch.support_y[task])
     found = torch.autograd.grad(loss, list(adapted.values()), create_graph=not inner.first_order)
     gradients = dict(zip(adapted, found, strict=True))
     return {

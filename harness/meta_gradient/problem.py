@@ -30,6 +30,10 @@ class InnerLoop:
     query_weights: tuple[float, ...] = ()
     """Weights of the query loss after step 0, 1, …, `steps` (the multi-step loss of MAML++,
     Antoniou et al. 2019, section 3.1). Empty: the loss after the last step alone."""
+    per_step: frozenset[str] = frozenset()
+    """Those of `frozen` that have a value of their own for each step, along a first axis of `steps`
+    (the batch norms of MAML++). Value k stands in the model when step k, counted from 0, sees the
+    support set and when the query set is seen after that step; before all steps, value 0."""
 
     def loss_weights(self) -> tuple[float, ...]:
         """Give the weight of the query loss at each of the `steps + 1` states of a task."""
@@ -135,8 +139,28 @@ def split(params: Params, inner: InnerLoop) -> tuple[Params, Params]:
             f"frozen: found every parameter, wanted one that adapts in {inner.steps} steps; "
             "without adaptation there are 0 steps."
         )
+    if unknown := sorted(inner.per_step - inner.frozen):
+        raise HarnessError(f"per_step: found {unknown[0]!r}, wanted names that are in `frozen`.")
+    for name in sorted(inner.per_step):
+        if not inner.steps or params[name].shape[:1] != (inner.steps,):
+            raise HarnessError(
+                f"per_step: found {name!r} of shape {tuple(params[name].shape)} with {inner.steps} "
+                "steps, wanted one step or more and a first axis of as many."
+            )
     adapting = {k: v for k, v in params.items() if k not in inner.frozen}
     return adapting, {k: v for k, v in params.items() if k in inner.frozen}
+
+
+def on_support(fixed: Params, inner: InnerLoop, step: int) -> Params:
+    """Give the parameters that do not adapt as the model has them for the support set of a step,
+    counted from 0."""
+    return {k: v[step] if k in inner.per_step else v for k, v in fixed.items()}
+
+
+def on_query(fixed: Params, inner: InnerLoop, after: int) -> Params:
+    """Give the parameters that do not adapt as the model has them for the query set `after` so many
+    steps."""
+    return on_support(fixed, inner, max(after - 1, 0))
 
 
 def check_rates(params: Params, inner: InnerLoop, rates: Params | None) -> Params:

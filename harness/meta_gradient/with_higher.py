@@ -14,6 +14,8 @@ from harness.meta_gradient.problem import (
     Params,
     Problem,
     check_rates,
+    on_query,
+    on_support,
     split,
 )
 from harness.tasks.batch import SupervisedBatch
@@ -41,8 +43,12 @@ def meta_gradient(
     learned = {k: v.detach().requires_grad_() for k, v in check_rates(params, inner, rates).items()}
     with torch.no_grad():
         for name, parameter in model.named_parameters():
-            parameter.copy_(params[name])
-    adapting, _ = split(dict(model.named_parameters()), inner)
+            if name not in inner.per_step:
+                parameter.copy_(params[name])
+    _, fixed = split(params, inner)
+    # The library has one value of a parameter for all steps; these are handed in step by step.
+    own = {k: v.detach().requires_grad_() for k, v in fixed.items() if k in inner.per_step}
+    adapting = {k: v for k, v in model.named_parameters() if k not in inner.frozen}
     order = [n for n, _ in model.named_parameters()]
     total = torch.zeros((), dtype=batch.query_x.dtype, device=batch.query_x.device)
     sums = {"start": {k: torch.zeros_like(v) for k, v in params.items()}}
@@ -61,18 +67,21 @@ def meta_gradient(
             losses = []
             for step in range(inner.steps + 1):
                 if weights[step]:
-                    outputs = fast(batch.query_x[i])[-batch.query_y.shape[1] :]
+                    seen = _seen(fast, order, on_query(own, inner, step))
+                    outputs = fast(batch.query_x[i], params=seen)[-batch.query_y.shape[1] :]
                     losses.append(weights[step] * problem.query_loss(outputs, batch.query_y[i]))
                 if step == inner.steps:
                     break
-                loss = problem.support_loss(fast(batch.support_x[i]), batch.support_y[i])
+                seen = _seen(fast, order, on_support(own, inner, step))
+                outputs = fast(batch.support_x[i], params=seen)
+                loss = problem.support_loss(outputs, batch.support_y[i])
                 inner_opt.step(
                     loss,
                     override={"lr": [_rate(learned, n, step, inner) for n in adapting]},
                     grad_callback=_constant if inner.first_order else None,
                 )
             loss = torch.stack(losses).sum()
-            start = dict(zip(order, fast.parameters(time=0), strict=True))
+            start = dict(zip(order, fast.parameters(time=0), strict=True)) | own
             wanted = [*(start[k] for k in params), *learned.values()]
             found = torch.autograd.grad(loss, wanted, allow_unused=True)
         for mine, more in zip(
@@ -86,6 +95,13 @@ def meta_gradient(
 
 def _rate(rates: Params, name: str, step: int, inner: InnerLoop) -> Any:
     return rates[name][step] if name in rates else inner.rate
+
+
+def _seen(fast: Any, order: list[str], own: Params) -> list[torch.Tensor] | None:
+    """Give all parameters with the step's own in their places; None: those that `fast` has."""
+    if not own:
+        return None
+    return [own.get(n, p) for n, p in zip(order, fast.parameters(), strict=True)]
 
 
 def _constant(found: list[torch.Tensor]) -> list[torch.Tensor]:

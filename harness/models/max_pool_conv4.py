@@ -44,8 +44,8 @@ class MaxPoolConv4(nn.Module):
                 if layer.bias is not None:
                     layer.bias.zero_()
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map images to logits."""
+    def features(self, x: Tensor) -> Tensor:
+        """Embed images [B, C, size, size] as what the head sees: [B, features]."""
         if tuple(x.shape[1:]) != self.image_shape:
             raise HarnessError(
                 f"MaxPoolConv4: found images of shape {tuple(x.shape[1:])}, wanted "
@@ -55,5 +55,9 @@ class MaxPoolConv4(nn.Module):
             # The authors pool after the ReLU. The two commute, gradients too: a window without a
             # positive entry has none in either order. Pooled first, ReLU has a quarter of the work.
             x = F.relu(F.max_pool2d(norm(conv(x)), 2))
-        found: Tensor = self.head(x.flatten(1))
+        return x.flatten(1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map images to logits."""
+        found: Tensor = self.head(self.features(x))
         return found

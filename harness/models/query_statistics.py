@@ -21,6 +21,10 @@ QueryStatistics = Literal["transductive", "support-only", "support-plus-one", "o
 support set alone. `support-plus-one`: the support set and that one example (the code of Reptile,
 without its `--transductive`). `one-at-a-time`: that one example alone."""
 
+WholeTestStatistics = Literal[QueryStatistics, "running", "running-queries"]
+"""Also `RunningStatistics`: `running` ones throughout the test, while adapting too (as PyTorch's
+`model.eval()` does), or for query examples alone (`running-queries`)."""
+
 Outputs = Callable[[dict[str, Tensor], Tensor], Tensor]
 """From one task's parameters and inputs [B, …] to outputs [B, …]."""
 

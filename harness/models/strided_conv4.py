@@ -38,11 +38,15 @@ class StridedConv4(nn.Module):
             self.head.weight.normal_(generator=generator)
             self.head.bias.zero_()
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map images to logits."""
+    def features(self, x: Tensor) -> Tensor:
+        """Embed images [B, C, H, W] as what the head sees: [B, features]."""
         for conv, norm in zip(self.convolutions, self.norms, strict=True):
             top, bottom = same_padding(x.shape[-2])
             left, right = same_padding(x.shape[-1])
             x = F.relu(norm(conv(F.pad(x, (left, right, top, bottom)))))
-        found: Tensor = self.head(x.mean((-2, -1)))
+        return x.mean((-2, -1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map images to logits."""
+        found: Tensor = self.head(self.features(x))
         return found

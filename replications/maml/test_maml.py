@@ -22,6 +22,16 @@ from harness.tasks.batch import SupervisedBatch
 
 CPU = torch.device("cpu")
 GLYPHS = {"tasks.dataset": "glyphs", "training.meta_batch": 2}
+TEXTURES = {
+    "tasks.dataset": "textures",
+    "tasks.image_size": 32,
+    "tasks.resize_filter": "none",
+    "tasks.train_queries": 3,
+    "training.meta_batch": 2,
+    "method.hidden": [4, 4, 4, 4],
+    "method.test_steps": 5,
+}
+SMALL = {"sinusoid": {}, "omniglot": GLYPHS, "mini": TEXTURES}
 
 
 def plan(tmp_path, cell, variant, **changed):
@@ -45,14 +55,16 @@ def build(cell, variant, **changed):
         *[("sinusoid-5shot", v) for v in find_cell("maml/sinusoid-5shot").variants],
         *[("omniglot-5way-1shot", v) for v in find_cell("maml/omniglot-5way-1shot").variants],
         ("omniglot-20way-1shot", "second-order"),
+        ("mini-imagenet-5way-1shot", "first-order"),
+        ("mini-imagenet-5way-5shot", "second-order"),
     ],
 )
 def test_smoke_run_of(tmp_path, cell, variant):
-    changed = GLYPHS if cell.startswith("omniglot") else {}
-    folder = run(plan(tmp_path, cell, variant, **changed))
+    made = plan(tmp_path, cell, variant, **SMALL[cell.partition("-")[0]])
+    folder = run(made)
     record = read_record(folder / "record.json")
     assert record.status == "finished"
-    found = find_cell(f"maml/{cell}").variant(variant)
+    found = made.variant
     expected = method_class(found.folder, found.algorithm).metrics(found.method)
     assert set(expected) <= set(record.metrics)
 
@@ -200,3 +212,25 @@ def test_running_statistics_are_estimated_and_used_while_adapting_too():
 def test_no_batch_norm_no_calibration():
     method, _ = build("sinusoid-5shot", "maml", method__test_batch_norm="running")
     assert method.calibration_tasks == 0
+
+
+def test_mini_imagenet_is_clipped_in_the_scale_of_the_authors_loss():
+    """There query losses are summed and divided by the shots: 15 times ours at 1 shot, 3 at 5."""
+    for cell, factor in (("mini-imagenet-5way-1shot", 15), ("mini-imagenet-5way-5shot", 3)):
+        changed = TEXTURES | {"tasks.train_queries": 15}
+        assert build(cell, "second-order", **changed)[0].outer.clip_value == 10 / factor
+    method, tasks = build("mini-imagenet-5way-1shot", "second-order", **TEXTURES)
+    batch = tasks.batch("train", 0, 2)
+    outputs, y = method.problem.outputs(method.params, batch.query_x[0]), batch.query_y[0]
+    theirs = F.cross_entropy(outputs, y, reduction="sum") / tasks.shots("train")
+    ours = method.problem.query_loss(outputs, y)
+    torch.testing.assert_close(theirs / ours, torch.tensor(10 / method.outer.clip_value))
+
+
+def test_clipping_reaches_the_optimiser():
+    changed = TEXTURES | {"method.outer_clip": 1e-4}
+    method, tasks = build("mini-imagenet-5way-1shot", "second-order", **changed)
+    method.train_step(tasks.batch("train", 0, 2), 0)
+    largest = max(float(p.grad.abs().max()) for p in method.params.values())
+    assert largest == pytest.approx(method.outer.clip_value)
+    assert largest < 1e-4

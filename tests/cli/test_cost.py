@@ -66,13 +66,19 @@ def test_claims_alone(say, made_up, workplace):
     said = say("harness cost maml/omniglot-5way-1shot --stored --claims --format json")
     rows = json.loads(said.out)
     assert {r["verdict"] for r in rows} == {"not comparable", "context"}
-    saving = [r for r in rows if r["claim"] == "first order saves computation"]
-    assert [(r["engine"], r["inner_steps"]) for r in saving] == [("func", 1), ("loop", 1)]
-    assert all(r["measured"] == 0.0 for r in saving), "made-up points all cost the same"
     constant = [r for r in rows if r["claim"] == "memory constant in inner steps"]
     assert len(constant) == 4
     why = "claimed of implicit MAML, another method"
     assert all(r["reason"].split("; ")[0] == why for r in constant)
+
+
+def test_a_claim_that_is_comparable_gets_a_verdict(say, made_up, workplace):
+    cell = "maml/mini-imagenet-5way-1shot"
+    assert say(f"harness cost {cell} --engines func loop --steps 5 10 --rounds 2").status == 0
+    saving = json.loads(say(f"harness cost {cell} --stored --claims --format json").out)
+    assert [(r["engine"], r["inner_steps"]) for r in saving] == [("func", 5), ("loop", 5)]
+    assert all(r["published"] == 33 and r["measured"] == 0.0 for r in saving), "all cost the same"
+    assert {r["verdict"] for r in saving} == {"below"}
 
 
 def test_plots_leave_stdout_to_the_table(say, made_up):

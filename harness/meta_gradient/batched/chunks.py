@@ -16,6 +16,11 @@ ENOUGH = 8
 """Tasks that keep a processor busy; below, more tasks are worth more than kept activations."""
 
 
+HEADROOM = 1.5
+"""Times what one task takes: a budget that is not strict gives way so far, which lets a task of
+large images keep activations that would otherwise be computed twice."""
+
+
 @dataclass(frozen=True)
 class Chunks:
     """How the tasks of a meta-batch are worked on."""
@@ -32,7 +37,7 @@ def fitting(
     """Choose chunks for `tasks` tasks and `steps` inner steps that stay below `budget_bytes`.
 
     `work(chunks)` does the work on the first few chunks. Where not even one task fits, a `strict`
-    budget is refused in one sentence, and another one gives way to one task.
+    budget is refused in one sentence, and another one gives way.
     """
 
     def peak(chunks: Chunks) -> int:
@@ -48,7 +53,8 @@ def fitting(
             f"found that one task needs {_mb(one)}, wanted at most {_mb(budget_bytes)}: "
             "give a larger memory budget."
         )
-    budget_bytes = max(budget_bytes, one)
+    if not strict:
+        budget_bytes = max(budget_bytes, int(HEADROOM * one))
     if tasks == 1:
         each, more = one, 0
     else:

@@ -16,12 +16,14 @@ from harness.meta_gradient.batched.passes import GeneralPasses, Passes, RulePass
 from harness.meta_gradient.batched.recursion import Recursion
 from harness.meta_gradient.batched.simplify import simplified
 from harness.meta_gradient.batched.trace import NoRule, trace
+from harness.meta_gradient.batched.trunk import recursion
 from harness.meta_gradient.problem import (
     InnerLoop,
     MetaGradient,
     Params,
     Problem,
     check_rates,
+    on_support,
     split,
 )
 from harness.tasks.batch import SupervisedBatch
@@ -103,12 +105,19 @@ class _Totals:
     loss: Tensor | float = 0.0
     gradients: Params = field(default_factory=dict)
     rates: list[Params] = field(default_factory=list)
+    own: list[Params] = field(default_factory=list)
+    """By step, those by parameters that have a value for each."""
 
     def add(self, part: Recursion) -> None:
         self.loss = self.loss + part.loss
         self.rates = self.rates or [{} for _ in part.rate_gradients]
-        pairs = [(self.gradients, part.gradients)]
-        for mine, theirs in [*pairs, *zip(self.rates, part.rate_gradients, strict=True)]:
+        self.own = self.own or [{} for _ in part.own_gradients]
+        pairs = [
+            (self.gradients, part.gradients),
+            *zip(self.rates, part.rate_gradients, strict=True),
+            *zip(self.own, part.own_gradients, strict=True),
+        ]
+        for mine, theirs in pairs:
             for name, g in theirs.items():
                 mine[name] = mine[name].add_(g) if name in mine else g
 
@@ -116,7 +125,13 @@ class _Totals:
         """Give means in the parameters' own shapes; zeros where the loss does not depend."""
         assert isinstance(self.loss, Tensor)
         found = self.passes.unpacked({k: g / tasks for k, g in self.gradients.items()})
-        steps = [self.passes.unpacked({k: g / tasks for k, g in s.items()}) for s in self.rates]
+        steps, own = (
+            [self.passes.unpacked({k: g / tasks for k, g in s.items()}) for s in each]
+            for each in (self.rates, self.own)
+        )
+        for k in {k for s in own for k in s}:
+            zero = torch.zeros_like(params[k][0])
+            found[k] = torch.stack([s.get(k, zero) for s in own])
         gradients = {
             k: found[k].contiguous() if k in found else torch.zeros_like(v)
             for k, v in params.items()
@@ -147,16 +162,24 @@ class _Work:
         b, i = self.batch, self.inner
         tensors = [b.support_x, b.support_y, b.query_x, b.query_y]
         sizes = tuple((tuple(t.shape), t.dtype, str(t.device)) for t in tensors)
-        return sizes, i.steps, i.first_order, i.frozen, i.query_weights, tuple(self._learned)
+        loop = (i.steps, i.first_order, i.frozen, i.query_weights, i.per_step)
+        return sizes, loop, tuple(self._learned)
 
-    def _packed(self) -> tuple[Params, Params, list[Params]]:
+    def _packed(self) -> tuple[Params, list[Params], list[Params]]:
+        """Give what adapts, and by step what does not and the rates."""
         shapes = {k: v.shape for k, v in self._params.items()}
         rates = [
             self.passes.packed({k: r[step].expand(shapes[k]) for k, r in self._learned.items()})
             for step in range(self.inner.steps)
         ]
-        adapting, fixed = split(self.passes.packed(self._params), self.inner)
-        return adapting, fixed, rates
+        adapting, fixed = split(self._params, self.inner)
+        own = {k: v for k, v in fixed.items() if k in self.inner.per_step}
+        shared = self.passes.packed({k: v for k, v in fixed.items() if k not in own})
+        seen = [
+            shared | self.passes.packed(on_support(own, self.inner, step))
+            for step in range(max(1, self.inner.steps))
+        ]
+        return self.passes.packed(adapting), seen, rates
 
     def begun(self, chunks: Chunks) -> _Totals:
         """Do two chunks only: as much memory as all of them take."""
@@ -176,7 +199,7 @@ class _Work:
                 query_x=turned(b.query_x[here]),
                 query_y=b.query_y[here],
             )
-            one = Recursion(self.passes, adapting, fixed, part, self.inner, rates, chunks.keep)
+            one = recursion(self.passes, adapting, fixed, part, self.inner, rates, chunks.keep)
             one.run()
             totals.add(one)
         return totals

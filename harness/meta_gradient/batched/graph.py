@@ -7,8 +7,11 @@ from typing import Any
 
 from torch import Tensor
 
-from harness.meta_gradient.batched.rule import Maybe, Rule
+from harness.meta_gradient.batched.rule import Maybe, Rule, Wanted
 from harness.meta_gradient.problem import Params
+
+INPUT = "the input"
+"""Stands for the model's input among names of parameters (which have no spaces)."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +64,8 @@ class Graph:
         return left
 
     def _reached(self, names: set[str]) -> list[bool]:
-        """Say of each value whether one of the parameters has a part in it."""
-        found = [False]
+        """Say of each value whether one of the parameters (or the input) has a part in it."""
+        found = [INPUT in names]
         for node in self.nodes:
             found.append(any(found[j] for j in node.inputs) or bool(names & set(node.params)))
         return found
@@ -78,7 +81,8 @@ class Graph:
         keep: bool,
     ) -> Params:
         """Give the derivatives by the `wanted` parameters, from the loss's derivative `g` by the
-        outputs, going back as far as there are parameters of `through`.
+        outputs, going back as far as there are parameters of `through`; with `INPUT` in `through`
+        also that by the input.
 
         With `keep` the tape gets what `product` needs.
         """
@@ -92,12 +96,29 @@ class Graph:
             g = grads.pop(i + 1)
             if keep and node.rule.bends:
                 tape.gradients[i] = g
-            wants, sums = [p in wanted for p in node.params], [p in summed for p in node.params]
-            inputs = any(reached[j] for j in node.inputs)
+            asked = _asked(node, reached, wanted, summed)
             ps = [params[p] for p in node.params]
-            gxs, gps = node.rule.backward(tape.saved[i], g, ps, wants, sums, inputs)
+            gxs, gps = node.rule.backward(tape.saved[i], g, ps, asked)
             _collect(node, reached, grads, gxs, found, gps)
-        return found
+        return _with_input(found, grads)
+
+    def parted(self, adapting: set[str]) -> tuple[Graph, Graph] | None:
+        """Give the layers before the first that adapts, and the others as a graph of their own.
+
+        The first part is as long as it can be with one value that the second reads. None where it
+        has no parameters: then there is nothing to save.
+        """
+        reached = self._reached(adapting)[1:]
+        if True not in reached:
+            return None
+        for end in range(reached.index(True), 0, -1):
+            before, after = self.nodes[:end], self.nodes[end:]
+            if all(j >= end for node in after for j in node.inputs):
+                if not any(node.params for node in before):
+                    return None
+                moved = [Node(n.rule, tuple(j - end for j in n.inputs), n.params) for n in after]
+                return Graph(before), Graph(moved)
+        return None
 
     def tangent(
         self, tape: Tape, params: Params, direction: Params
@@ -126,8 +147,8 @@ class Graph:
         wanted: set[str],
         summed: set[str],
     ) -> Params:
-        """Give the tangents of the `wanted` parameters' derivatives; `dg` is that of the loss's
-        derivative by the outputs."""
+        """Give the tangents of the `wanted` parameters' derivatives (and, with `INPUT` among them,
+        of the input's); `dg` is that of the loss's derivative by the outputs."""
         reached = self._reached(wanted)
         grads: dict[int, Tensor] = {len(self.nodes): dg}
         found: Params = {}
@@ -136,11 +157,10 @@ class Graph:
             if not reached[i + 1] or i + 1 not in grads:
                 continue
             dg = grads.pop(i + 1)
-            wants, sums = [p in wanted for p in node.params], [p in summed for p in node.params]
-            inputs = any(reached[j] for j in node.inputs)
+            asked = _asked(node, reached, wanted, summed)
             ps = [params[p] for p in node.params]
             if moved[i] is None:
-                dxs, dps = node.rule.backward(tape.saved[i], dg, ps, wants, sums, inputs)
+                dxs, dps = node.rule.backward(tape.saved[i], dg, ps, asked)
             else:
                 dxs, dps = node.rule.backward_tangent(
                     tape.saved[i],
@@ -149,12 +169,20 @@ class Graph:
                     dg,
                     ps,
                     [direction.get(p) for p in node.params],
-                    wants,
-                    sums,
-                    inputs,
+                    asked,
                 )
             _collect(node, reached, grads, dxs, found, dps)
-        return found
+        return _with_input(found, grads)
+
+
+def _with_input(found: Params, grads: dict[int, Tensor]) -> Params:
+    """Add the derivative by the input, where there is one: all others were taken."""
+    return found | {INPUT: grads[0]} if 0 in grads else found
+
+
+def _asked(node: Node, reached: list[bool], wanted: set[str], summed: set[str]) -> Wanted:
+    params, sums = [p in wanted for p in node.params], [p in summed for p in node.params]
+    return Wanted(params, sums, any(reached[j] for j in node.inputs))
 
 
 def _collect(

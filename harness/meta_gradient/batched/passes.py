@@ -8,10 +8,14 @@ import torch
 from torch import Tensor
 from torch.func import grad, grad_and_value, vmap
 
-from harness.meta_gradient.batched.convolution import Convolution, pack_kernel, unpack_kernel
-from harness.meta_gradient.batched.graph import Graph, Tape
+from harness.meta_gradient.batched.convolution import Convolution
+from harness.meta_gradient.batched.geometry import pack_kernel, unpack_kernel
+from harness.meta_gradient.batched.graph import INPUT, Graph, Tape
 from harness.meta_gradient.losses import loss_rule
 from harness.meta_gradient.problem import Params, Problem
+
+SUPPORT_INPUT, QUERY_INPUT = "the support input", "the query input"
+"""Under these names come derivatives by inputs, one per task, among those by `fixed`."""
 
 
 class Passes(Protocol):
@@ -55,10 +59,18 @@ class Passes(Protocol):
 
 
 class RulePasses:
-    """By the written-out rules of a model's layers."""
+    """By the written-out rules of a model's layers. With `by_input`, what comes before this graph
+    is differentiated too: `query` and `product` then also give the derivatives by their inputs."""
 
-    def __init__(self, problem: Problem, graph: Graph, shapes: dict[str, torch.Size]) -> None:
-        self.graph, self.shapes = graph, shapes
+    def __init__(
+        self,
+        problem: Problem,
+        graph: Graph,
+        shapes: dict[str, torch.Size],
+        by_input: bool = False,
+    ) -> None:
+        self.problem, self.graph, self.shapes = problem, graph, shapes
+        self.also = {INPUT} if by_input else set()
         self.support_loss = loss_rule(problem.support_loss)
         self.query_loss = loss_rule(problem.query_loss)
         self.kernels = {
@@ -103,9 +115,9 @@ class RulePasses:
         if tape.outputs.shape[1] > n:  # the support set stood in the same batch, without a loss
             g = torch.cat([torch.zeros_like(tape.outputs[:, :-n]), g], 1)
         sums = set(params) if summed else set(fixed)
-        names = set(params)
+        names = set(params) | self.also
         found = self.graph.backward(tape, g, params, names, names, sums, False)
-        return losses, *_parted(found, adapting, fixed)
+        return losses, *_parted(found, adapting, fixed, QUERY_INPUT)
 
     def product(
         self,
@@ -125,8 +137,9 @@ class RulePasses:
             return {}, {}
         dg = self.support_loss.product(tape.outputs, y, douts)
         sums = set(params) if summed else set(fixed)
-        found = self.graph.product(tape, moved, dg, params, direction, set(params), sums)
-        return _parted(found, adapting, fixed)
+        names = set(params) | self.also
+        found = self.graph.product(tape, moved, dg, params, direction, names, sums)
+        return _parted(found, adapting, fixed, SUPPORT_INPUT)
 
 
 class GeneralPasses:
@@ -191,8 +204,9 @@ class GeneralPasses:
         return _summed(mine) if summed else mine, _summed(theirs)
 
 
-def _parted(found: Params, adapting: Params, fixed: Params) -> tuple[Params, Params]:
-    return {k: found[k] for k in adapting if k in found}, {k: found[k] for k in fixed if k in found}
+def _parted(found: Params, adapting: Params, fixed: Params, of_input: str) -> tuple[Params, Params]:
+    mine, theirs = ({k: found[k] for k in names if k in found} for names in (adapting, fixed))
+    return mine, theirs | ({of_input: found[INPUT]} if INPUT in found else {})
 
 
 def _summed(grads: Params) -> Params:

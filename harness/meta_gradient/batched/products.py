@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from harness.meta_gradient.batched.rule import Maybe, Rule, Tensors
+from harness.meta_gradient.batched.rule import Maybe, Rule, Tensors, Wanted
 
 
 def times(x: Tensor, w: Tensor) -> Tensor:
@@ -44,6 +44,11 @@ def over_examples(g: Tensor, summed: bool) -> Tensor:
     return g.sum((0, 1)) if summed else g.sum(1)
 
 
+def stacked(each: list[Tensor]) -> Tensor:
+    """Put one tensor per task together; a single one is not copied."""
+    return each[0].unsqueeze(0) if len(each) == 1 else torch.stack(each)
+
+
 class Linear(Rule):
     """x [T, S, I] times the transposed weight [O, I], plus a bias [O] if there is one."""
 
@@ -55,22 +60,14 @@ class Linear(Rule):
             y += _row(ps[1])
         return y, x
 
-    def backward(
-        self,
-        saved: Any,
-        g: Tensor,
-        ps: Tensors,
-        wanted: list[bool],
-        summed: list[bool],
-        inputs: bool,
-    ) -> tuple[Maybe, Maybe]:
+    def backward(self, saved: Any, g: Tensor, ps: Tensors, wanted: Wanted) -> tuple[Maybe, Maybe]:
         """Give the derivatives by x, weight and bias."""
         gps: Maybe = [None] * len(ps)
-        if wanted[0]:
-            gps[0] = across(g, saved, summed[0])
-        if len(ps) > 1 and wanted[1]:
-            gps[1] = over_examples(g, summed[1])
-        return [times(g, ps[0]) if inputs else None], gps
+        if wanted.params[0]:
+            gps[0] = across(g, saved, wanted.summed[0])
+        if len(ps) > 1 and wanted.params[1]:
+            gps[1] = over_examples(g, wanted.summed[1])
+        return [times(g, ps[0]) if wanted.inputs else None], gps
 
     def tangent(self, saved: Any, dxs: Maybe, ps: Tensors, dps: Maybe) -> tuple[Tensor, Any]:
         """By the product rule; keeps x's tangent."""
@@ -93,12 +90,10 @@ class Linear(Rule):
         dg: Tensor,
         ps: Tensors,
         dps: Maybe,
-        wanted: list[bool],
-        summed: list[bool],
-        inputs: bool,
+        wanted: Wanted,
     ) -> tuple[Maybe, Maybe]:
         """By the product rule on `backward`."""
-        (dgx,), dgps = self.backward(saved, dg, ps, wanted, summed, inputs)
+        (dgx,), dgps = self.backward(saved, dg, ps, wanted)
         if dgps[0] is not None and dsaved is not None:
             add_across(dgps[0], g, dsaved)
         if dgx is not None and dps[0] is not None:

@@ -21,15 +21,16 @@ from harness.tasks.batch import SupervisedBatch
 class Recursion:
     """One chunk's inner loop. `batch` and all parameters are as `passes` computes with them.
 
-    `rates` holds the learned rates of each step, in the parameters' full shapes. The activations of
-    the last `keep` steps are kept for the way back; those of earlier ones are computed again.
+    `fixed` holds what does not adapt as each step sees it, `rates` the learned rates of each step,
+    in the parameters' full shapes. The activations of the last `keep` steps are kept for the way
+    back; those of earlier ones are computed again.
     """
 
     def __init__(
         self,
         passes: Passes,
         adapting: Params,
-        fixed: Params,
+        fixed: list[Params],
         batch: SupervisedBatch,
         inner: InnerLoop,
         rates: list[Params],
@@ -43,6 +44,8 @@ class Recursion:
         """Sum over the tasks, as are the derivatives."""
         self.gradients: Params = {}
         self.rate_gradients: list[Params] = [{} for _ in range(inner.steps)]
+        self.own_gradients: list[Params] = [{} for _ in fixed]
+        """By step, those by parameters that have a value for each (`inner.per_step`)."""
 
     @torch.no_grad()
     def run(self) -> None:
@@ -62,9 +65,9 @@ class Recursion:
                 v = self._query(k, state, summed=not (self.learns and k))
                 for step, found in enumerate(gradients):
                     self._to_rates(step, v, found)
-                _add(self.gradients, _summed(v) if self.learns and k else v)
+                add_to(self.gradients, _summed(v) if self.learns and k else v)
             if k < steps:
-                found, _ = self._support(state, keep=False)
+                found, _ = self._support(k, state, keep=False)
                 state = self._moved(k, state, found)
                 if self.learns:
                     gradients.append(found)
@@ -74,7 +77,7 @@ class Recursion:
         states, gradients, kept = [self.adapting], [], []
         found: Params = {}
         for k in range(steps):
-            found, tape = self._support(states[k], keep=k >= steps - self.keep)
+            found, tape = self._support(k, states[k], keep=k >= steps - self.keep)
             kept.append(tape)
             states.append(self._moved(k, states[k], found))
             if self.learns:
@@ -88,12 +91,12 @@ class Recursion:
                     self._to_rates(k, v, gradients.pop())
                 v = self._back(k, state, v, kept.pop(), first)
             if self.weights[k]:
-                _add(v, self._query(k, state, summed=first))
-        _add(self.gradients, v)
+                add_to(v, self._query(k, state, summed=first))
+        add_to(self.gradients, v)
 
-    def _support(self, state: Params, keep: bool) -> tuple[Params, Any]:
-        batch = self.batch
-        return self.passes.support(batch.support_x, batch.support_y, state, self.fixed, True, keep)
+    def _support(self, step: int, state: Params, keep: bool) -> tuple[Params, Any]:
+        x, y = self.batch.support_x, self.batch.support_y
+        return self.passes.support(x, y, state, self.fixed[step], True, keep)
 
     def _rate(self, step: int, name: str) -> float | Tensor:
         return self.rates[step].get(name, self.inner.rate)
@@ -115,14 +118,15 @@ class Recursion:
     def _query(self, k: int, state: Params, summed: bool) -> Params:
         """Add the weighted query losses after step k; give their derivatives by the state."""
         batch, weight = self.batch, self.weights[k]
+        seen = max(k - 1, 0)
         losses, v, fixed = self.passes.query(
-            batch.query_x, batch.query_y, state, self.fixed, summed
+            batch.query_x, batch.query_y, state, self.fixed[seen], summed
         )
         self.loss += weight * losses.sum()
         if weight != 1:
             v = {name: weight * g for name, g in v.items()}
             fixed = {name: weight * g for name, g in fixed.items()}
-        _add(self.gradients, fixed)
+        self._to_fixed(seen, fixed)
         return v
 
     def _back(self, step: int, state: Params, v: Params, kept: Any, first: bool) -> Params:
@@ -130,18 +134,24 @@ class Recursion:
         direction = {name: g * self._rate(step, name) for name, g in v.items()}
         batch = self.batch
         along, fixed = self.passes.product(
-            kept, batch.support_x, batch.support_y, state, self.fixed, direction, first
+            kept, batch.support_x, batch.support_y, state, self.fixed[step], direction, first
         )
-        _add(self.gradients, {name: -g for name, g in fixed.items()})
+        self._to_fixed(step, {name: -g for name, g in fixed.items()})
         before = _summed(v) if first else v
         return {k: g.sub_(along[k]) if k in along else g for k, g in before.items()}
 
+    def _to_fixed(self, step: int, more: Params) -> None:
+        own = self.inner.per_step
+        add_to(self.own_gradients[step], {k: g for k, g in more.items() if k in own})
+        add_to(self.gradients, {k: g for k, g in more.items() if k not in own})
+
     def _to_rates(self, step: int, v: Params, found: Params) -> None:
         more = {k: -(v[k] * found[k]).sum(0) for k in self.rates[step] if k in found and k in v}
-        _add(self.rate_gradients[step], more)
+        add_to(self.rate_gradients[step], more)
 
 
-def _add(to: Params, more: Params) -> None:
+def add_to(to: Params, more: Params) -> None:
+    """Add by name to what is there; never in place, for `more` may be someone else's."""
     for name, g in more.items():
         to[name] = to[name] + g if name in to else g
 

@@ -9,12 +9,25 @@ for zero, which saves the work on layers that do not adapt.
 from __future__ import annotations
 
 import abc
+from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
 
 Tensors = list[Tensor]
 Maybe = list[Tensor | None]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which derivatives a layer is asked for."""
+
+    params: list[bool]
+    """By parameter: whether at all,"""
+    summed: list[bool]
+    """and whether summed over tasks, or else one per task [T, …]."""
+    inputs: bool
+    """Whether those by the inputs."""
 
 
 class Rule(abc.ABC):
@@ -36,19 +49,8 @@ class Rule(abc.ABC):
         """Give y and what the derivatives need."""
 
     @abc.abstractmethod
-    def backward(
-        self,
-        saved: Any,
-        g: Tensor,
-        ps: Tensors,
-        wanted: list[bool],
-        summed: list[bool],
-        inputs: bool,
-    ) -> tuple[Maybe, Maybe]:
-        """Give the loss's derivatives by inputs (if `inputs`) and by the `wanted` parameters.
-
-        A parameter's derivative is per task [T, …], or their sum where `summed`.
-        """
+    def backward(self, saved: Any, g: Tensor, ps: Tensors, wanted: Wanted) -> tuple[Maybe, Maybe]:
+        """Give the loss's derivatives by inputs and by parameters, those that are wanted."""
 
     @abc.abstractmethod
     def tangent(self, saved: Any, dxs: Maybe, ps: Tensors, dps: Maybe) -> tuple[Tensor, Any]:
@@ -63,9 +65,7 @@ class Rule(abc.ABC):
         dg: Tensor,
         ps: Tensors,
         dps: Maybe,
-        wanted: list[bool],
-        summed: list[bool],
-        inputs: bool,
+        wanted: Wanted,
     ) -> tuple[Maybe, Maybe]:
         """Give the tangents of what `backward` gives, where y has a tangent.
 
@@ -86,17 +86,9 @@ class LinearMap(Rule):
     def pull(self, saved: Any, g: Tensor) -> Tensors:
         """Apply the transposed map; may overwrite `g`."""
 
-    def backward(
-        self,
-        saved: Any,
-        g: Tensor,
-        ps: Tensors,
-        wanted: list[bool],
-        summed: list[bool],
-        inputs: bool,
-    ) -> tuple[Maybe, Maybe]:
+    def backward(self, saved: Any, g: Tensor, ps: Tensors, wanted: Wanted) -> tuple[Maybe, Maybe]:
         """Pull the derivative back."""
-        return (list(self.pull(saved, g)) if inputs else []), []
+        return (list(self.pull(saved, g)) if wanted.inputs else []), []
 
     def tangent(self, saved: Any, dxs: Maybe, ps: Tensors, dps: Maybe) -> tuple[Tensor, Any]:
         """Push the tangent forward."""
@@ -110,9 +102,7 @@ class LinearMap(Rule):
         dg: Tensor,
         ps: Tensors,
         dps: Maybe,
-        wanted: list[bool],
-        summed: list[bool],
-        inputs: bool,
+        wanted: Wanted,
     ) -> tuple[Maybe, Maybe]:
         """Pull the tangent of the derivative back: a linear map has no second derivative."""
-        return self.backward(saved, dg, ps, wanted, summed, inputs)
+        return self.backward(saved, dg, ps, wanted)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from harness.meta_gradient.batched.convolution import Convolution
 from harness.meta_gradient.batched.graph import Graph, Node
 from harness.meta_gradient.batched.maps import MaxPool, Pad, Relu, Same
-from harness.meta_gradient.batched.normalise import BatchNorm, Offset
+from harness.meta_gradient.batched.normalise import BatchNorm
+from harness.meta_gradient.batched.offset import Offset
 from harness.meta_gradient.batched.rule import Rule
 
 

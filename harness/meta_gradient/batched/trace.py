@@ -14,9 +14,11 @@ from torch import Tensor, fx, nn
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from harness.meta_gradient.batched.convolution import Convolution
+from harness.meta_gradient.batched.geometry import Geometry
 from harness.meta_gradient.batched.graph import Graph, Node
 from harness.meta_gradient.batched.maps import Flatten, MaxPool, Pad, Relu, Same, SpatialMean, Sum
-from harness.meta_gradient.batched.normalise import BatchNorm, Offset
+from harness.meta_gradient.batched.normalise import BatchNorm
+from harness.meta_gradient.batched.offset import Offset
 from harness.meta_gradient.batched.products import Linear
 
 aten = torch.ops.aten
@@ -104,7 +106,7 @@ class _Reader:
         kernel = tuple(w.meta["val"].shape[2:])
         # A batch norm as the only reader takes any offset away.
         inert = [u.target in _NORMS for u in node.users] == [True]
-        rule = Convolution(kernel, tuple(stride), sides, b is not None, inert)
+        rule = Convolution(Geometry(kernel, tuple(stride), sides), b is not None, inert)
         self._add(node, rule, [x], [w] if b is None else [w, b])
 
     def batch_norm(self, node: fx.Node, x: Any, *rest: Any) -> None:

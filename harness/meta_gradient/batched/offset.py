@@ -1,0 +1,53 @@
+"""A number per channel that is added."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from harness.meta_gradient.batched.products import over_examples
+from harness.meta_gradient.batched.rule import Maybe, Rule, Tensors, Wanted
+from harness.meta_gradient.batched.standardised import flat, row
+
+
+class Offset(Rule):
+    """x plus one number per channel."""
+
+    bends = False
+
+    def forward(self, xs: Tensors, ps: Tensors) -> tuple[Tensor, Any]:
+        """Add the offset."""
+        return (flat(xs[0]) + row(ps[0])).view(xs[0].shape), xs[0].shape
+
+    def backward(self, saved: Any, g: Tensor, ps: Tensors, wanted: Wanted) -> tuple[Maybe, Maybe]:
+        """Hand the gradient on, and sum it for the offset."""
+        return [g], [over_examples(flat(g), wanted.summed[0]) if wanted.params[0] else None]
+
+    def tangent(self, saved: Any, dxs: Maybe, ps: Tensors, dps: Maybe) -> tuple[Tensor, Any]:
+        """Add tangents."""
+        dx, db = dxs[0], dps[0]
+        if db is None:
+            assert dx is not None
+            return dx, None
+        if dx is None:
+            return _spread(db, saved), None
+        return (flat(dx) + row(db)).view(saved), None
+
+    def backward_tangent(
+        self,
+        saved: Any,
+        dsaved: Any,
+        g: Tensor,
+        dg: Tensor,
+        ps: Tensors,
+        dps: Maybe,
+        wanted: Wanted,
+    ) -> tuple[Maybe, Maybe]:
+        """Nothing here bends."""
+        return self.backward(saved, dg, ps, wanted)
+
+
+def _spread(p: Tensor, shape: Any) -> Tensor:
+    wide = row(p).expand(shape[0], 1, shape[-1])
+    return wide.view(shape[0], *[1] * (len(shape) - 2), shape[-1]).expand(shape).contiguous()

@@ -1,0 +1,1 @@
+"""What the methods of several replications have in common."""

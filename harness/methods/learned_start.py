@@ -1,0 +1,142 @@
+"""Methods that learn a start for gradient steps: the outer loop of MAML (Finn et al. 2017)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import vmap
+
+from harness.meta_gradient.engines import engine
+from harness.meta_gradient.func import adapt
+from harness.meta_gradient.outer import Outer
+from harness.meta_gradient.problem import InnerLoop, Params, Problem, split
+from harness.method import Method
+from harness.models.batch_statistics import BatchStatistics, norms
+from harness.models.query_statistics import (
+    Outputs,
+    RunningStatistics,
+    WholeTestStatistics,
+    query_outputs,
+)
+from harness.tasks.batch import SupervisedBatch
+
+AS_IT_IS = Outer("mean", 0, 0)
+RUNNING_TASKS = 256
+"""Training tasks that running statistics are estimated on."""
+
+
+class LearnedStart(Method):
+    """Meta-trains the parameters that an inner loop starts from by Adam on the meta-gradient.
+
+    `build` of a subclass makes the model and calls `begin`.
+    """
+
+    capturable = True
+
+    def begin(
+        self,
+        problem: Problem,
+        meta_rate: float,
+        inner: InnerLoop,
+        test_inner: InnerLoop,
+        outer: Outer = AS_IT_IS,
+    ) -> None:
+        """Take the problem, whose model's parameters are the start, and both inner loops."""
+        self.problem, self.inner, self.test_inner, self.outer = problem, inner, test_inner, outer
+        self.model = problem.model
+        self.running = RunningStatistics(self.model)
+        self.params: Params = dict(self.model.named_parameters())
+        self.optimiser = torch.optim.Adam(
+            self.params.values(), lr=meta_rate, fused=True, capturable=self.device.type == "cuda"
+        )
+
+    def train_step(self, batch: SupervisedBatch, iteration: int) -> Tensor:
+        """Take one Adam step along the meta-gradient of a meta-batch."""
+        found = engine(self.engine)(self.problem, self.params, batch, self.inner)
+        found = self.outer(found, len(batch))
+        for name, parameter in self.params.items():
+            parameter.grad = found.gradients[name]
+        self.optimiser.step()
+        return found.loss
+
+    def calibrate_for(self, how: WholeTestStatistics) -> None:
+        """Ask for training tasks before the test, if it needs running statistics."""
+        # Without batch norm there are none, and nothing to look at.
+        if how in ("running", "running-queries") and norms(self.model):
+            self.calibration_tasks = RUNNING_TASKS
+
+    @torch.no_grad()
+    def calibrate(self, batch: SupervisedBatch) -> None:
+        """Add the forward passes of a training step to the running statistics: support sets in each
+        inner step, query sets after the last."""
+        outputs, steps = self._adapted(batch, self.inner)
+        for k, params in enumerate(steps):
+            x = batch.support_x if k < self.inner.steps else batch.query_x
+            self.running.add(outputs, params, x)
+
+    def outputs_at_test(self, batch: SupervisedBatch, how: WholeTestStatistics) -> Iterator[Tensor]:
+        """Give outputs [T, Q, …] for the query sets before adaptation and after each test step."""
+        with self.running.used() if how == "running" else nullcontext():
+            outputs, steps = self._adapted(batch, self.test_inner)
+        support, query = batch.support_x, batch.query_x
+        for params in steps:
+            if how == "running" or how == "running-queries":
+                with self.running.used():
+                    found = vmap(outputs)(params, query)
+            else:
+                found = query_outputs(self.model, outputs, params, support, query, how)
+            yield found
+
+    def _adapted(self, batch: SupervisedBatch, inner: InnerLoop) -> tuple[Outputs, list[Params]]:
+        """Give what maps a task's adapted parameters and inputs to outputs, and those parameters of
+        all tasks (leading axis) before adaptation and after each step."""
+        params = {k: v.detach() for k, v in self.params.items()}
+        start, fixed = split(params, inner)
+        shared = {k: v.expand(len(batch), *v.shape) for k, v in start.items()}
+        steps = adapt(self.problem, start, fixed, batch.support_x, batch.support_y, inner)
+        return lambda p, x: self.problem.outputs(p | fixed, x), [shared, *steps]
+
+    def weights(self) -> dict[str, Tensor]:
+        """Give the start parameters."""
+        return {k: v.detach() for k, v in self.params.items()}
+
+    def load_weights(self, weights: dict[str, Tensor]) -> None:
+        """Take start parameters."""
+        self.model.load_state_dict(weights)
+
+    def training_state(self) -> dict[str, Any]:
+        """Give Adam's state."""
+        return self.optimiser.state_dict()
+
+    def load_training_state(self, state: dict[str, Any]) -> None:
+        """Take Adam's state."""
+        self.optimiser.load_state_dict(state)
+
+
+def norm_parameters(model: nn.Module) -> frozenset[str]:
+    """Name the parameters of batch norms, which MAML's code keeps out of the inner loop (maml.py,
+    utils.py)."""
+    layers = {name for name, m in model.named_modules() if isinstance(m, BatchStatistics)}
+    return frozenset(n for n, _ in model.named_parameters() if n.rpartition(".")[0] in layers)
+
+
+def percent_right(outputs: Tensor, labels: Tensor) -> Tensor:
+    """Give the accuracy of each task [T] in percent: outputs [T, Q, ways], labels [T, Q]."""
+    return 100 * (outputs.argmax(-1) == labels).float().mean(1)
+
+
+def clip_of_the_code(bound: float, reduction: str, tasks: Any) -> Outer:
+    """Cut entries of the meta-gradient to ± `bound` in the scale of MAML's code (0: not).
+
+    There the losses of all query images are summed and divided by the shots (utils.py, `xent`).
+    Here they are averaged, and with `sum-over-classes` multiplied by the ways. Adam takes such
+    factors away; what is cut depends on them.
+    """
+    s = tasks.settings
+    here = s.train_ways if reduction == "sum-over-classes" else 1
+    there = s.train_ways * s.train_queries / s.train_shots
+    return Outer("mean", bound * here / there, 0)

@@ -1,0 +1,170 @@
+"""MAML++ (Antoniou, Edwards, Storkey 2019, arXiv 1810.09502).
+
+MAML with learned rates for each layer and step, batch norms for each step, a query loss after every
+step, first order before second order, and an annealed outer rate. Authors' code:
+AntreasAntoniou/HowToTrainYourMAMLPytorch.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.func import vmap
+
+from harness.meta_gradient.engines import engine
+from harness.meta_gradient.func import adapt
+from harness.meta_gradient.losses import CrossEntropy
+from harness.meta_gradient.outer import Outer
+from harness.meta_gradient.problem import InnerLoop, Params, Problem, on_query, split
+from harness.method import Method
+from harness.models.leaky_pool_conv4 import LeakyPoolConv4
+from harness.tasks.batch import SupervisedBatch
+
+
+@dataclass(frozen=True)
+class MamlPlusPlusSettings:
+    """Switches of MAML++. Each of its parts can be left out; without any it is MAML."""
+
+    filters: int
+    order: Literal["second", "first"]
+    steps: int
+    """Inner steps, in training and at test."""
+    inner_rate: float
+    """Of every layer and step; where rates are learned, at the start."""
+    learn_rates: bool
+    """One rate for each parameter tensor and step (LSLR)."""
+    norms_per_step: bool
+    """One scale and offset of each batch norm for each step (BNWB)."""
+    epoch: int
+    """Iterations of an epoch, the unit of the annealing below."""
+    multi_step_epochs: int
+    """Epochs over which the query losses after all steps count (MSL), less and less; 0: none."""
+    first_order_epochs: int
+    """Epochs of first order at the start (DA); 0: none."""
+    meta_rate: float
+    """Learning rate of Adam in the outer loop, at the start."""
+    meta_rate_end: float
+    """Towards which a cosine anneals it (CA); equal to `meta_rate`: it stays."""
+    annealing_epochs: int
+    """Epochs that the cosine takes."""
+    clip_value: float
+    """Entries of the meta-gradient by the network are cut to ± this, those by rates are not; 0: no
+    cut."""
+
+
+def step_weights(steps: int, epoch: int, epochs: int) -> tuple[float, ...]:
+    """Give the weight of the query loss after step 0, 1, …, `steps` in `epoch`, counted from 0.
+
+    All steps begin at 1 / steps. Each but the last loses 1 / steps / epochs an epoch, down to
+    0.03 / steps; the last one gains what they lose. After `epochs` it alone counts: () says so.
+    """
+    if epoch >= epochs:
+        return ()
+    each = max(1 / steps - epoch / steps / epochs, 0.03 / steps)
+    return (0.0, *[each] * (steps - 1), 1 - (steps - 1) * each)
+
+
+class MamlPlusPlus(Method):
+    """Learns a start and rates for its layers and steps."""
+
+    Settings = MamlPlusPlusSettings
+    settings: MamlPlusPlusSettings
+
+    def build(self, tasks: Any) -> None:
+        """Start the network and the rates, and one Adam for both."""
+        s = self.settings
+        channels, _, size = tasks.image_shape
+        ways = tasks.settings.train_ways
+        model = LeakyPoolConv4(channels, s.filters, size, ways, self.generator)
+        self.model = model.to(self.device)
+        self.params: Params = dict(self.model.named_parameters())
+        self.frozen = frozenset(n for n in self.params if n.startswith("norms."))
+        self.per_step = self.frozen if s.norms_per_step else frozenset()
+        for name in self.per_step:
+            self.params[name] = nn.Parameter(torch.stack([self.params[name].detach()] * s.steps))
+        self.rates: Params = {
+            name: torch.full((s.steps, *[1] * p.dim()), s.inner_rate, device=self.device)
+            for name, p in self.params.items()
+            if name not in self.frozen
+        }
+        learned = [*self.params.values(), *(self.rates.values() if s.learn_rates else ())]
+        self.optimiser = torch.optim.Adam(learned, lr=s.meta_rate)
+        self.problem = Problem(self.model, CrossEntropy("mean"), CrossEntropy("mean"))
+        self.cut = Outer(reduction="mean", clip_value=s.clip_value, clip_norm=0.0)
+
+    def inner_loop(self, iteration: int) -> InnerLoop:
+        """Give the inner loop of training step `iteration`, counted from 0."""
+        s, epoch = self.settings, iteration // self.settings.epoch
+        first_order = s.order == "first" or epoch < s.first_order_epochs
+        weights = step_weights(s.steps, epoch, s.multi_step_epochs)
+        return InnerLoop(s.steps, s.inner_rate, first_order, self.frozen, weights, self.per_step)
+
+    def learning_rate(self, iteration: int) -> float:
+        """Give the outer rate of training step `iteration`: a cosine, one value an epoch."""
+        s = self.settings
+        way = min(iteration // s.epoch / s.annealing_epochs, 1.0)
+        return s.meta_rate_end + (s.meta_rate - s.meta_rate_end) * (1 + math.cos(math.pi * way)) / 2
+
+    def train_step(self, batch: SupervisedBatch, iteration: int) -> Tensor:
+        """Take one Adam step along the meta-gradient by the start and the rates."""
+        inner = self.inner_loop(iteration)
+        self.optimiser.param_groups[0]["lr"] = self.learning_rate(iteration)
+        found = engine(self.engine)(self.problem, self.params, batch, inner, self.rates)
+        cut = self.cut(found, len(batch)).gradients
+        for name, parameter in self.params.items():
+            parameter.grad = cut[name]
+        for name, rate in self.rates.items():
+            rate.grad = found.rate_gradients[name]
+        self.optimiser.step()
+        return found.loss
+
+    @torch.no_grad()
+    def evaluate(self, batch: SupervisedBatch) -> dict[str, Tensor]:
+        """Score the query sets before and after each step: `accuracy@k` [T] in percent. Batch norm
+        sees the query set of a task whole (transductive)."""
+        steps, rate = self.settings.steps, self.settings.inner_rate
+        inner = InnerLoop(steps, rate, True, self.frozen, per_step=self.per_step)
+        start, fixed = split({k: v.detach() for k, v in self.params.items()}, inner)
+        shared = {k: v.expand(len(batch), *v.shape) for k, v in start.items()}
+        x, y = batch.support_x, batch.support_y
+        adapted = adapt(self.problem, start, fixed, x, y, inner, self.rates)
+        scores = {}
+        for k, current in enumerate([shared, *adapted]):
+            seen = on_query(fixed, inner, k)
+            outputs = vmap(lambda p, f, x: self.problem.outputs(p | f, x), (0, None, 0))
+            right = outputs(current, seen, batch.query_x).argmax(-1) == batch.query_y
+            scores[f"accuracy@{k}"] = 100 * right.float().mean(1)
+        return scores
+
+    def weights(self) -> dict[str, Tensor]:
+        """Give the start and the rates; the names of the latter begin with `rate:`."""
+        start = {k: v.detach() for k, v in self.params.items()}
+        return start | {f"rate:{k}": v for k, v in self.rates.items()}
+
+    @torch.no_grad()
+    def load_weights(self, weights: dict[str, Tensor]) -> None:
+        """Take the start and the rates."""
+        for name, parameter in self.params.items():
+            parameter.copy_(weights[name])
+        for name, rate in self.rates.items():
+            rate.copy_(weights[f"rate:{name}"])
+
+    def training_state(self) -> dict[str, Any]:
+        """Give Adam's state; all that is annealed is a function of the iteration."""
+        return self.optimiser.state_dict()
+
+    def load_training_state(self, state: dict[str, Any]) -> None:
+        """Take Adam's state."""
+        self.optimiser.load_state_dict(state)
+
+    @classmethod
+    def metrics(cls, settings: MamlPlusPlusSettings) -> tuple[str, ...]:
+        """Name the metric after each step."""
+        return tuple(f"accuracy@{k}" for k in range(settings.steps + 1))
+
+
+ALGORITHMS = {"maml-plus-plus": MamlPlusPlus}

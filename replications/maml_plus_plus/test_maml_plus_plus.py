@@ -1,0 +1,192 @@
+"""MAML++: annealing and weights by hand, the meta-gradient by autograd, resume, and smoke runs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from torch.func import functional_call
+from torch.nn import functional as F
+
+from harness.catalog import find_cell
+from harness.meta_gradient.engines import DEFAULT
+from harness.records.schema import read_record
+from harness.run.budget import budget
+from harness.run.loop import run
+from harness.run.plan import Plan
+from replications.maml_plus_plus.method import step_weights
+
+CPU = torch.device("cpu")
+GLYPHS = {"tasks.dataset": "glyphs", "training.meta_batch": 2, "method.filters": 4}
+TEXTURES = {
+    "tasks.dataset": "textures",
+    "tasks.image_size": 16,
+    "tasks.resize_filter": "none",
+    "method.filters": 4,
+}
+
+
+def plan(tmp_path, cell, variant, changed, engine=DEFAULT):
+    found = find_cell(f"maml_plus_plus/{cell}")
+    v = found.variant(variant, changed)
+    length = budget("smoke", v.training, v.testing)
+    folders = (tmp_path / "results", tmp_path / "work")
+    return Plan(v, found.variant(variant), 0, length, engine, CPU, *folders)
+
+
+def build(tmp_path, variant="maml-plus-plus", engine="func", **changed):
+    changed = GLYPHS | {k.replace("__", "."): v for k, v in changed.items()}
+    found = plan(tmp_path, "omniglot-5way-1shot", variant, changed, engine)
+    tasks = found.tasks()
+    return found.method(tasks), tasks
+
+
+@pytest.mark.parametrize(
+    ("cell", "variant", "changed"),
+    [
+        ("omniglot-5way-1shot", "maml-plus-plus", GLYPHS),
+        ("omniglot-20way-1shot", "order-annealing", GLYPHS),
+        ("omniglot-20way-1shot", "maml", GLYPHS),
+        ("mini-imagenet-5way-1shot", "maml-plus-plus", TEXTURES),
+    ],
+)
+def test_smoke_run_of(tmp_path, cell, variant, changed, capsys):
+    record = read_record(run(plan(tmp_path, cell, variant, changed)) / "record.json")
+    assert record.status == "finished"
+    assert math.isfinite(record.metrics["accuracy@5"].mean)
+    # The network has a rule for each of its operations.
+    assert "general path" not in capsys.readouterr().err
+
+
+def test_weights_of_the_steps_by_hand():
+    assert step_weights(5, 0, 10) == pytest.approx((0, 0.2, 0.2, 0.2, 0.2, 0.2))
+    assert step_weights(5, 5, 10) == pytest.approx((0, 0.1, 0.1, 0.1, 0.1, 0.6))
+    assert step_weights(5, 99, 100) == pytest.approx((0, *[0.006] * 4, 0.976))
+    assert step_weights(5, 10, 10) == ()
+    assert all(sum(step_weights(3, e, 15)) == pytest.approx(1) for e in range(15))
+
+
+def test_what_is_annealed_changes_at_epochs(tmp_path):
+    method, _ = build(tmp_path, method__first_order_epochs=2)
+    assert [method.inner_loop(i).first_order for i in (0, 999, 1000)] == [True, True, False]
+    assert method.inner_loop(4999).query_weights != method.inner_loop(5000).query_weights == ()
+    assert method.learning_rate(0) == method.learning_rate(499) == pytest.approx(1e-3)
+    assert method.learning_rate(25000) == pytest.approx((1e-3 + 1e-5) / 2)
+    assert method.learning_rate(50000) == pytest.approx(1e-5)
+
+
+@pytest.mark.parametrize("first_order", [False, True])
+@pytest.mark.parametrize("engine", [DEFAULT, "higher"])
+def test_the_meta_gradient_is_that_of_the_weighted_losses(tmp_path, engine, first_order):
+    """In float64, by our engine and by `higher`, against plain autograd over the steps written out:
+    step k with batch norm k, then the query loss with the same batch norm."""
+    pytest.importorskip("higher")
+    changed = {"method__steps": 2, "method__first_order_epochs": int(first_order)}
+    changed["training__validation_metric"] = "accuracy@2"
+    method, tasks = build(tmp_path, engine=engine, **changed)
+    method.model.double()
+    g = torch.Generator().manual_seed(1)
+    method.params = {
+        k: (p.detach().double() + 0.1 * torch.randn(p.shape, generator=g)).requires_grad_()
+        for k, p in method.params.items()
+    }
+    method.rates = {k: v.double() for k, v in method.rates.items()}
+    method.optimiser = torch.optim.SGD(method.params.values())
+    batch = tasks.batch("train", 0, 2)
+    batch = replace(batch, support_x=batch.support_x.double(), query_x=batch.query_x.double())
+    rates = {k: v.clone().requires_grad_() for k, v in method.rates.items()}
+    start = {k: v.detach().clone().requires_grad_() for k, v in method.params.items()}
+    method.train_step(batch, 0)
+
+    def loss(current, step, x, y):
+        seen = {k: v[step] if k.startswith("norms.") else v for k, v in current.items()}
+        return F.cross_entropy(functional_call(method.model, seen, (x,)), y)
+
+    total = 0.0
+    for i in range(2):
+        current = dict(start)
+        for step in range(2):
+            inner = torch.autograd.grad(
+                loss(current, step, batch.support_x[i], batch.support_y[i]),
+                [current[k] for k in rates],
+                create_graph=not first_order,
+            )
+            for k, gradient in zip(rates, inner, strict=True):
+                current[k] = current[k] - rates[k][step] * gradient
+            total = total + loss(current, step, batch.query_x[i], batch.query_y[i]) / 2 / 2
+    wanted = torch.autograd.grad(total, [*start.values(), *rates.values()])
+    found = [*(p.grad for p in method.params.values()), *(r.grad for r in method.rates.values())]
+    for a, b in zip(found, wanted, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-8, atol=1e-11)
+
+
+def test_entries_by_the_network_are_cut_and_those_by_rates_are_not(tmp_path):
+    least = 1e-4
+    cut, tasks = build(tmp_path, method__clip_value=least)
+    whole, _ = build(tmp_path)
+    batch = tasks.batch("train", 0, 2)
+    cut.train_step(batch, 0)
+    whole.train_step(batch, 0)
+    for name, p in whole.params.items():
+        torch.testing.assert_close(cut.params[name].grad, p.grad.clamp(-least, least))
+    assert max(float(p.grad.abs().max()) for p in whole.params.values()) > 10 * least
+    assert all(torch.equal(cut.rates[k].grad, r.grad) for k, r in whole.rates.items())
+    assert max(float(r.grad.abs().max()) for r in whole.rates.values()) > 10 * least
+
+
+def test_a_query_set_is_scored_with_the_batch_norm_of_the_step_before(tmp_path):
+    """Without learning in the inner loop, the scores part by batch norms alone."""
+    method, tasks = build(tmp_path, method__inner_rate=1e-12)
+    with torch.no_grad():
+        for name in method.per_step:
+            method.params[name].normal_(generator=torch.Generator().manual_seed(4))
+    batch = tasks.batch("val", 0, 50)
+    found = method.evaluate(batch)
+    for k in range(6):
+        seen = {
+            n: p[max(k - 1, 0)] if n in method.per_step else p for n, p in method.params.items()
+        }
+        outputs = [functional_call(method.model, seen, (x,)) for x in batch.query_x]
+        right = torch.stack(outputs).argmax(-1) == batch.query_y
+        torch.testing.assert_close(found[f"accuracy@{k}"], 100 * right.float().mean(1))
+    assert not torch.equal(found["accuracy@1"], found["accuracy@2"])
+
+
+def test_rates_are_one_a_layer_and_step_and_are_learned(tmp_path):
+    for variant, moves in (("maml-plus-plus", True), ("maml", False)):
+        method, tasks = build(tmp_path, variant, DEFAULT)
+        assert all(r.numel() == 5 for r in method.rates.values())
+        assert not any(name.startswith("norms.") for name in method.rates)
+        method.train_step(tasks.batch("train", 0, 2), 0)
+        stays = {k for k, r in method.rates.items() if torch.equal(r, torch.full_like(r, 0.1))}
+        # A bias before a batch norm has no gradient, and so has its rate.
+        inert = {f"convolutions.{i}.bias" for i in range(4)}
+        assert stays == (inert if moves else method.rates.keys())
+
+
+def test_batch_norms_do_not_adapt_but_are_meta_trained(tmp_path):
+    method, tasks = build(tmp_path)
+    before = {k: v.clone() for k, v in method.weights().items()}
+    method.train_step(tasks.batch("train", 0, 2), 0)
+    after = method.weights()
+    assert len(method.frozen) == 8
+    assert all(before[k].shape == (5, 4) for k in method.frozen)
+    assert not any(torch.equal(before[k], after[k]) for k in method.frozen)
+
+
+def test_training_goes_on_bit_for_bit(tmp_path):
+    straight, tasks = build(tmp_path, method__epoch=1)
+    halves, _ = build(tmp_path, method__epoch=1)
+    for i in range(4):
+        batch = tasks.batch("train", 2 * i, 2)
+        straight.train_step(batch, i)
+        halves.train_step(batch, i)
+        if i == 1:
+            weights = {k: v.clone() for k, v in halves.weights().items()}
+            state = halves.training_state()
+            halves, _ = build(tmp_path, method__epoch=1)
+            halves.load_weights(weights)
+            halves.load_training_state(state)
+    assert all(torch.equal(v, halves.weights()[k]) for k, v in straight.weights().items())
