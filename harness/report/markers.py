@@ -4,7 +4,8 @@
     …
     <!-- results:end maml -->
 
-The name is a paper, a cell (`paper/cell`) or `all`.
+The name is a paper, a cell (`paper/cell`) or `all`; `explain/paper/cell` stands for what the
+switches of a cell are worth.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ from pathlib import Path
 from harness.compare.row import Row
 from harness.compare.rows import collect
 from harness.errors import HarnessError
-from harness.report.render import render_rows
+from harness.explain.explanation import find_explanations
+from harness.report.render import render_explanations, render_rows
 
 _BEGIN = re.compile(r"<!-- results:begin (\S+) -->\n")
+_EXPLAIN = "explain/"
 _ANY = re.compile(r"<!--\s*results:(begin|end)\b.*?-->")
 
 
@@ -46,9 +49,13 @@ def replace_tables(text: str, root: Path, results: Path, where: str) -> str:
         following = _BEGIN.search(text, begin.end())
         if end < 0 or (following and following.start() < end):
             raise HarnessError(f"{where}: found no `<!-- results:end {name} -->` after its begin.")
-        words = [] if name == "all" else [name]
-        rows = collect(results, words, root / "replications").rows
-        parts += [text[at : begin.end()], "\n", _table(rows, whole=name != "all")]
+        if name.startswith(_EXPLAIN):
+            table = render_explanations(find_explanations(results, name[len(_EXPLAIN) :]), "md")
+        else:
+            words = [] if name == "all" else [name]
+            rows = collect(results, words, root / "replications").rows
+            table = _table(rows, whole=name != "all")
+        parts += [text[at : begin.end()], "\n", table]
         at = end
     parts.append(text[at:])
     new = "".join(parts)
