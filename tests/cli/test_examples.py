@@ -24,7 +24,7 @@ SHOWN = {
     "show": "switches:",
     "run": "",
     "evaluate": "exactly as recorded",
-    "explain": "test_steps",
+    "explain": "steps",  # its underscore is escaped in some formats
     "check": ", 0 failed",
     "new": "harness check demo",
     "env": "torch",
