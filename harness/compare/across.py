@@ -12,13 +12,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from harness.catalog import Cell
+from harness.catalog import Cell, method_class
 from harness.compare.groups import Group
 from harness.compare.numbers import is_accuracy
 from harness.compare.row import Row
 from harness.compare.rows import Collection
-from harness.compare.setting import Setting, setting
+from harness.compare.setting import NOT_STATED, Setting, setting
 from harness.compare.spent import Spent, spent
+from harness.errors import HarnessError
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def across_rows(collection: Collection, results: Path) -> list[AcrossRow]:
     rows = []
     for row in collection.rows:
         group = by_records.get(tuple(row.records))
-        found = _setting(row, cells.get(f"{row.paper}/{row.cell}"), group)
+        found = _setting(collection, row, cells.get(f"{row.paper}/{row.cell}"), group)
         if is_accuracy(row.metric) and found is not None:
             rows.append(_across(row, found, group))
     ranked = [row for here in sorted({r.setting for r in rows}) for row in _ranked(rows, here)]
@@ -89,20 +90,34 @@ def shown_metric(collection: Collection, group: Group) -> str:
     return ""
 
 
-def group_setting(group: Group) -> Setting | None:
+def group_setting(collection: Collection, group: Group) -> Setting | None:
     """Give the setting of a group of runs, as its records state it."""
-    return setting(group.records[0].protocol)
+    protocol = group.records[0].protocol
+    return setting(protocol, _declared(collection, group.paper, protocol))
 
 
-def _setting(row: Row, cell: Cell | None, group: Group | None) -> Setting | None:
+def _setting(
+    collection: Collection, row: Row, cell: Cell | None, group: Group | None
+) -> Setting | None:
     if group is not None:
-        return group_setting(group)
+        return group_setting(collection, group)
     if cell is None:
         return None
     if row.variant:
-        return setting(cell.variants[row.variant])
+        protocol = cell.variants[row.variant]
+        return setting(protocol, _declared(collection, row.paper, protocol))
     first: dict[str, Any] = next(iter(cell.variants.values()))
-    return setting(first, row.dataset, row.inference)
+    return setting(first, dataset=row.dataset, inference=row.inference)
+
+
+def _declared(collection: Collection, paper: str, protocol: dict[str, Any]) -> str:
+    """Give what the method says of itself; where it is no longer there, that it does not."""
+    folder = next((c.folder for c in collection.cells if c.paper == paper), None)
+    try:
+        method = method_class(folder, protocol["algorithm"]) if folder else None
+    except HarnessError:
+        method = None
+    return str(getattr(method, "inference", NOT_STATED))
 
 
 def _across(row: Row, found: Setting, group: Group | None) -> AcrossRow:
@@ -111,6 +126,8 @@ def _across(row: Row, found: Setting, group: Group | None) -> AcrossRow:
         why = "; ".join(group.obstacles())
         if not why and row.measured is None:
             why = row.reason
+        if not why and found.inference == NOT_STATED:
+            why = "the method does not say whether it is inductive or transductive"
         if not why and _chosen_on_test(row.metric):
             why = "the best of the test steps, chosen on the test tasks"
     return AcrossRow(

@@ -11,7 +11,7 @@ from harness.compare.across import group_setting, shown_metric
 from harness.compare.groups import Group
 from harness.compare.holm import holm
 from harness.compare.rows import Collection
-from harness.compare.setting import Setting
+from harness.compare.setting import NOT_STATED, Setting
 from harness.compare.statistics import Estimate, paired_estimate
 
 
@@ -43,13 +43,15 @@ class AcrossPair:
 def across_pairs(collection: Collection) -> list[AcrossPair]:
     """Compare every two methods on the same test tasks, where the budgets' names are equal.
 
-    Left out: runs with other switches than the published ones, diverged runs, scores that are not
-    finite.
+    Left out: methods that do not say whether they are transductive, runs with other switches than
+    the published ones, diverged runs, scores that are not finite.
     """
     families: dict[tuple[Setting, str], list[tuple[Group, Group]]] = {}
     for a, b in combinations([g for g in collection.groups if _usable(collection, g)], 2):
-        here = group_setting(a)
-        if here is not None and _same(a, b):
+        here = group_setting(collection, a)
+        if here is None or here.inference == NOT_STATED:
+            continue
+        if here == group_setting(collection, b) and _same(a, b):
             families.setdefault((here, a.budget), []).append((a, b))
     return [
         pair
@@ -102,4 +104,4 @@ def _same(a: Group, b: Group) -> bool:
     x, y = a.records[0], b.records[0]
     tests = (x.data_digest, x.tasks_digest) == (y.data_digest, y.tasks_digest)
     methods = (a.paper, a.variant) != (b.paper, b.variant)
-    return tests and methods and a.budget == b.budget and group_setting(a) == group_setting(b)
+    return tests and methods and a.budget == b.budget

@@ -25,31 +25,37 @@ class Setting:
     """Support images of each class at test."""
     inference: str
     """`transductive`: a query image is classified with the help of the others of its episode.
-    `not stated`: a number quoted for context, of which the source does not say it."""
+    `not stated`: neither the source of a quoted number nor the method says which."""
 
     def __str__(self) -> str:
         return f"{self.dataset} {self.ways}-way {self.shots}-shot, {self.inference}"
 
 
 def setting(
-    protocol: Mapping[str, Any], dataset: str = "", inference: str | None = None
+    protocol: Mapping[str, Any],
+    declared: str = NOT_STATED,
+    dataset: str = "",
+    inference: str | None = None,
 ) -> Setting | None:
     """Give the setting of switches by section (`tasks`, `method`); None where they have none.
 
-    `dataset` and `inference` are those of a published line that is quoted in a cell of another.
+    `declared` is `Method.inference`; `dataset` and `inference` are those of a published line that
+    is quoted in a cell of another method.
     """
     tasks = protocol.get("tasks", {})
     if not all(name in tasks for name in ("dataset", "test_ways", "test_shots")):
         return None
-    own = inference_of(protocol) if inference is None else inference or NOT_STATED
+    own = inference_of(protocol, declared) if inference is None else inference or NOT_STATED
     return Setting(dataset or tasks["dataset"], tasks["test_ways"], tasks["test_shots"], own)
 
 
-def inference_of(protocol: Mapping[str, Any]) -> str:
+def inference_of(protocol: Mapping[str, Any], declared: str) -> str:
     """Say whether a method looks at the queries of an episode together.
 
-    Of the methods here only batch norm by an episode's own statistics does; its switch says so.
+    The switch of its batch norm at test says so, or, without one, what the method declares.
     """
     method = protocol.get("method", {})
-    together = any(method.get(name) == "transductive" for name in _SWITCHES)
-    return "transductive" if together else "inductive"
+    given = [method[name] for name in _SWITCHES if name in method]
+    if not given:
+        return declared
+    return "transductive" if "transductive" in given else "inductive"

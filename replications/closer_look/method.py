@@ -54,6 +54,7 @@ class Baseline(Method):
     """Features of a plain classifier; `engine` plays no part."""
 
     Settings = BaselineSettings
+    inference = "inductive"
     settings: BaselineSettings
 
     def build(self, tasks: Any) -> None:

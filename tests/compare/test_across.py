@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -180,11 +181,33 @@ def test_a_regression_has_no_setting(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert rows(toy) == []
 
 
+def test_a_method_that_does_not_say_is_not_ranked(episodes: EpisodePaper) -> None:
+    folder = episodes.replications / "toy"
+    for name in ("paper.toml", "method.py"):
+        text = (folder / name).read_text().replace("test_batch_norm", "something")
+        (folder / name).write_text(text)
+    for i, variant in enumerate(("plain", "together")):
+        episodes.add({"accuracy": draws(95 + i, 4, i)}, variant=variant)
+    silent = [r for r in rows(episodes) if r.measured is not None]
+    assert {r.setting.inference for r in silent} == {"not stated"}
+    assert {r.rank for r in silent} == {None}
+    assert all("does not say" in r.not_ranked for r in silent)
+    assert across_pairs(collect(episodes.results)) == []
+    sys.modules.pop("replications.toy.method")
+    text = (folder / "method.py").read_text()
+    said = "    inference = 'transductive'\n    counted"
+    (folder / "method.py").write_text(text.replace("    counted", said))
+    assert {r.setting.inference for r in rows(episodes) if r.rank} == {"transductive"}
+    assert len(across_pairs(collect(episodes.results))) == 1
+
+
 def test_inference_is_read_from_the_switch() -> None:
     tasks = {"dataset": "omniglot", "test_ways": 5, "test_shots": 1}
     for name in ("test_batch_norm", "batch_norm_test"):
         for value, wanted in (("transductive", "transductive"), ("running", "inductive")):
             found = setting({"tasks": tasks, "method": {name: value}})
             assert found == Setting("omniglot", 5, 1, wanted)
+    assert setting({"tasks": tasks}, "inductive") == Setting("omniglot", 5, 1, "inductive")
+    assert setting({"tasks": tasks}) == Setting("omniglot", 5, 1, "not stated")
     assert setting({"tasks": tasks}, inference="") == Setting("omniglot", 5, 1, "not stated")
     assert setting({"tasks": {"dataset": "omniglot"}}) is None
