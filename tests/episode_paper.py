@@ -32,6 +32,9 @@ variants.plain = {}
 variants.fancy = { method = { rate = 0.2 } }
 variants.ours = { method = { rate = 0.3 } }
 variants.together = { method = { test_batch_norm = "transductive" } }
+
+[cells.quoted]
+title = "A setting that nothing here runs"
 """
 
 PUBLISHED = """\
@@ -44,6 +47,7 @@ images,together,accuracy,97.0,,none reported,400,Table 1,Doe (2020),high,,,,
 images,,accuracy,91.0,,none reported,,Table 1,Doe (2020),low,a net,Other net,transductive,
 images,,accuracy,90.0,,none reported,,Table 1,Doe (2020),low,nearest neighbour; quoted,,,
 images,,accuracy,60.0,,none reported,,Table 3,Doe (2020),low,birds,Birds,inductive,cub
+quoted,,accuracy,70.0,,none reported,,Table 4,Doe (2020),low,no variant and so no setting,,,
 """
 
 METHOD = """

@@ -106,7 +106,8 @@ def _setting(
     if row.variant:
         protocol = cell.variants[row.variant]
         return setting(protocol, _declared(collection, row.paper, protocol))
-    first: dict[str, Any] = next(iter(cell.variants.values()))
+    # A cell that only quotes has no switches, so no setting.
+    first: dict[str, Any] = next(iter(cell.variants.values()), {})
     return setting(first, dataset=row.dataset, inference=row.inference)
 
 
