@@ -35,6 +35,7 @@ variants.together = { method = { test_batch_norm = "transductive" } }
 
 [cells.quoted]
 title = "A setting that nothing here runs"
+published_only = true
 """
 
 PUBLISHED = """\
