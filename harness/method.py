@@ -29,6 +29,10 @@ class Method(abc.ABC):
     capturable: ClassVar[bool] = False
     """True where `train_step` is the same work at every iteration and never waits for the device,
     so that a CUDA graph of it may be replayed (`harness run --capture`)."""
+    inference: ClassVar[str] = "not stated"
+    """`inductive` or `transductive` (queries of an episode are looked at together), for methods
+    that have no switch `test_batch_norm` or `batch_norm_test` to say it. The two are never ranked
+    together, and a method that does not say is not ranked."""
     counted: ClassVar[str] = STEPS_AT_TEST
     """What k counts in the names `metric@k` of `evaluate`."""
 

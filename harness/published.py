@@ -22,6 +22,10 @@ COLUMNS = (
     "confidence",
     "note",
 )
+# What a table of all papers needs to know of a line quoted for context. The
+# header has all or none of them, and a line may end before them.
+OPTIONAL = ("method", "inference", "dataset")
+INFERENCE = ("", "inductive", "transductive")
 CONFIDENCE = ("high", "medium", "low")
 
 
@@ -46,6 +50,12 @@ class PublishedLine:
     confidence: str
     """high = read in the paper or the authors' code; medium = quoted elsewhere; low = memory."""
     note: str
+    method: str = ""
+    """What the table calls the method, for a line that no variant of ours answers to."""
+    inference: str = ""
+    """`inductive`, `transductive` or '' (not stated), for such a line."""
+    dataset: str = ""
+    """Where it is another than the cell's."""
 
 
 def read_published(path: Path, paper: str) -> list[PublishedLine]:
@@ -55,16 +65,18 @@ def read_published(path: Path, paper: str) -> list[PublishedLine]:
     with path.open(newline="", encoding="utf-8") as f:
         reader = csv.DictReader(f)
         header = tuple(reader.fieldnames or ())
-        if header != COLUMNS:
+        if header not in (COLUMNS, COLUMNS + OPTIONAL):
             raise HarnessError(
-                f"{path}:1: found columns {','.join(header)}; wanted {','.join(COLUMNS)}."
+                f"{path}:1: found columns {','.join(header)}; wanted {','.join(COLUMNS)}, "
+                f"and after them {','.join(OPTIONAL)} or nothing."
             )
         return [_line(row, paper, f"{path}:{reader.line_num}") for row in reader]
 
 
 def _line(row: dict[str, str | None], paper: str, where: str) -> PublishedLine:
-    if None in row or None in row.values():
-        raise HarnessError(f"{where}: wanted {len(COLUMNS)} columns; quote text that has commas.")
+    if None in row or any(row[name] is None for name in COLUMNS):
+        count = len([name for name in row if name is not None])
+        raise HarnessError(f"{where}: wanted {count} columns; quote text that has commas.")
     text = {k: (v or "").strip() for k, v in row.items()}
     for needed in ("cell", "metric", "value", "interval_kind", "table", "source", "confidence"):
         if not text[needed]:
@@ -73,6 +85,11 @@ def _line(row: dict[str, str | None], paper: str, where: str) -> PublishedLine:
         raise HarnessError(
             f"{where}: found confidence {text['confidence']!r}"
             f"{closest(text['confidence'], CONFIDENCE)}; wanted one of {', '.join(CONFIDENCE)}."
+        )
+    if text.get("inference", "") not in INFERENCE:
+        raise HarnessError(
+            f"{where}: found inference {text['inference']!r}, wanted inductive, transductive or "
+            f"nothing."
         )
     interval = _number(text["interval"], f"{where}: interval") if text["interval"] else None
     episodes = _number(text["episodes"], f"{where}: episodes") if text["episodes"] else None
@@ -89,6 +106,7 @@ def _line(row: dict[str, str | None], paper: str, where: str) -> PublishedLine:
         source=text["source"],
         confidence=text["confidence"],
         note=text["note"],
+        **{name: text.get(name, "") for name in OPTIONAL},
     )
 
 

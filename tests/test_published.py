@@ -79,3 +79,22 @@ def test_a_short_line_is_refused(tmp_path):
     path.write_text(",".join(COLUMNS) + "\nimages,plain\n")
     with pytest.raises(HarnessError, match=r":2: wanted 11 columns"):
         read_published(path, "toy")
+
+
+def test_what_places_a_quoted_line_may_be_left_out(tmp_path):
+    path = write(tmp_path)
+    first, line = path.read_text().splitlines()
+    wide = f"{first},method,inference,dataset"
+    path.write_text(f"{wide}\n{line}\n{line},A net,transductive,cub\n")
+    short, long = read_published(path, "toy")
+    assert (short.method, short.inference, short.dataset) == ("", "", "")
+    assert (long.method, long.inference, long.dataset) == ("A net", "transductive", "cub")
+    path.write_text(f"{wide}\n{line},A net,both,\n")
+    with pytest.raises(HarnessError, match="2: found inference 'both', wanted inductive"):
+        read_published(path, "toy")
+    path.write_text(f"{wide}\n{line.rpartition(',')[0]}\n")
+    with pytest.raises(HarnessError, match="2: wanted 14 columns"):
+        read_published(path, "toy")
+    path.write_text(f"{first},method\n{line},A net\n")
+    with pytest.raises(HarnessError, match="after them method,inference,dataset or nothing"):
+        read_published(path, "toy")

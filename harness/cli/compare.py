@@ -5,14 +5,20 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.errors import HarnessError
+
+if TYPE_CHECKING:
+    from harness.compare.rows import Collection
 
 SUMMARY = "compare records with the published numbers"
 EXAMPLES = (
     "harness compare",
     "harness compare maml --format md",
     "harness compare maml --paired",
+    "harness compare --across",
+    "harness compare maml protonet --across --paired --format csv",
     "harness compare --context --format json",
 )
 
@@ -30,6 +36,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--paired", action="store_true", help="compare variants with each other, task by task"
     )
+    parser.add_argument(
+        "--across",
+        action="store_true",
+        help="methods of all papers beside each other, by dataset, ways and shots: accuracies, "
+        "costs, paired differences (with --paired: only these)",
+    )
     parser.add_argument("--plots", metavar="DIR", type=Path, help="also draw plots (SVG, PNG)")
     readmes = parser.add_mutually_exclusive_group()
     readmes.add_argument(
@@ -42,39 +54,67 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace) -> int:
     """Print the table on stdout; what else was written, on stderr."""
-    from harness.compare.paired import paired_rows
     from harness.compare.rows import collect
-    from harness.report.render import render_paired, render_rows
 
     results = arguments.results or Path("results")
     if arguments.results is not None and not results.is_dir():
         raise HarnessError(f"--results: found no folder {results}, wanted the one with records.")
-    if arguments.update_readmes or arguments.check_readmes:
-        return _readmes(results, arguments.update_readmes)
-    found = collect(results, arguments.cells, context=arguments.context)
-    if arguments.paired:
-        text = render_paired(paired_rows(found), arguments.format)
+    if arguments.check_readmes:
+        return _check_readmes(results)
+    found = collect(results, arguments.cells, context=arguments.context or arguments.across)
+    if arguments.update_readmes:
+        _update_readmes(results)
     else:
-        text = render_rows(found.rows, arguments.format)
-    sys.stdout.write(text)
+        sys.stdout.write(_text(found, results, arguments))
     if arguments.plots is not None:
-        from harness.report.plots import write_plots
-
-        for path in write_plots(found, arguments.plots):
+        for path in _plots(found, results, arguments):
             print(f"wrote {path}", file=sys.stderr)
     return 0
 
 
-def _readmes(results: Path, update: bool) -> int:
-    from harness.catalog import replications_folder
-    from harness.report.markers import stale_markers, update_markers
+def _text(found: Collection, results: Path, arguments: argparse.Namespace) -> str:
+    from harness.compare.across import across_rows
+    from harness.compare.across_pairs import across_pairs
+    from harness.compare.paired import paired_rows
+    from harness.report.render import (
+        render_across,
+        render_across_pairs,
+        render_paired,
+        render_rows,
+    )
 
-    root = replications_folder().parent
-    if update:
-        for name in update_markers(root, results):
-            print(f"wrote {name}", file=sys.stderr)
-        return 0
-    stale = stale_markers(root, results)
+    form = arguments.format
+    if arguments.across and arguments.paired:
+        return render_across_pairs(across_pairs(found), form)
+    if arguments.across:
+        return render_across(across_rows(found, results), across_pairs(found), form)
+    if arguments.paired:
+        return render_paired(paired_rows(found), form)
+    return render_rows(found.rows, form)
+
+
+def _plots(found: Collection, results: Path, arguments: argparse.Namespace) -> list[Path]:
+    from harness.compare.across import across_rows
+    from harness.report.across_plot import plot_across
+    from harness.report.plots import write_plots
+
+    across = plot_across(across_rows(found, results), arguments.plots)
+    return across if arguments.across else [*write_plots(found, arguments.plots), *across]
+
+
+def _update_readmes(results: Path) -> None:
+    from harness.catalog import replications_folder
+    from harness.report.markers import update_markers
+
+    for name in update_markers(replications_folder().parent, results):
+        print(f"wrote {name}", file=sys.stderr)
+
+
+def _check_readmes(results: Path) -> int:
+    from harness.catalog import replications_folder
+    from harness.report.markers import stale_markers
+
+    stale = stale_markers(replications_folder().parent, results)
     for name in stale:
         print(f"{name}: its table is not today's; run `harness compare --update-readmes`.")
     return 1 if stale else 0

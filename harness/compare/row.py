@@ -33,6 +33,12 @@ class Row:
     table: str = ""
     confidence: str = ""
     note: str = ""
+    method: str = ""
+    """What a line quoted for context calls the method; '' where it is not said."""
+    inference: str = ""
+    """`inductive` or `transductive`, of such a line; '' where it is not said."""
+    dataset: str = ""
+    """Of such a line, where it is another than the cell's."""
     measured: float | None = None
     """Mean over training seeds and test tasks."""
     task_interval: float | None = None
@@ -121,6 +127,9 @@ def _published(line: PublishedLine | None) -> dict[str, Any]:
         "table": line.table,
         "confidence": line.confidence,
         "note": line.note,
+        "method": line.method,
+        "inference": line.inference,
+        "dataset": line.dataset,
     }
 
 

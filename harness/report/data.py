@@ -7,7 +7,8 @@ import dataclasses
 import io
 import json
 import math
-from collections.abc import Sequence
+import typing
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -21,13 +22,28 @@ def render_json(rows: Sequence[DataclassInstance]) -> str:
 
 
 def render_csv(rows: Sequence[DataclassInstance], cls: type[DataclassInstance]) -> str:
-    """Give a header and a line a row; lists are joined by `; `, None is empty."""
-    names = [f.name for f in dataclasses.fields(cls)]
+    """Give a header and a line a row; lists are joined by `; `, None is empty.
+
+    A field that is itself a dataclass has a column for each of its own fields.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(names)
-    writer.writerows([_text(getattr(r, name)) for name in names] for r in rows)
+    writer.writerow(_names(cls))
+    writer.writerows([_text(v) for v in _values(r)] for r in rows)
     return text.getvalue()
+
+
+def _names(cls: type[DataclassInstance]) -> Iterator[str]:
+    hints = typing.get_type_hints(cls)
+    for f in dataclasses.fields(cls):
+        own = hints[f.name]
+        yield from _names(own) if dataclasses.is_dataclass(own) else (f.name,)  # type: ignore[arg-type]
+
+
+def _values(row: DataclassInstance) -> Iterator[Any]:
+    for f in dataclasses.fields(row):
+        value = getattr(row, f.name)
+        yield from _values(value) if dataclasses.is_dataclass(value) else (value,)  # type: ignore[arg-type]
 
 
 def _finite(value: Any) -> Any:

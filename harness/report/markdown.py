@@ -16,7 +16,7 @@ def _section(section: Section) -> Iterable[str]:
     noted = any(line.note for line in section.lines)
     left = 1 + section.left
     numbers = len(section.header) - section.left - 1
-    header = ["cell", *section.header, *(["why"] if noted else [])]
+    header = [section.of, *section.header, *(["why"] if noted else [])]
     rules = ["---"] * left + ["---:"] * numbers + ["---"] * (1 + noted)
     yield f"**{section.title}**"
     yield ""

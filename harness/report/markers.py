@@ -4,8 +4,9 @@
     …
     <!-- results:end maml -->
 
-The name is a paper, a cell (`paper/cell`) or `all`; `explain/paper/cell` stands for what the
-switches of a cell are worth.
+The name is a paper, a cell (`paper/cell`), `all` (how many numbers of each variant got which
+verdict), `across` (the methods of all papers beside each other, as far as they were run) or
+`explain/paper/cell` (what the switches of a cell are worth).
 """
 
 from __future__ import annotations
@@ -14,11 +15,15 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.compare.row import Row
+from harness.compare.across import across_rows
+from harness.compare.across_pairs import across_pairs
 from harness.compare.rows import collect
 from harness.errors import HarnessError
 from harness.explain.explanation import find_explanations
+from harness.report.across_sheet import pair_sections, short_sections
+from harness.report.markdown import render_markdown
 from harness.report.render import render_explanations, render_rows
+from harness.report.summary import rest, summary_sections
 
 _BEGIN = re.compile(r"<!-- results:begin (\S+) -->\n")
 _EXPLAIN = "explain/"
@@ -49,13 +54,7 @@ def replace_tables(text: str, root: Path, results: Path, where: str) -> str:
         following = _BEGIN.search(text, begin.end())
         if end < 0 or (following and following.start() < end):
             raise HarnessError(f"{where}: found no `<!-- results:end {name} -->` after its begin.")
-        if name.startswith(_EXPLAIN):
-            table = render_explanations(find_explanations(results, name[len(_EXPLAIN) :]), "md")
-        else:
-            words = [] if name == "all" else [name]
-            rows = collect(results, words, root / "replications").rows
-            table = _table(rows, whole=name != "all")
-        parts += [text[at : begin.end()], "\n", table]
+        parts += [text[at : begin.end()], "\n", _section(name, root, results)]
         at = end
     parts.append(text[at:])
     new = "".join(parts)
@@ -68,14 +67,22 @@ def replace_tables(text: str, root: Path, results: Path, where: str) -> str:
     return new
 
 
-def _table(rows: list[Row], whole: bool) -> str:
-    """Give the Markdown table; on the page of all papers, what was not run is only counted."""
-    if whole:
-        return render_rows(rows, "md")
-    ran = [r for r in rows if r.verdict != "not run"]
-    left = len(rows) - len(ran)
-    rest = f"\nPublished numbers not run yet: {left} (`harness list` names them).\n" if left else ""
-    return render_rows(ran, "md") + rest
+def _section(name: str, root: Path, results: Path) -> str:
+    """Give the Markdown between the markers of `name`."""
+    if name.startswith(_EXPLAIN):
+        return render_explanations(find_explanations(results, name.removeprefix(_EXPLAIN)), "md")
+    folder = root / "replications"
+    if name == "all":
+        rows = collect(results, [], folder).rows
+        papers = "\n".join(rest(rows))
+        return f"{render_markdown(summary_sections(rows))}\n{papers}\n"
+    if name == "across":
+        found = collect(results, [], folder, context=True)
+        beside = across_rows(found, results)
+        sections = [*short_sections(beside), *pair_sections(across_pairs(found))]
+        left = sum(r.measured is None for r in beside)
+        return f"{render_markdown(sections)}\nPublished only: {left} more.\n"
+    return render_rows(collect(results, [name], folder).rows, "md")
 
 
 def _pages(root: Path, results: Path) -> Iterator[tuple[Path, str, str]]:

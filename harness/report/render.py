@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from harness.compare.across import AcrossRow
+from harness.compare.across_pairs import AcrossPair
 from harness.compare.paired import PairedRow
 from harness.compare.row import Row
 from harness.costs.claim_rows import ClaimRow
 from harness.costs.rows import CostRow
 from harness.explain.explanation import Explanation
+from harness.report.across_sheet import accuracy_sections, pair_sections, spent_sections
 from harness.report.cost_sheet import claim_sections, cost_sections
 from harness.report.data import render_csv, render_json
 from harness.report.effect_sheet import FlatEffect, explanation_sections, flat_row
@@ -32,6 +35,21 @@ def render_paired(rows: Sequence[PairedRow], form: str) -> str:
     if form in ("json", "csv"):
         return render_json(rows) if form == "json" else render_csv(rows, PairedRow)
     return _TEXTS[form](paired_sections(rows))
+
+
+def render_across(rows: Sequence[AcrossRow], pairs: Sequence[AcrossPair], form: str) -> str:
+    """Give the methods of all papers beside each other in one of `FORMATS`; as text, costs and
+    paired differences stand below them."""
+    if form in ("json", "csv"):
+        return render_json(rows) if form == "json" else render_csv(rows, AcrossRow)
+    return _TEXTS[form]([*accuracy_sections(rows), *spent_sections(rows), *pair_sections(pairs)])
+
+
+def render_across_pairs(pairs: Sequence[AcrossPair], form: str) -> str:
+    """Give paired differences between methods in one of `FORMATS`, ending in a newline."""
+    if form in ("json", "csv"):
+        return render_json(pairs) if form == "json" else render_csv(pairs, AcrossPair)
+    return _TEXTS[form](pair_sections(pairs))
 
 
 def render_costs(rows: Sequence[CostRow], claims: Sequence[ClaimRow], form: str) -> str:

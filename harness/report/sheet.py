@@ -32,6 +32,8 @@ class Section:
     header: tuple[str, ...]
     lines: tuple[Line, ...]
     left: int
+    of: str = "cell"
+    """What `Line.cell` holds."""
 
 
 def row_sections(rows: Sequence[Row]) -> list[Section]:

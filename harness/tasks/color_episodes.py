@@ -64,7 +64,10 @@ class ColorEpisodes(Episodes):
 
     def to_float(self, pixels: Tensor) -> Tensor:
         """Scale to [0, 1], and normalise as the switch says."""
-        x = pixels.float().div_(255)
+        return self.normalise(pixels.float().div_(255))
+
+    def normalise(self, x: Tensor) -> Tensor:
+        """Normalise x [..., 3, size, size] in [0, 1] as the switch says; x may be overwritten."""
         if self.settings.pixels == "unit":
             return x
         mean, sd = (_channels(c, x) for c in self.channel_statistics())

@@ -10,6 +10,7 @@ from harness.tasks.source import TaskSource
 _SOURCES = {
     "image_episodes": "harness.tasks.image_episodes:ImageEpisodes",
     "color_episodes": "harness.tasks.color_episodes:ColorEpisodes",
+    "labelled_images": "harness.tasks.labelled_images:LabelledImages",
     "lake_runs": "harness.tasks.lake_runs:LakeRunTasks",
     "sinusoids": "harness.tasks.sinusoids:Sinusoids",
     "frequency_sinusoids": "harness.tasks.frequency_sinusoids:FrequencySinusoids",

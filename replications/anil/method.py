@@ -61,6 +61,7 @@ class ANIL(LearnedStart):
     """
 
     Settings = AnilSettings
+    inference = "transductive"
     settings: AnilSettings
     model: StridedConv4 | MaxPoolConv4
 

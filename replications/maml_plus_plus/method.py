@@ -72,6 +72,7 @@ class MamlPlusPlus(Method):
     """Learns a start and rates for its layers and steps."""
 
     Settings = MamlPlusPlusSettings
+    inference = "transductive"
     settings: MamlPlusPlusSettings
 
     def build(self, tasks: Any) -> None:

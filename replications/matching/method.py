@@ -171,6 +171,7 @@ class Pixels(Method):
     """The paper's baseline "Pixels": the same attention over raw pixels. Nothing is trained."""
 
     Settings = PixelSettings
+    inference = "inductive"
     settings: PixelSettings
 
     def build(self, tasks: Any) -> None:

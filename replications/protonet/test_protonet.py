@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,6 +15,10 @@ from torch import Tensor, nn
 from harness.catalog import method_class, papers, replications_folder
 from harness.models.pooled_conv4 import PooledConv4
 from harness.protocol import read_switches
+from harness.records.schema import read_record
+from harness.run.budget import budget
+from harness.run.loop import run
+from harness.run.plan import Plan
 from harness.tasks.batch import SupervisedBatch
 from replications.protonet.method import ProtoNet, logits, prototypes
 
@@ -325,7 +330,59 @@ def test_cells_share_their_training() -> None:
             assert {five["tasks"][f"{s}_shots"] for s in ("train", "val", "test")} == {shots}
 
 
-def test_published_lines_answer_to_euclidean_only() -> None:
-    values = {k: c.published[0].value for k, c in CELLS.items()}
+def test_published_lines_on_omniglot_answer_to_euclidean_only() -> None:
+    omniglot = {k: c for k, c in CELLS.items() if k.startswith("omniglot")}
+    values = {k: c.published[0].value for k, c in omniglot.items()}
     assert list(values.values()) == [98.8, 99.7, 96.0, 98.9]
-    assert {v for c in CELLS.values() for p in c.published for v in p.variants} == {"euclidean"}
+    assert {v for c in omniglot.values() for p in c.published for v in p.variants} == {"euclidean"}
+
+
+@pytest.mark.parametrize(
+    ("shots", "best", "euclidean"), [(1, 49.42, {5, 20, 30}), (5, 68.20, {5, 20})]
+)
+def test_mini_imagenet_rows_are_those_of_the_tables(
+    shots: int, best: float, euclidean: set[int]
+) -> None:
+    cell = CELLS[f"mini-imagenet-5way-{shots}shot"]
+    table = {name: cell.variant(name) for name in cell.variants}
+    ways = {name: v.tasks.train_ways for name, v in table.items()}
+    assert {w for name, w in ways.items() if name.startswith("euclidean")} == euclidean
+    assert {w for name, w in ways.items() if name.startswith("cosine")} == {5, 20}
+    for name, v in table.items():
+        assert v.method.distance == ("cosine" if "cosine" in name else "squared-euclidean")
+        assert name in ("euclidean", f"{name.split('-')[0]}-{ways[name]}way")
+        assert v.tasks.train_shots == v.tasks.test_shots == shots
+        assert (v.tasks.train_queries, v.tasks.test_queries, v.testing.tasks) == (15, 15, 600)
+        assert v.training.selection == "best-validation"
+        assert f"trained {ways[name]}-way {shots}-shot" in {
+            part
+            for line in cell.published
+            if name in line.variants
+            for part in line.note.replace(";", ",").split(",")
+        }
+    assert ways["euclidean"] == max(ways.values())
+    assert [p.value for p in cell.published if "euclidean" in p.variants] == [best]
+
+
+@pytest.mark.parametrize("cell", ["mini-imagenet-5way-1shot", "mini-imagenet-5way-5shot"])
+def test_smoke_run_on_colour_images(cell: str, tmp_path: Path) -> None:
+    small = {
+        "tasks.dataset": "textures",
+        "tasks.image_size": 16,
+        "tasks.resize_filter": "none",
+        "tasks.train_ways": 6,
+        "tasks.train_queries": 2,
+        "tasks.val_queries": 2,
+        "tasks.test_queries": 3,
+        "method.filters": 4,
+        "training.validate_every": 2,
+    }
+    variant = CELLS[cell].variant("euclidean", small)
+    length = budget("smoke", variant.training, variant.testing)
+    folders = (tmp_path / "results", tmp_path / "work")
+    published = CELLS[cell].variant("euclidean")
+    plan = Plan(variant, published, 0, length, "batched", torch.device("cpu"), *folders)
+    record = read_record(run(plan) / "record.json")
+    assert record.status == "finished"
+    assert record.selected_iteration == 2  # the validation look; there is no second training
+    assert set(record.metrics) == {"accuracy", "loss"}

@@ -67,6 +67,7 @@ class R2D2(Method):
     """One embedding and a head in closed form: `engine` plays no part."""
 
     Settings = R2D2Settings
+    inference = "inductive"
     settings: R2D2Settings
 
     def build(self, tasks: Any) -> None:

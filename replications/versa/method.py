@@ -46,6 +46,7 @@ class Versa(Method):
     """Features, amortised posterior, averaged predictions; `engine` plays no part."""
 
     Settings = VersaSettings
+    inference = "transductive"
     settings: VersaSettings
 
     def build(self, tasks: Any) -> None:

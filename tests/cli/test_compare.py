@@ -6,6 +6,7 @@ import pytest
 
 from harness.cli import compare
 from harness.errors import HarnessError
+from tests.episode_paper import EpisodePaper
 from tests.toy_paper import ToyPaper, draws
 
 
@@ -16,6 +17,17 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ToyPaper:
     monkeypatch.chdir(tmp_path)
     made.add({"accuracy": draws(95, 4)})
     made.add({"accuracy": draws(95, 4, 1)}, variant="ours")
+    return made
+
+
+@pytest.fixture
+def episodes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> EpisodePaper:
+    made = EpisodePaper(tmp_path)
+    monkeypatch.setenv("HARNESS_REPLICATIONS", str(made.replications))
+    monkeypatch.chdir(tmp_path)
+    for i, variant in enumerate(("plain", "ours")):
+        x = {"accuracy": draws(95 + i, 4, i)}
+        made.add(x, variant=variant, measurement={"train_seconds": 60.0 + i})
     return made
 
 
@@ -43,6 +55,19 @@ def test_paired(toy: ToyPaper, capsys: pytest.CaptureFixture[str]) -> None:
     assert [(r["a"], r["b"]) for r in json.loads(capsys.readouterr().out)] == [("plain", "ours")]
 
 
+def test_across(episodes: EpisodePaper, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--across", "--format", "json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {r["method"] for r in found if r["rank"] == 1} == {"toy/ours"}
+    assert "Other net" in {r["method"] for r in found}
+    assert run("toy", "--across", "--paired", "--plots", "plots", "--format", "json") == 0
+    captured = capsys.readouterr()
+    [pair] = json.loads(captured.out)
+    assert {pair["a"], pair["b"]} == {"toy/plain", "toy/ours"}
+    assert captured.err.count("wrote ") == 2
+    assert list(Path("plots").iterdir()) == [Path("plots/across")]
+
+
 def test_plots_leave_stdout_to_the_table(toy: ToyPaper, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--plots", "plots", "--format", "json") == 0
     captured = capsys.readouterr()
@@ -56,7 +81,8 @@ def test_readmes(toy: ToyPaper, capsys: pytest.CaptureFixture[str]) -> None:
     (toy.root / "README.md").write_text(text)
     assert run("--check-readmes") == 1
     assert "README.md: its table is not today's" in capsys.readouterr().out
-    assert run("--update-readmes") == 0
+    assert run("--update-readmes", "--plots", "plots") == 0
+    assert Path("plots/toy/images-paper-accuracy.svg").is_file()
     assert run("--check-readmes") == 0
 
 

@@ -1,0 +1,181 @@
+"""Methods of all papers beside each other: a row for each accuracy, published or measured.
+
+Rows are ranked within their setting only (`harness.compare.setting`), by the mean that was
+measured, and only runs at the paper's own training length with the published switches. So a reduced
+budget is never ranked with a full one, nor a transductive number with an inductive one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from harness.catalog import Cell, method_class
+from harness.compare.groups import Group
+from harness.compare.numbers import is_accuracy
+from harness.compare.row import Row
+from harness.compare.rows import Collection
+from harness.compare.setting import NOT_STATED, Setting, setting
+from harness.compare.spent import Spent, spent
+from harness.errors import HarnessError
+
+
+@dataclass(frozen=True)
+class AcrossRow:
+    """Accuracies and half-widths in percent; None = there is none."""
+
+    setting: Setting
+    method: str
+    """`paper/variant`, or what a line quoted for context calls it."""
+    paper: str
+    """The paper whose table has the published number, or whose variant was run."""
+    cell: str
+    variant: str
+    metric: str
+    published: float | None
+    published_interval: float | None
+    interval_kind: str
+    table: str
+    source: str
+    measured: float | None
+    task_interval: float | None
+    tasks: int | None
+    seed_interval: float | None
+    seeds: list[int]
+    budget: str
+    rank: int | None
+    """1 = the highest mean of this setting; None where the row is not ranked."""
+    not_ranked: str
+    """Why a measured row is not ranked."""
+    tests: str
+    """sha256 of the test tasks: rows with the same one are compared task by task."""
+    spent: Spent = field(default_factory=Spent)
+
+
+def across_rows(collection: Collection, results: Path) -> list[AcrossRow]:
+    """Give the rows of all settings, ranked ones first, then other runs, then published only.
+
+    `collection` should hold the lines quoted for context too; `results` is where it was read.
+    """
+    by_records = {
+        tuple(run.folder.relative_to(results).as_posix() for run in g.runs): g
+        for g in collection.groups
+    }
+    cells = {c.key: c for c in collection.cells}
+    rows = []
+    for row in collection.rows:
+        group = by_records.get(tuple(row.records))
+        found = _setting(collection, row, cells.get(f"{row.paper}/{row.cell}"), group)
+        if is_accuracy(row.metric) and found is not None:
+            rows.append(_across(row, found, group))
+    ranked = [row for here in sorted({r.setting for r in rows}) for row in _ranked(rows, here)]
+    return list({repr(r): r for r in ranked}.values())
+
+
+def shown_metric(collection: Collection, group: Group) -> str:
+    """Give the accuracy in which `group` is compared with others: the one its paper prints.
+
+    `accuracy@best` was chosen on the test tasks and is never it. '' where there is none.
+    """
+    where = (group.paper, group.cell)
+    own = [
+        r.metric for r in collection.rows if (r.paper, r.cell, r.variant) == (*where, group.variant)
+    ]
+    others = [r.metric for r in collection.rows if (r.paper, r.cell) == where]
+    for metric in [*own, *others]:
+        if is_accuracy(metric) and not _chosen_on_test(metric) and metric in group.metrics:
+            return metric
+    return ""
+
+
+def group_setting(collection: Collection, group: Group) -> Setting | None:
+    """Give the setting of a group of runs, as its records state it."""
+    protocol = group.records[0].protocol
+    return setting(protocol, _declared(collection, group.paper, protocol))
+
+
+def _setting(
+    collection: Collection, row: Row, cell: Cell | None, group: Group | None
+) -> Setting | None:
+    if group is not None:
+        return group_setting(collection, group)
+    if cell is None:
+        return None
+    if row.variant:
+        protocol = cell.variants[row.variant]
+        return setting(protocol, _declared(collection, row.paper, protocol))
+    # A cell that only quotes has no switches, so no setting.
+    first: dict[str, Any] = next(iter(cell.variants.values()), {})
+    return setting(first, dataset=row.dataset, inference=row.inference)
+
+
+def _declared(collection: Collection, paper: str, protocol: dict[str, Any]) -> str:
+    """Give what the method says of itself; where it is no longer there, that it does not."""
+    folder = next((c.folder for c in collection.cells if c.paper == paper), None)
+    try:
+        method = method_class(folder, protocol["algorithm"]) if folder else None
+    except HarnessError:
+        method = None
+    return str(getattr(method, "inference", NOT_STATED))
+
+
+def _across(row: Row, found: Setting, group: Group | None) -> AcrossRow:
+    why = ""
+    if group is not None:
+        why = "; ".join(group.obstacles())
+        if not why and row.measured is None:
+            why = row.reason
+        if not why and found.inference == NOT_STATED:
+            why = "the method does not say whether it is inductive or transductive"
+        if not why and _chosen_on_test(row.metric):
+            why = "the best of the test steps, chosen on the test tasks"
+    return AcrossRow(
+        setting=found,
+        method=f"{row.paper}/{row.variant}" if row.variant else row.method or _short(row.note),
+        paper=row.paper,
+        cell=row.cell,
+        variant=row.variant,
+        metric=row.metric,
+        published=row.published,
+        published_interval=row.published_interval,
+        interval_kind=row.interval_kind,
+        table=row.table,
+        source=row.source,
+        measured=row.measured,
+        task_interval=row.task_interval,
+        tasks=row.tasks,
+        seed_interval=row.seed_interval,
+        seeds=row.seeds,
+        budget=row.budget,
+        rank=None,
+        not_ranked=why,
+        tests=group.records[0].tasks_digest if group else "",
+        spent=spent(group) if group else Spent(),
+    )
+
+
+def _ranked(rows: list[AcrossRow], here: Setting) -> Iterator[AcrossRow]:
+    own = [r for r in rows if r.setting == here]
+    to_rank = [r for r in own if r.measured is not None and not r.not_ranked]
+    # A run that answers to several published lines counts once.
+    means = sorted(
+        {(r.measured or 0.0, r.method, r.metric, r.tests) for r in to_rank}, reverse=True
+    )
+    first = {mean: [m[0] for m in means].index(mean) + 1 for mean, *_ in means}
+    yield from sorted(
+        (replace(r, rank=first[r.measured or 0.0]) for r in to_rank), key=lambda r: r.rank or 0
+    )
+    yield from (r for r in own if r not in to_rank and r.budget)
+    yield from sorted(
+        (r for r in own if not r.budget), key=lambda r: r.published or 0.0, reverse=True
+    )
+
+
+def _chosen_on_test(metric: str) -> bool:
+    return metric.endswith("@best")
+
+
+def _short(note: str) -> str:
+    return note.split(";")[0].split(", quoted")[0]

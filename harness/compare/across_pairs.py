@@ -1,0 +1,107 @@
+"""Paired differences between methods of all papers that met the same test tasks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from harness.compare.across import group_setting, shown_metric
+from harness.compare.groups import Group
+from harness.compare.holm import holm
+from harness.compare.rows import Collection
+from harness.compare.setting import NOT_STATED, Setting
+from harness.compare.statistics import Estimate, paired_estimate
+
+
+@dataclass(frozen=True)
+class AcrossPair:
+    """Mean difference a - b in percentage points; all pairs of a setting and budget together are
+    one family of comparisons."""
+
+    setting: Setting
+    budget: str
+    a: str
+    """`paper/variant`."""
+    b: str
+    metric_a: str
+    metric_b: str
+    difference: float
+    interval: float
+    """Half-width at level 1 - 0.05 / comparisons: a family holds as a whole in 95 % of cases."""
+    p: float
+    """Two-sided, against no difference, not corrected."""
+    p_holm: float
+    """Corrected for the number of comparisons."""
+    comparisons: int
+    tasks: int
+    seeds_a: list[int]
+    seeds_b: list[int]
+
+
+def across_pairs(collection: Collection) -> list[AcrossPair]:
+    """Compare every two methods on the same test tasks, where the budgets' names are equal.
+
+    Left out: methods that do not say whether they are transductive, runs with other switches than
+    the published ones, diverged runs, scores that are not finite.
+    """
+    families: dict[tuple[Setting, str], list[tuple[Group, Group]]] = {}
+    for a, b in combinations([g for g in collection.groups if _usable(collection, g)], 2):
+        here = group_setting(collection, a)
+        if here is None or here.inference == NOT_STATED:
+            continue
+        if here == group_setting(collection, b) and _same(a, b):
+            families.setdefault((here, a.budget), []).append((a, b))
+    return [
+        pair
+        for (here, budget), pairs in sorted(families.items(), key=lambda item: item[0])
+        for pair in _family(collection, here, budget, pairs)
+    ]
+
+
+def _family(
+    collection: Collection, here: Setting, budget: str, pairs: list[tuple[Group, Group]]
+) -> list[AcrossPair]:
+    metrics = [tuple(shown_metric(collection, g) for g in pair) for pair in pairs]
+    found: list[Estimate] = [
+        paired_estimate(a.scores(x), b.scores(y))
+        for (a, b), (x, y) in zip(pairs, metrics, strict=True)
+    ]
+    adjusted = holm([e.p_zero() for e in found])
+    return [
+        AcrossPair(
+            setting=here,
+            budget=budget,
+            a=f"{a.paper}/{a.variant}",
+            b=f"{b.paper}/{b.variant}",
+            metric_a=x,
+            metric_b=y,
+            difference=e.value,
+            interval=e.half_width(1 - 0.05 / len(pairs)),
+            p=e.p_zero(),
+            p_holm=p,
+            comparisons=len(pairs),
+            tasks=a.scores(x).shape[1],
+            seeds_a=[r.seed for r in a.records],
+            seeds_b=[r.seed for r in b.records],
+        )
+        for (a, b), (x, y), e, p in zip(pairs, metrics, found, adjusted, strict=True)
+    ]
+
+
+def _usable(collection: Collection, group: Group) -> bool:
+    if group.differences or len(group.finished) != len(group.runs):
+        return False
+    metric = shown_metric(collection, group)
+    if not metric:
+        return False
+    scores = group.scores(metric)
+    return bool(np.isfinite(scores).all()) and scores.shape[1] > 1
+
+
+def _same(a: Group, b: Group) -> bool:
+    x, y = a.records[0], b.records[0]
+    tests = (x.data_digest, x.tasks_digest) == (y.data_digest, y.tasks_digest)
+    methods = (a.paper, a.variant) != (b.paper, b.variant)
+    return tests and methods and a.budget == b.budget

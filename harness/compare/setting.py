@@ -1,0 +1,61 @@
+"""The setting of an accuracy that methods of different papers share: what may stand in one table.
+
+An N-way K-shot episode of one dataset, and whether query images are looked at together. Tables of
+whatever else is counted (sequences, alphabets, regressions) have no such setting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+NOT_STATED = "not stated"
+# The names that methods give the switch of batch-norm statistics at test.
+_SWITCHES = ("test_batch_norm", "batch_norm_test")
+
+
+@dataclass(frozen=True, order=True)
+class Setting:
+    """Rows of one setting may be ranked together; rows of two never are."""
+
+    dataset: str
+    ways: int
+    shots: int
+    """Support images of each class at test."""
+    inference: str
+    """`transductive`: a query image is classified with the help of the others of its episode.
+    `not stated`: neither the source of a quoted number nor the method says which."""
+
+    def __str__(self) -> str:
+        return f"{self.dataset} {self.ways}-way {self.shots}-shot, {self.inference}"
+
+
+def setting(
+    protocol: Mapping[str, Any],
+    declared: str = NOT_STATED,
+    dataset: str = "",
+    inference: str | None = None,
+) -> Setting | None:
+    """Give the setting of switches by section (`tasks`, `method`); None where they have none.
+
+    `declared` is `Method.inference`; `dataset` and `inference` are those of a published line that
+    is quoted in a cell of another method.
+    """
+    tasks = protocol.get("tasks", {})
+    if not all(name in tasks for name in ("dataset", "test_ways", "test_shots")):
+        return None
+    own = inference_of(protocol, declared) if inference is None else inference or NOT_STATED
+    return Setting(dataset or tasks["dataset"], tasks["test_ways"], tasks["test_shots"], own)
+
+
+def inference_of(protocol: Mapping[str, Any], declared: str) -> str:
+    """Say whether a method looks at the queries of an episode together.
+
+    The switch of its batch norm at test says so, or, without one, what the method declares.
+    """
+    method = protocol.get("method", {})
+    given = [method[name] for name in _SWITCHES if name in method]
+    if not given:
+        return declared
+    return "transductive" if "transductive" in given else "inductive"

@@ -1,0 +1,82 @@
+"""Accuracy of all methods of a setting against what they cost to train."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.compare.across import AcrossRow
+from harness.report.style import COLOURS, MARKERS, PAPER_COLOUR, figure, save
+
+MARK_OF = {"inductive": "o", "transductive": "^"}
+
+
+def plot_across(rows: Sequence[AcrossRow], folder: Path) -> list[Path]:
+    """Draw a figure for each dataset, ways and shots, and each kind of hardware.
+
+    Filled: full budget; hollow: less, with its budget beside it. A triangle is transductive, a disc
+    inductive. The black dash at the same x is the published number. Bars: 95 % over test tasks.
+    """
+    figures: dict[tuple[str, int, int, str], list[AcrossRow]] = {}
+    for r in rows:
+        if r.measured is not None and r.spent.train_seconds:
+            here = (r.setting.dataset, r.setting.ways, r.setting.shots, r.spent.hardware)
+            figures.setdefault(here, []).append(r)
+    paths = []
+    for (dataset, ways, shots, hardware), own in sorted(figures.items()):
+        name = f"{dataset}-{ways}way-{shots}shot-{_plain(hardware)}"
+        made, [axes] = figure(height_inches=3.6 + 0.18 * len(own))
+        _draw(axes, own)
+        _seconds_axis(axes, [r.spent.train_seconds or 0.0 for r in own])
+        axes.set_xlabel(f"seconds of training, {hardware}")
+        axes.set_ylabel("accuracy (%)")
+        axes.set_title(f"{dataset}, {ways}-way {shots}-shot", fontsize=10)
+        handles, labels = axes.get_legend_handles_labels()
+        kept = dict(zip(labels, handles, strict=True))
+        where = {"loc": "outside lower center", "ncols": 1, "frameon": False, "fontsize": 8}
+        made.legend(kept.values(), kept.keys(), **where)
+        paths += save(made, folder / "across" / name)
+    return paths
+
+
+def _seconds_axis(axes: Any, seconds: Sequence[float]) -> None:
+    from matplotlib.ticker import LogLocator, NullLocator
+
+    axes.set_xscale("log")
+    axes.set_xlim(min(seconds) / 2, max(seconds) * 2)
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(lambda x, _: f"{x:,.10g}")
+
+
+def _draw(axes: Any, rows: Sequence[AcrossRow]) -> None:
+    names = list(dict.fromkeys((r.method, r.metric, r.setting.inference, r.budget) for r in rows))
+    for r in rows:
+        x, y = r.spent.train_seconds, r.measured
+        i = names.index((r.method, r.metric, r.setting.inference, r.budget))
+        full = r.rank is not None
+        colour = COLOURS[i % len(COLOURS)]
+        step = f" {r.metric}" if "@" in r.metric else ""
+        axes.errorbar(
+            *(x, y, r.task_interval),
+            label=f"{r.method}{step}, {r.setting.inference}, budget {r.budget}",
+            color=colour,
+            marker=MARK_OF.get(r.setting.inference, MARKERS[-1]),
+            markerfacecolor=colour if full else "white",
+            markersize=7,
+            linestyle="none",
+            capsize=3,
+        )
+        if not full:
+            text = r.budget if r.budget != "full" else "not ranked"
+            spot = {"textcoords": "offset points", "xytext": (7, 4), "fontsize": 7}
+            axes.annotate(text, (x, y), color=colour, **spot)
+        if r.published is not None:
+            dash = {"marker": "_", "markersize": 14, "linestyle": "none", "color": PAPER_COLOUR}
+            axes.plot(x, r.published, label="published, at full budget", **dash)
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")

@@ -1,0 +1,141 @@
+"""Methods of all papers beside each other, as sections: accuracies, costs, paired differences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.compare.across import AcrossRow
+from harness.compare.across_pairs import AcrossPair
+from harness.compare.numbers import number, p_value, published, width
+from harness.report.sheet import Line, Section
+
+CODE = 6  # digits of a digest that tell sets of test tasks apart
+LONGEST = 40  # characters of a name; the whole of it is in the JSON
+
+
+def accuracy_sections(rows: Sequence[AcrossRow]) -> list[Section]:
+    """Lay out rows by setting; what keeps a run from being ranked stands in its note."""
+    header = (
+        *("method", "printed in", "paper", "here", "± tasks (n)", "± seeds (n)", "test tasks"),
+        *("budget", "rank"),
+    )
+    lines = tuple(_accuracy(r) for r in rows)
+    title = "Accuracy in % by setting (rank: by mean, full budget and published switches only)"
+    return [Section(title, header, lines, left=2, of="setting")] if lines else []
+
+
+def spent_sections(rows: Sequence[AcrossRow]) -> list[Section]:
+    """Lay out what each run cost, once for each group of runs."""
+    header = (
+        *("method", "accuracy", "budget", "training", "s / episode", "peak memory", "operations"),
+        "hardware",
+    )
+    lines = tuple(dict.fromkeys(_spent(r) for r in rows if r.measured is not None))
+    title = "What it cost (medians over seeds; seconds of different hardware do not compare)"
+    return [Section(title, header, lines, left=1, of="setting")] if lines else []
+
+
+def pair_sections(pairs: Sequence[AcrossPair]) -> list[Section]:
+    """Lay out paired differences; p is corrected within a setting and budget."""
+    header = ("a", "b", "a - b", "± 95 %", "p (Holm)", "of", "tasks", "seeds", "budget")
+    lines = tuple(
+        Line(
+            str(r.setting),
+            (
+                *(_named(r.a, r.metric_a), _named(r.b, r.metric_b)),
+                *(number("accuracy", r.difference, sign=True), width("accuracy", r.interval)),
+                *(p_value(r.p_holm), str(r.comparisons), str(r.tasks)),
+                *(f"{len(r.seeds_a)}, {len(r.seeds_b)}", r.budget),
+            ),
+        )
+        for r in pairs
+    )
+    title = (
+        "Differences on the same test tasks, in points (intervals hold together in 95 % of cases; "
+        "p corrected for `of` comparisons)"
+    )
+    return [Section(title, header, lines, left=2, of="setting")] if lines else []
+
+
+def short_sections(rows: Sequence[AcrossRow]) -> list[Section]:
+    """Lay out what was run, with its cost, in one section: for a page that is read through."""
+    header = (
+        *("method", "paper", "here", "± tasks", "budget", "rank", "training", "s / episode"),
+        *("peak memory", "operations", "hardware"),
+    )
+    lines: dict[tuple[str, ...], Line] = {}
+    for r in rows:
+        if r.measured is None:
+            continue
+        _, _, _, *cost, hardware = _spent(r).columns
+        here = (number(r.metric, r.measured), width(r.metric, r.task_interval))
+        key = (str(r.setting), r.method, r.metric, r.tests, r.budget)
+        old = lines[key].columns[1].split("; ") if key in lines else []
+        both = "; ".join([*old, published(r.metric, r.published, r.published_interval)])
+        rank = "" if r.rank is None else str(r.rank)
+        columns = (_named(r.method, r.metric), both, *here, r.budget, rank, *cost, hardware)
+        lines[key] = Line(str(r.setting), columns)
+    title = "Methods side by side, accuracy in % (rank within a setting, full budget only)"
+    return [Section(title, header, tuple(lines.values()), left=1, of="setting")] if lines else []
+
+
+def seconds(value: float | None) -> str:
+    """Print seconds, minutes or hours, to two or three digits; '' = None."""
+    if value is None:
+        return ""
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if value >= 2 * size:
+            return f"{value / size:.3g} {unit}"
+    return f"{value:.3g} s"
+
+
+def operations(value: float | None) -> str:
+    """Print a count of operations with its prefix; '' = None."""
+    if value is None:
+        return ""
+    for size, unit in ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M")):
+        if value >= size:
+            return f"{value / size:.3g} {unit}FLOP"
+    return f"{value:.3g} FLOP"
+
+
+def _accuracy(r: AcrossRow) -> Line:
+    tasks = f"{width(r.metric, r.task_interval)} ({r.tasks})" if r.tasks else ""
+    few = "one seed" if len(r.seeds) == 1 else ""
+    seeds = f"{width(r.metric, r.seed_interval)} ({len(r.seeds)})" if len(r.seeds) > 1 else few
+    return Line(
+        str(r.setting),
+        (
+            *(_named(r.method, r.metric), _cut(f"{r.paper}, {r.table}") if r.table else ""),
+            published(r.metric, r.published, r.published_interval),
+            *(number(r.metric, r.measured), tasks.strip(), seeds.strip(), r.tests[:CODE]),
+            *(r.budget, "" if r.rank is None else str(r.rank)),
+        ),
+        f"not ranked: {r.not_ranked}" if r.not_ranked else "",
+    )
+
+
+def _spent(r: AcrossRow) -> Line:
+    s = r.spent
+    held = s.peak_device_bytes or s.peak_host_bytes
+    where = "device" if s.peak_device_bytes else "host"
+    memory = "" if held is None else f"{held / 2**20:.0f} MiB {where}"
+    each = s.test_seconds_per_episode
+    return Line(
+        str(r.setting),
+        (
+            *(_named(r.method, r.metric), number(r.metric, r.measured), r.budget),
+            *(seconds(s.train_seconds), "" if each is None else f"{each:.2g}"),
+            *(memory, operations(s.train_operations), s.hardware),
+        ),
+    )
+
+
+def _named(method: str, metric: str) -> str:
+    """Give the method, with what its accuracy counts where that is not plain."""
+    step = metric.partition("@")[2]
+    return _cut(f"{method} @{step}" if step else method)
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= LONGEST else name[: LONGEST - 1].rstrip(" ,;:") + "…"

@@ -1,0 +1,44 @@
+"""All papers on one page: how many numbers of each variant got which verdict."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import get_args
+
+from harness.compare.row import Row
+from harness.compare.verdict import VerdictName
+from harness.report.sheet import MARKS, Line, Section
+
+NONE = "without a published number"
+_ORDER = {name: i for i, name in enumerate((*get_args(VerdictName), NONE))}
+
+
+def summary_sections(rows: Sequence[Row]) -> list[Section]:
+    """Lay out a line for each cell, variant and budget that was run; the rest is only counted."""
+    counts: dict[tuple[str, str, str], Counter[str]] = {}
+    for r in rows:
+        if r.budget:
+            key = (f"{r.paper}/{r.cell}", r.variant, r.budget)
+            name = r.verdict if r.published is not None else NONE
+            counts.setdefault(key, Counter())[name] += 1
+    lines = tuple(
+        Line(cell, (variant, budget, _words(found)))
+        for (cell, variant, budget), found in counts.items()
+    )
+    header = ("variant", "budget", "numbers by verdict")
+    return [Section("What was run", header, lines, left=2)] if lines else []
+
+
+def rest(rows: Sequence[Row]) -> Iterator[str]:
+    """Give a Markdown list of the papers, each with a link and what was not run of it."""
+    for paper in dict.fromkeys(r.paper for r in rows):
+        own = [r for r in rows if r.paper == paper]
+        left = sum(r.verdict == "not run" for r in own)
+        missing = f"; published numbers not run yet: {left}" if left else ""
+        yield f"- [{paper}](replications/{paper}/README.md#results): all rows{missing}"
+
+
+def _words(found: Counter[str]) -> str:
+    ordered = sorted(found, key=lambda name: _ORDER[name])
+    return ", ".join(f"{found[name]} {MARKS.get(name, name)}" for name in ordered)

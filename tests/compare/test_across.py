@@ -1,0 +1,213 @@
+"""Methods beside each other: what is ranked with what, what is paired, what it cost."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.stats
+
+from harness.compare.across import AcrossRow, across_rows
+from harness.compare.across_pairs import across_pairs
+from harness.compare.holm import holm
+from harness.compare.rows import collect
+from harness.compare.setting import Setting, setting
+from harness.compare.spent import Spent
+from tests.episode_paper import EpisodePaper
+from tests.toy_paper import ToyPaper, draws
+
+
+@pytest.fixture
+def episodes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> EpisodePaper:
+    made = EpisodePaper(tmp_path)
+    monkeypatch.setenv("HARNESS_REPLICATIONS", str(made.replications))
+    return made
+
+
+def rows(paper: ToyPaper) -> list[AcrossRow]:
+    return across_rows(collect(paper.results, context=True), paper.results)
+
+
+def ranks(paper: ToyPaper) -> dict[tuple[str, str], int | None]:
+    found = [r for r in rows(paper) if r.measured is not None]
+    return {(r.variant, r.budget): r.rank for r in found}
+
+
+def test_published_lines_stand_in_their_settings(episodes: EpisodePaper) -> None:
+    found = [(str(r.setting), r.method, r.published) for r in rows(episodes)]
+    assert found == [
+        ("cub 5-way 1-shot, inductive", "Birds", 60.0),
+        ("textures 5-way 1-shot, inductive", "toy/fancy", 96.0),
+        ("textures 5-way 1-shot, inductive", "toy/plain", 95.0),
+        ("textures 5-way 1-shot, inductive", "toy/plain", 94.0),
+        ("textures 5-way 1-shot, not stated", "nearest neighbour", 90.0),
+        ("textures 5-way 1-shot, transductive", "toy/together", 97.0),
+        ("textures 5-way 1-shot, transductive", "Other net", 91.0),
+    ]
+
+
+def test_ranks_are_those_of_the_means_of_full_runs(episodes: EpisodePaper) -> None:
+    episodes.add({"accuracy": draws(95, 4)}, variant="plain")
+    episodes.add({"accuracy": draws(96, 4)}, variant="ours")
+    episodes.add({"accuracy": draws(99, 4)}, variant="fancy", budget="0.5")
+    episodes.add({"accuracy": draws(98, 4)}, variant="together")
+    assert ranks(episodes) == {
+        ("ours", "full"): 1,
+        ("plain", "full"): 2,
+        ("fancy", "0.5"): None,  # a reduced budget, though the highest
+        ("together", "full"): 1,  # transductive: ranked among its like
+    }
+    [reduced] = [r for r in rows(episodes) if r.budget == "0.5"]
+    assert reduced.not_ranked == "budget 0.5, not full"
+    # Two published numbers for the same run: two rows, one place.
+    assert [r.published for r in rows(episodes) if r.rank == 2] == [95.0, 94.0]
+
+
+@pytest.mark.parametrize(
+    ("other", "why"),
+    [
+        ({"overrides": {"method.rate": 0.9}}, "switches differ"),
+        ({"synthetic": True}, "synthetic data"),
+        ({"budget": "smoke"}, "budget smoke"),
+    ],
+)
+def test_what_is_not_the_papers_setting_is_not_ranked(
+    episodes: EpisodePaper, other: dict[str, object], why: str
+) -> None:
+    episodes.add({"accuracy": draws(95, 4)}, variant="fancy", **other)  # type: ignore[arg-type]
+    [row] = [r for r in rows(episodes) if r.measured is not None]
+    assert row.rank is None
+    assert why in row.not_ranked
+
+
+def test_the_best_step_chosen_on_test_tasks_is_not_ranked(episodes: EpisodePaper) -> None:
+    path = episodes.replications / "toy" / "published.csv"
+    path.write_text(path.read_text().replace("fancy,accuracy,", "fancy,accuracy@best,"))
+    x, y = draws(95, 4), draws(94, 4, 1)
+    episodes.add({"accuracy": y, "accuracy@best": x}, variant="fancy")
+    episodes.add({"accuracy": y + 1}, variant="plain")
+    [best] = [r for r in rows(episodes) if r.metric == "accuracy@best"]
+    assert best.rank is None
+    assert "chosen on the test tasks" in best.not_ranked
+    # Nor is it what differences are taken of.
+    [pair] = across_pairs(collect(episodes.results))
+    assert (pair.metric_a, pair.metric_b) == ("accuracy", "accuracy")
+    assert abs(pair.difference) == pytest.approx(1)
+
+
+def test_costs_are_medians_over_seeds(episodes: EpisodePaper) -> None:
+    for seed, seconds in enumerate((10.0, 30.0, 20.0)):
+        measurement = {
+            "train_seconds": seconds,
+            "test_seconds": 4 * seconds,
+            "peak_host_bytes": 2**20,
+            "peak_device_bytes": 0,
+            "operations_per_step": 500,
+        }
+        here = {"processor": "Some CPU", "torch_threads": 2, "cuda_device": None}
+        folder = {"measurement": measurement, "environment": here}
+        episodes.add({"accuracy": draws(95, 4, seed)}, variant="ours", seed=seed, **folder)
+    [row] = [r for r in rows(episodes) if r.variant == "ours"]
+    # The made-up sessions say nothing of iterations, so operations are not known.
+    assert row.spent == Spent(20.0, 0.2, 2**20, None, None, "Some CPU, 2 threads")
+    assert row.seeds == [0, 1, 2]
+
+
+def test_holm_by_hand() -> None:
+    # 0.01 * 4, then max(0.04, 0.02 * 3), then 0.03 * 2, then max(0.06, 0.04 * 1).
+    assert holm([0.04, 0.01, 0.03, 0.02]) == pytest.approx([0.06, 0.04, 0.06, 0.06])
+    assert holm([0.9, 0.8]) == [1.0, 1.0]
+    assert holm([]) == []
+
+
+def test_pairs_are_corrected_together(episodes: EpisodePaper) -> None:
+    x = {"plain": draws(95, 4, 0), "fancy": draws(96, 4, 1), "ours": draws(95.2, 4, 2)}
+    for variant, scores in x.items():
+        episodes.add({"accuracy": scores}, variant=variant)
+    episodes.add({"accuracy": draws(97, 4, 3)}, variant="together")  # alone in its setting
+    found = across_pairs(collect(episodes.results))
+    assert {frozenset((p.a, p.b)) for p in found} == {
+        frozenset(("toy/plain", "toy/fancy")),
+        frozenset(("toy/plain", "toy/ours")),
+        frozenset(("toy/fancy", "toy/ours")),
+    }
+    plain = []
+    for pair in found:
+        a, b = (x[name.removeprefix("toy/")] for name in (pair.a, pair.b))
+        wanted = scipy.stats.ttest_rel(a, b)
+        low, high = wanted.confidence_interval(1 - 0.05 / 3)
+        assert pair.difference == pytest.approx(a.mean() - b.mean())
+        assert pair.interval == pytest.approx((high - low) / 2)
+        assert pair.p == pytest.approx(wanted.pvalue)
+        assert pair.comparisons == 3
+        plain.append(wanted.pvalue)
+    assert [p.p_holm for p in found] == pytest.approx(holm(plain))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"tasks_digest": "u"},
+        {"data_digest": "d"},
+        {"budget": "0.5"},
+        {"overrides": {"method.rate": 0.9}},
+        {"variant": "together"},
+    ],
+)
+def test_only_like_is_paired_with_like(episodes: EpisodePaper, other: dict[str, object]) -> None:
+    episodes.add({"accuracy": draws(95, 4)}, variant="plain")
+    episodes.add({"accuracy": draws(95, 4)}, **({"variant": "ours"} | other))  # type: ignore[arg-type]
+    assert across_pairs(collect(episodes.results)) == []
+
+
+def test_broken_scores_are_not_paired(episodes: EpisodePaper) -> None:
+    x = draws(95, 4)
+    x[3] = np.nan
+    episodes.add({"accuracy": x}, variant="plain")
+    episodes.add({"accuracy": draws(95, 4)}, variant="ours")
+    episodes.add({}, variant="fancy", status="diverged")
+    assert across_pairs(collect(episodes.results)) == []
+    assert [r.not_ranked for r in rows(episodes) if r.variant == "plain"] == [
+        "1 of 400 test tasks have no finite score"
+    ] * 2
+
+
+def test_a_regression_has_no_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    toy = ToyPaper(tmp_path)
+    monkeypatch.setenv("HARNESS_REPLICATIONS", str(toy.replications))
+    toy.add({"accuracy": draws(95, 4)})
+    assert rows(toy) == []
+
+
+def test_a_method_that_does_not_say_is_not_ranked(episodes: EpisodePaper) -> None:
+    folder = episodes.replications / "toy"
+    for name in ("paper.toml", "method.py"):
+        text = (folder / name).read_text().replace("test_batch_norm", "something")
+        (folder / name).write_text(text)
+    for i, variant in enumerate(("plain", "together")):
+        episodes.add({"accuracy": draws(95 + i, 4, i)}, variant=variant)
+    silent = [r for r in rows(episodes) if r.measured is not None]
+    assert {r.setting.inference for r in silent} == {"not stated"}
+    assert {r.rank for r in silent} == {None}
+    assert all("does not say" in r.not_ranked for r in silent)
+    assert across_pairs(collect(episodes.results)) == []
+    sys.modules.pop("replications.toy.method")
+    text = (folder / "method.py").read_text()
+    said = "    inference = 'transductive'\n    counted"
+    (folder / "method.py").write_text(text.replace("    counted", said))
+    assert {r.setting.inference for r in rows(episodes) if r.rank} == {"transductive"}
+    assert len(across_pairs(collect(episodes.results))) == 1
+
+
+def test_inference_is_read_from_the_switch() -> None:
+    tasks = {"dataset": "omniglot", "test_ways": 5, "test_shots": 1}
+    for name in ("test_batch_norm", "batch_norm_test"):
+        for value, wanted in (("transductive", "transductive"), ("running", "inductive")):
+            found = setting({"tasks": tasks, "method": {name: value}})
+            assert found == Setting("omniglot", 5, 1, wanted)
+    assert setting({"tasks": tasks}, "inductive") == Setting("omniglot", 5, 1, "inductive")
+    assert setting({"tasks": tasks}) == Setting("omniglot", 5, 1, "not stated")
+    assert setting({"tasks": tasks}, inference="") == Setting("omniglot", 5, 1, "not stated")
+    assert setting({"tasks": {"dataset": "omniglot"}}) is None
