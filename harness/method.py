@@ -36,6 +36,9 @@ class Method(abc.ABC):
     counted: ClassVar[str] = STEPS_AT_TEST
     """What k counts in the names `metric@k` of `evaluate`."""
 
+    calibration_tasks: int = 0
+    """How many training tasks `calibrate` is shown between training and test."""
+
     def __init__(
         self,
         settings: Any,
@@ -77,6 +80,11 @@ class Method(abc.ABC):
     def finalise(self, validation: Any) -> None:  # noqa: B027 - most methods have nothing to do
         """Set what is chosen after training on a batch of validation tasks (e.g. the step size of
         fine-tuning). What it sets must be part of `weights()`."""
+
+    def calibrate(self, batch: Any) -> None:  # noqa: B027 - most methods have nothing to estimate
+        """Estimate from one more batch of training tasks what a test needs beside the weights, such
+        as running statistics. It changes no weight, so that kept weights are enough to do it
+        again."""
 
     @abc.abstractmethod
     def weights(self) -> dict[str, Tensor]:

@@ -16,6 +16,8 @@ from harness.catalog import Paper, Variant, method_class, read_paper
 from harness.costs.published import FILE as CLAIMS_FILE
 from harness.costs.published import read_claims
 from harness.errors import HarnessError
+from harness.explain.elsewhere import FILE as REIMPLEMENTATIONS_FILE
+from harness.explain.elsewhere import read_reimplementations
 
 FILES = ("paper.toml", "published.csv", "method.py", "README.md")
 SECTIONS = ("claim", "protocol", "departures", "cost")
@@ -114,6 +116,20 @@ def published_costs(folder: Path) -> Iterator[Finding]:
         yield Finding(CLAIMS_FILE, True, sentence, warning=True)
 
 
+def reimplementations(folder: Path) -> Iterator[Finding]:
+    """What re-implementations have otherwise reads, where the paper has such a list."""
+    paper = _read(folder)
+    if paper is None or not (folder / REIMPLEMENTATIONS_FILE).is_file():
+        return
+    try:
+        found = [d.where for _, d in read_reimplementations(folder, paper.cells)]
+    except HarnessError as e:
+        yield Finding(REIMPLEMENTATIONS_FILE, False, str(e))
+        return
+    sentence = f"{len(found)} switches of {len(set(found))} re-implementations, each with source."
+    yield Finding(REIMPLEMENTATIONS_FILE, bool(found), sentence)
+
+
 def readme(folder: Path) -> Iterator[Finding]:
     """The README has its sections, numbered departures and the markers of the results."""
     path = folder / "README.md"
@@ -178,6 +194,7 @@ CLAUSES: tuple[Clause, ...] = (
     switches,
     published_metrics,
     published_costs,
+    reimplementations,
     readme,
     placeholders,
     method_length,

@@ -133,11 +133,11 @@ def _typed(hint: Any, value: Any, where: str) -> Any:
     return value
 
 
-def overrides(settings: Iterable[str]) -> dict[str, Any]:
-    """Read `--set` options, `section.switch=value` each."""
+def overrides(settings: Iterable[str], option: str = "--set") -> dict[str, Any]:
+    """Read `--set` options, `section.switch=value` each; `option` names them in messages."""
     for text in settings:
         if "=" not in text:
-            raise HarnessError(f"--set: found {text!r}, wanted section.switch=value.")
+            raise HarnessError(f"{option}: found {text!r}, wanted section.switch=value.")
     return {s.partition("=")[0].strip(): parse_value(s.partition("=")[2]) for s in settings}
 
 

@@ -37,6 +37,7 @@ CORE = [
     "harness.published",
     "harness.records.schema",
     "harness.costs.measure_point",
+    "harness.explain.explain",
     "harness.costs.session",
     "harness.measure.environment",
     "harness.measure.git_state",
@@ -49,6 +50,7 @@ CORE = [
     "harness.cli.check",
     "harness.cli.cost",
     "harness.cli.env",
+    "harness.cli.explain",
     "harness.cli.new",
 ]
 

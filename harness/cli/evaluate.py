@@ -45,7 +45,9 @@ def main(arguments: argparse.Namespace) -> int:
     variant = cell.variant(name, changed)
     length = budget(record.budget if record else "full", variant.training, variant.testing)
     device = choose_device(arguments.device)
-    plan = Plan(variant, variant, 0, length, DEFAULT, device, Path(), Path())
+    # The seed draws training tasks: some methods look at them again before the test.
+    seed = record.seed if record else 0
+    plan = Plan(variant, variant, seed, length, DEFAULT, device, Path(), Path())
     tasks = plan.tasks()
     method = plan.method(tasks)
     weights = read_weights(arguments.weights, device.type)

@@ -23,6 +23,7 @@ VERBS = {
     "compare": "harness.cli.compare",
     "cost": "harness.cli.cost",
     "evaluate": "harness.cli.evaluate",
+    "explain": "harness.cli.explain",
     "data": "harness.cli.data",
     "check": "harness.cli.check",
     "new": "harness.cli.new",

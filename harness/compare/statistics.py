@@ -96,6 +96,15 @@ def paired_estimate(a: np.ndarray, b: np.ndarray) -> Estimate:
     return _add(tasks.value, [tasks, seed_estimate(a), seed_estimate(b)])
 
 
+def unpaired_estimate(a: np.ndarray, b: np.ndarray) -> Estimate:
+    """Estimate the mean of a - the mean of b, [tasks] each, on tasks that have nothing in common.
+
+    This is Welch's t test.
+    """
+    x, y = task_estimate(a[None]), task_estimate(b[None])
+    return _add(x.value - y.value, [x, y])
+
+
 def equivalence_p(difference: Estimate, margin: float) -> float:
     """Give the p-value of the two one-sided tests: alternative |true difference| < `margin`.
 

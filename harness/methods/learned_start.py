@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.func import vmap
 
 from harness.meta_gradient.engines import engine
 from harness.meta_gradient.func import adapt
 from harness.meta_gradient.outer import Outer
 from harness.meta_gradient.problem import InnerLoop, Params, Problem, split
 from harness.method import Method
-from harness.models.batch_statistics import BatchStatistics
-from harness.models.query_statistics import QueryStatistics, query_outputs
+from harness.models.batch_statistics import BatchStatistics, norms
+from harness.models.query_statistics import (
+    Outputs,
+    RunningStatistics,
+    WholeTestStatistics,
+    query_outputs,
+)
 from harness.tasks.batch import SupervisedBatch
 
 AS_IT_IS = Outer("mean", 0, 0)
+RUNNING_TASKS = 256
+"""Training tasks that running statistics are estimated on."""
 
 
 class LearnedStart(Method):
@@ -39,6 +48,7 @@ class LearnedStart(Method):
         """Take the problem, whose model's parameters are the start, and both inner loops."""
         self.problem, self.inner, self.test_inner, self.outer = problem, inner, test_inner, outer
         self.model = problem.model
+        self.running = RunningStatistics(self.model)
         self.params: Params = dict(self.model.named_parameters())
         self.optimiser = torch.optim.Adam(
             self.params.values(), lr=meta_rate, fused=True, capturable=self.device.type == "cuda"
@@ -53,20 +63,42 @@ class LearnedStart(Method):
         self.optimiser.step()
         return found.loss
 
-    def outputs_at_test(self, batch: SupervisedBatch, how: QueryStatistics) -> Iterator[Tensor]:
+    def calibrate_for(self, how: WholeTestStatistics) -> None:
+        """Ask for training tasks before the test, if it needs running statistics."""
+        # Without batch norm there are none, and nothing to look at.
+        if how in ("running", "running-queries") and norms(self.model):
+            self.calibration_tasks = RUNNING_TASKS
+
+    @torch.no_grad()
+    def calibrate(self, batch: SupervisedBatch) -> None:
+        """Add the forward passes of a training step to the running statistics: support sets in each
+        inner step, query sets after the last."""
+        outputs, steps = self._adapted(batch, self.inner)
+        for k, params in enumerate(steps):
+            x = batch.support_x if k < self.inner.steps else batch.query_x
+            self.running.add(outputs, params, x)
+
+    def outputs_at_test(self, batch: SupervisedBatch, how: WholeTestStatistics) -> Iterator[Tensor]:
         """Give outputs [T, Q, …] for the query sets before adaptation and after each test step."""
+        with self.running.used() if how == "running" else nullcontext():
+            outputs, steps = self._adapted(batch, self.test_inner)
+        support, query = batch.support_x, batch.query_x
+        for params in steps:
+            if how == "running" or how == "running-queries":
+                with self.running.used():
+                    found = vmap(outputs)(params, query)
+            else:
+                found = query_outputs(self.model, outputs, params, support, query, how)
+            yield found
+
+    def _adapted(self, batch: SupervisedBatch, inner: InnerLoop) -> tuple[Outputs, list[Params]]:
+        """Give what maps a task's adapted parameters and inputs to outputs, and those parameters of
+        all tasks (leading axis) before adaptation and after each step."""
         params = {k: v.detach() for k, v in self.params.items()}
-        start, fixed = split(params, self.test_inner)
+        start, fixed = split(params, inner)
         shared = {k: v.expand(len(batch), *v.shape) for k, v in start.items()}
-        steps = adapt(self.problem, start, fixed, batch.support_x, batch.support_y, self.test_inner)
-        for current in (shared, *steps):
-            yield query_outputs(
-                lambda p, x: self.problem.outputs(p | fixed, x),
-                current,
-                batch.support_x,
-                batch.query_x,
-                how,
-            )
+        steps = adapt(self.problem, start, fixed, batch.support_x, batch.support_y, inner)
+        return lambda p, x: self.problem.outputs(p | fixed, x), [shared, *steps]
 
     def weights(self) -> dict[str, Tensor]:
         """Give the start parameters."""

@@ -6,21 +6,32 @@ outputs in other company. Published tables differ in that company, and by points
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.func import vmap
 
-QueryStatistics = Literal["transductive", "support-plus-one", "one-at-a-time"]
-"""`transductive`: all query examples of the task together (the code of MAML). `support-plus-one`:
-the support set and that one example (the code of Reptile, without its `--transductive`).
-`one-at-a-time`: that one example alone."""
+from harness.models.batch_statistics import Moments, normalised_by, norms, recorded
+
+QueryStatistics = Literal["transductive", "support-only", "support-plus-one", "one-at-a-time"]
+"""`transductive`: all query examples of the task together (the code of MAML). `support-only`: the
+support set alone. `support-plus-one`: the support set and that one example (the code of Reptile,
+without its `--transductive`). `one-at-a-time`: that one example alone."""
+
+WholeTestStatistics = Literal[QueryStatistics, "running", "running-queries"]
+"""Also `RunningStatistics`: `running` ones throughout the test, while adapting too (as PyTorch's
+`model.eval()` does), or for query examples alone (`running-queries`)."""
+
+Outputs = Callable[[dict[str, Tensor], Tensor], Tensor]
+"""From one task's parameters and inputs [B, …] to outputs [B, …]."""
 
 
 def query_outputs(
-    outputs: Callable[[dict[str, Tensor], Tensor], Tensor],
+    model: nn.Module,
+    outputs: Outputs,
     params: dict[str, Tensor],
     support_x: Tensor,
     query_x: Tensor,
@@ -28,15 +39,59 @@ def query_outputs(
 ) -> Tensor:
     """Give outputs [T, Q, …] for all query examples, each under its task's parameters.
 
-    `outputs` maps one task's parameters and inputs [B, …] to [B, …]; `params` have a leading task
-    axis; `support_x` is [T, S, …] and `query_x` [T, Q, …].
+    `outputs` calls `model`; `params` have a leading task axis; `support_x` is [T, S, …] and
+    `query_x` [T, Q, …]. A model without batch norm gives the same whatever `how` says.
     """
-    if how == "transductive":
+    if how == "transductive" or not norms(model):
         return vmap(outputs)(params, query_x)
+
+    def by_support(p: dict[str, Tensor], support: Tensor, x: Tensor) -> Tensor:
+        with recorded(model) as moments:
+            outputs(p, support)
+        with normalised_by(model, moments):
+            return outputs(p, x)
 
     def one(p: dict[str, Tensor], support: Tensor, x: Tensor) -> Tensor:
         context = [] if how == "one-at-a-time" else [support]
         return outputs(p, torch.cat([*context, x.unsqueeze(0)]))[-1]
 
+    if how == "support-only":
+        return vmap(by_support)(params, support_x, query_x)
     over_queries = vmap(one, in_dims=(None, None, 0))
     return vmap(over_queries)(params, support_x, query_x)
+
+
+class RunningStatistics:
+    """Statistics averaged over forward passes of many tasks: an estimate of running ones.
+
+    A network that never kept running statistics has none. What it would have kept is the mean, over
+    the forward passes that training does, of each layer's means and variances.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model = model
+        self._sums: dict[str, Moments] = {}
+        self._passes = 0
+
+    def add(self, outputs: Outputs, params: dict[str, Tensor], x: Tensor) -> None:
+        """Add a forward pass of T tasks: `params` and x [T, B, …], with a leading task axis."""
+
+        def moments(p: dict[str, Tensor], x: Tensor) -> dict[str, Moments]:
+            with recorded(self.model) as found:
+                outputs(p, x)
+            return found
+
+        for name, (mean, variance) in vmap(moments)(params, x).items():
+            means, variances = self._sums.get(name, (0.0, 0.0))
+            self._sums[name] = (means + mean.sum(0), variances + variance.sum(0))
+        self._passes += len(x)
+
+    @contextmanager
+    def used(self) -> Iterator[None]:
+        """Normalise by the averages; where nothing was added, by the batch as ever."""
+        if not self._passes:
+            yield
+            return
+        n = self._passes
+        with normalised_by(self.model, {k: (m / n, v / n) for k, (m, v) in self._sums.items()}):
+            yield

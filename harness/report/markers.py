@@ -5,7 +5,8 @@
     <!-- results:end maml -->
 
 The name is a paper, a cell (`paper/cell`), `all` (how many numbers of each variant got which
-verdict) or `across` (the methods of all papers beside each other, as far as they were run).
+verdict) or `across` (the methods of all papers beside each other, as far as they were run);
+`explain/paper/cell` stands for what the switches of a cell are worth.
 """
 
 from __future__ import annotations
@@ -18,12 +19,14 @@ from harness.compare.across import across_rows
 from harness.compare.across_pairs import across_pairs
 from harness.compare.rows import collect
 from harness.errors import HarnessError
+from harness.explain.explanation import find_explanations
 from harness.report.across_sheet import pair_sections, short_sections
 from harness.report.markdown import render_markdown
-from harness.report.render import render_rows
+from harness.report.render import render_explanations, render_rows
 from harness.report.summary import rest, summary_sections
 
 _BEGIN = re.compile(r"<!-- results:begin (\S+) -->\n")
+_EXPLAIN = "explain/"
 _ANY = re.compile(r"<!--\s*results:(begin|end)\b.*?-->")
 
 
@@ -77,6 +80,8 @@ def _section(name: str, root: Path, results: Path) -> str:
         sections = [*short_sections(beside), *pair_sections(across_pairs(found))]
         left = sum(r.measured is None for r in beside)
         return f"{render_markdown(sections)}\nPublished only: {left} more.\n"
+    if name.startswith(_EXPLAIN):
+        return render_explanations(find_explanations(results, name[len(_EXPLAIN) :]), "md")
     return render_rows(collect(results, [name], folder).rows, "md")
 
 

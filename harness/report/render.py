@@ -10,9 +10,11 @@ from harness.compare.paired import PairedRow
 from harness.compare.row import Row
 from harness.costs.claim_rows import ClaimRow
 from harness.costs.rows import CostRow
+from harness.explain.explanation import Explanation
 from harness.report.across_sheet import accuracy_sections, pair_sections, spent_sections
 from harness.report.cost_sheet import claim_sections, cost_sections
 from harness.report.data import render_csv, render_json
+from harness.report.effect_sheet import FlatEffect, explanation_sections, flat_row
 from harness.report.latex import render_latex
 from harness.report.markdown import render_markdown
 from harness.report.sheet import paired_sections, row_sections
@@ -62,6 +64,16 @@ def render_claims(claims: Sequence[ClaimRow], form: str) -> str:
     if form in ("json", "csv"):
         return render_json(claims) if form == "json" else render_csv(claims, ClaimRow)
     return _TEXTS[form](claim_sections(claims))
+
+
+def render_explanations(found: Sequence[Explanation], form: str) -> str:
+    """Give what switches are worth in one of `FORMATS`: JSON of whole explanations, CSV of their
+    rows with the run in front."""
+    if form == "json":
+        return render_json(found)
+    if form == "csv":
+        return render_csv([flat_row(e, r) for e in found for r in e.rows], FlatEffect)
+    return _TEXTS[form](explanation_sections(found))
 
 
 _TEXTS = {"table": render_table, "md": render_markdown, "latex": render_latex}

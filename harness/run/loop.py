@@ -25,7 +25,7 @@ from harness.run import checkpoint
 from harness.run.lock import locked
 from harness.run.operations import operations_per_step
 from harness.run.plan import Plan
-from harness.run.scores import Scores, add_best_of_steps, evaluate
+from harness.run.scores import Scores, add_best_of_steps, evaluate, open_test
 from harness.run.training import Phase, Trace
 from harness.tasks.source import TaskSource
 
@@ -110,8 +110,8 @@ def _run(plan: Plan, checkpoint_seconds: float) -> Path:
 
 def test(plan: Plan, method: Method, tasks: TaskSource) -> Scores:
     """Open the test split and score the method on it: metric -> [tasks]."""
-    tasks.end_training()
     testing = plan.variant.testing
+    open_test(method, tasks, testing.tasks_at_once)
     scores = evaluate(method, tasks, "test", plan.budget.test_tasks, testing.tasks_at_once)
     return add_best_of_steps(scores) if testing.best_of_steps else scores
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from harness.method import Method
@@ -10,13 +12,32 @@ from harness.tasks.source import TaskSource
 Scores = dict[str, np.ndarray]
 
 
-def evaluate(method: Method, tasks: TaskSource, split: str, count: int, at_once: int) -> Scores:
-    """Score tasks 0 … count-1 of `split`: metric name -> [count] float64."""
+def open_test(method: Method, tasks: TaskSource, at_once: int) -> None:
+    """End training: show the method the training tasks it asks for, then open the test split."""
+    for first in range(0, method.calibration_tasks, at_once):
+        count = min(at_once, method.calibration_tasks - first)
+        method.calibrate(tasks.batch("train", first, count))
+    tasks.end_training()
+
+
+def evaluate(
+    method: Method,
+    tasks: TaskSource,
+    split: str,
+    count: int,
+    at_once: int,
+    done: Callable[[int], None] | None = None,
+) -> Scores:
+    """Score tasks 0 … count-1 of `split`: metric name -> [count] float64.
+
+    `done` is called after each chunk with the number of tasks it had."""
     parts: dict[str, list[np.ndarray]] = {}
     for first in range(0, count, at_once):
         batch = tasks.batch(split, first, min(at_once, count - first))
         for name, values in method.evaluate(batch).items():
             parts.setdefault(name, []).append(values.detach().double().cpu().numpy())
+        if done is not None:
+            done(len(batch))
     return {name: np.concatenate(found) for name, found in parts.items()}
 
 

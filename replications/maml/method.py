@@ -19,7 +19,7 @@ from harness.methods.learned_start import (
 )
 from harness.models.max_pool_conv4 import MaxPoolConv4
 from harness.models.mlp import MLP
-from harness.models.query_statistics import QueryStatistics
+from harness.models.query_statistics import WholeTestStatistics
 from harness.models.strided_conv4 import StridedConv4
 from harness.tasks.batch import SupervisedBatch
 from replications.maml.baselines import MultiTask, Pretrained
@@ -45,9 +45,12 @@ class MamlSettings:
     """Learning rate of Adam in the outer loop."""
     test_steps: int
     """Scores are reported after 0, 1, …, test_steps steps."""
-    test_batch_norm: QueryStatistics
+    test_batch_norm: WholeTestStatistics
     """Whose statistics normalise query images at test: all query images of the task together (the
-    authors), the support set and that one image, or that one image alone."""
+    authors), the support set, that set and one image, or one image alone. `running`: running ones
+    throughout, while adapting too (`model.eval()`); `running-queries`: for query images alone. MAML
+    keeps none: they are estimated after training, on training tasks (validation during training has
+    none yet and normalises query images together)."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,7 @@ class MAML(LearnedStart):
         inner = InnerLoop(s.inner_steps, s.inner_rate, s.order == "first", frozen)
         test_inner = InnerLoop(s.test_steps, s.inner_rate, True, frozen)
         self.begin(Problem(model, loss, loss), s.meta_rate, inner, test_inner)
+        self.calibrate_for(s.test_batch_norm)
 
     @torch.no_grad()
     def evaluate(self, batch: SupervisedBatch) -> dict[str, Tensor]:

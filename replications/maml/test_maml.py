@@ -190,6 +190,30 @@ def test_a_loss_that_does_not_fit_the_tasks_is_one_sentence():
         build("sinusoid-5shot", "maml", **changed)
 
 
+def test_running_statistics_are_estimated_and_used_while_adapting_too():
+    found = {}
+    for how in ("transductive", "running", "running-queries"):
+        method, tasks = build(
+            "omniglot-5way-1shot",
+            "first-order",
+            **{"tasks__dataset": "glyphs", "method__test_batch_norm": how, "method__test_steps": 3},
+        )
+        batch = tasks.batch("val", 0, 4)
+        before = method.evaluate(batch)
+        if how != "transductive":
+            assert method.calibration_tasks == 256
+            method.calibrate(tasks.batch("train", 0, 8))
+        found[how] = [v.clone() for v in method.evaluate(batch).values()]
+        same = [torch.equal(a, b) for a, b in zip(before.values(), found[how], strict=True)]
+        assert all(same) == (how == "transductive"), "without an estimate: query images together"
+    assert torch.equal(found["running"][0], found["running-queries"][0]), "no step yet"
+
+
+def test_no_batch_norm_no_calibration():
+    method, _ = build("sinusoid-5shot", "maml", method__test_batch_norm="running")
+    assert method.calibration_tasks == 0
+
+
 def test_mini_imagenet_is_clipped_in_the_scale_of_the_authors_loss():
     """There query losses are summed and divided by the shots: 15 times ours at 1 shot, 3 at 5."""
     for cell, factor in (("mini-imagenet-5way-1shot", 15), ("mini-imagenet-5way-5shot", 3)):

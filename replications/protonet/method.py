@@ -16,6 +16,7 @@ from torch import Tensor
 
 from harness.method import Method
 from harness.models.pooled_conv4 import PooledConv4
+from harness.models.query_statistics import QueryStatistics
 from harness.tasks.batch import SupervisedBatch
 
 
@@ -32,9 +33,11 @@ class ProtoNetSettings:
     """Episodes (training steps) after which the rate is halved, again and again."""
     batch_norm_scale: Literal["one", "uniform"]
     """Initial batch-norm scale: `uniform` on [0, 1) in the authors' torch 0.4, `one` since 1.2."""
-    batch_norm_test: Literal["running", "transductive"]
+    batch_norm_test: Literal["running", "transductive", QueryStatistics]
     """Batch-norm statistics at validation and test: running ones (the authors' `model.eval()`), or
-    those of the task's support and query images together."""
+    those of the task's support and query images together (`transductive`). With the others
+    prototypes come from support images normalised among themselves, and a query image is normalised
+    by the support set, by that set and itself, or alone."""
 
 
 def prototypes(embedded: Tensor, labels: Tensor, ways: int) -> Tensor:
@@ -96,15 +99,35 @@ class ProtoNet(Method):
     def evaluate(self, batch: SupervisedBatch) -> dict[str, Tensor]:
         """Score T tasks: `accuracy` [T] in percent and `loss` [T] (mean over queries, nats)."""
         self.encoder.eval()
-        own = self.settings.batch_norm_test == "transductive"
         # Embedded task by task: needed when statistics are the task's own, and otherwise it keeps
         # memory small and scores the same bit for bit, however many tasks come at once.
-        images = torch.cat([batch.support_x, batch.query_x], 1)
-        embedded = torch.stack([self.encoder(task, own_statistics=own) for task in images])
+        tasks = zip(batch.support_x, batch.query_x, strict=True)
+        embedded = torch.stack([self._embedded(*both) for both in tasks])
         scores = self._scores(embedded, batch.support_y)
         right = scores.argmax(-1) == batch.query_y
         losses = F.cross_entropy(scores.transpose(1, 2), batch.query_y, reduction="none")
         return {"accuracy": 100 * right.float().mean(1), "loss": losses.mean(1)}
+
+    def _embedded(self, support: Tensor, query: Tensor) -> Tensor:
+        """Embed one task's images [S, C, H, W] and [Q, C, H, W] as `batch_norm_test` says."""
+        how, together = self.settings.batch_norm_test, torch.cat([support, query])
+        if how in ("running", "transductive"):
+            found: Tensor = self.encoder(together, own_statistics=how == "transductive")
+            return found
+        if how == "support-only":
+            found = self.encoder(together, own_statistics=True, of_first=len(support))
+            return found
+        company = query.unsqueeze(1)
+        if how == "support-plus-one":
+            company = torch.cat([support.expand(len(query), *support.shape), company], 1)
+        found = self.encoder(support, own_statistics=True)
+        return torch.cat([found, *(self._last(part) for part in company.split(16))])
+
+    def _last(self, company: Tensor) -> Tensor:
+        """Embed the last image of each company [B, images, C, H, W], normalised by that company."""
+        each = self.encoder(company.flatten(0, 1), own_statistics=True, parts=len(company))
+        last: Tensor = each.unflatten(0, company.shape[:2])[:, -1]
+        return last
 
     def _scores(self, embedded: Tensor, support_y: Tensor) -> Tensor:
         """Give logits [T, Q, ways] from embedded support and query images [T, S + Q, D]."""

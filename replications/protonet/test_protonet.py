@@ -272,6 +272,35 @@ def test_running_statistics_are_inductive() -> None:
         assert torch.allclose(found[0], found[1], atol=1e-6) is same
 
 
+def by_hand(encoder: PooledConv4, images: Tensor, source: slice) -> Tensor:
+    """Embed images, each batch norm by the statistics of those in `source`."""
+    x = images
+    for block in encoder.blocks:
+        x, norm = block.convolution(x), block.norm
+        mean = x[source].mean((0, 2, 3)).view(-1, 1, 1)
+        deviation = (x[source].var((0, 2, 3), correction=0) + norm.eps).sqrt().view(-1, 1, 1)
+        x = (x - mean) / deviation * norm.weight.view(-1, 1, 1) + norm.bias.view(-1, 1, 1)
+        x = F.max_pool2d(F.relu(x), 2)
+    return x.flatten(1)
+
+
+def test_query_images_are_normalised_as_the_name_says() -> None:
+    b = batch(1, 5, 1, 4)
+    support, query = b.support_x[0], b.query_x[0]
+    for how in ("support-only", "support-plus-one", "one-at-a-time"):
+        method = build(batch_norm_test=how)
+        encoder = method.encoder.eval()
+        with torch.no_grad():
+            found = method._embedded(support, query)
+            wanted = [by_hand(encoder, support, slice(None))]
+            for x in query.unsqueeze(1):
+                both = torch.cat([support, x])
+                source = {"support-only": slice(0, 5), "one-at-a-time": slice(5, 6)}
+                # One image alone: the support set may stand beside it, and has no say.
+                wanted.append(by_hand(encoder, both, source.get(how, slice(None)))[-1:])
+        torch.testing.assert_close(found, torch.cat(wanted), atol=1e-4, rtol=1e-3)
+
+
 @pytest.mark.parametrize("distance", ["squared-euclidean", "cosine"])
 def test_smoke_training(distance: str) -> None:
     method = build(distance=distance)

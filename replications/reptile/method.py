@@ -110,6 +110,7 @@ class Reptile(Method):
         rows = order.expand(len(y), -1, -1).to(self.device)
         adapted = adapt(self.gradients, self.params, self.state, s.inner_rate, x, y, rows).params
         outputs = query_outputs(
+            self.model,
             lambda p, images: functional_call(self.model, p, (images,)),
             adapted,
             x,

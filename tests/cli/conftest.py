@@ -13,6 +13,7 @@ import torch
 
 from harness.cli import run as run_verb
 from harness.cli.main import main
+from harness.run import allocator
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -44,7 +45,8 @@ def workplace(tmp_path, monkeypatch):
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("PYTHONPATH", str(ROOT))  # for runs in processes of their own
     monkeypatch.setattr("os.cpu_count", lambda: 1)
-    monkeypatch.setattr(run_verb, "keep_freed_memory", lambda: True)  # it cannot be taken back
+    for place in (run_verb, allocator):  # it cannot be taken back
+        monkeypatch.setattr(place, "keep_freed_memory", lambda: True)
     signals = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)}
     threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     yield folder

@@ -15,14 +15,16 @@ from harness.data.datasets import load_store
 from harness.run import estimate
 
 FIRST = {
-    # An example of `evaluate` tests what an example of `run` has trained.
+    # Examples of `evaluate` and `explain` test what an example of `run` has trained.
     "evaluate": import_module(VERBS["run"]).EXAMPLES[0],
+    "explain": import_module(VERBS["run"]).EXAMPLES[0],
 }
 SHOWN = {
     "list": "maml/sinusoid-5shot",
     "show": "switches:",
     "run": "",
     "evaluate": "exactly as recorded",
+    "explain": "steps",  # its underscore is escaped in some formats
     "check": ", 0 failed",
     "new": "harness check demo",
     "env": "torch",
@@ -63,7 +65,7 @@ def test_an_example_runs(verb, line, say, workplace, monkeypatch):
         assert "20 runs, each within one of 10 evaluation alphabets" in said.out
     assert len(asked) == (2 if " fetch " in line else 0), "only `data fetch` downloads"
     records = list((workplace / "results").rglob("record.json"))
-    assert bool(records) == (verb in ("run", "evaluate"))
+    assert bool(records) == (verb in ("run", "evaluate", "explain"))
 
 
 @pytest.mark.parametrize("verb", VERBS)

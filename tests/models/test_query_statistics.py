@@ -5,9 +5,12 @@ from typing import get_args
 import pytest
 import torch
 from torch.func import functional_call
+from torch.nn import functional as F
 
-from harness.models.query_statistics import QueryStatistics, query_outputs
-from harness.models.strided_conv4 import StridedConv4
+from harness.models.batch_statistics import norms
+from harness.models.mlp import MLP
+from harness.models.query_statistics import QueryStatistics, RunningStatistics, query_outputs
+from harness.models.strided_conv4 import StridedConv4, same_padding
 
 NET = StridedConv4(1, 4, 5, torch.Generator().manual_seed(0)).double()
 TASKS, SUPPORT, QUERIES = 2, 5, 3
@@ -30,14 +33,38 @@ def images(seed, count):
     return torch.rand(TASKS, count, 1, 28, 28, generator=g, dtype=torch.float64)
 
 
+def layers(params, x, moments):
+    """Write the network out: outputs, and the moments of what each batch norm was given; with
+    `moments` those normalise instead."""
+    met = []
+    for i in range(4):
+        size = x.shape[-1]
+        before, after = same_padding(size)
+        x = F.pad(x, (before, after, before, after))
+        x = F.conv2d(x, params[f"convolutions.{i}.weight"], params[f"convolutions.{i}.bias"], 2)
+        met.append((x.mean((0, 2, 3)), x.var((0, 2, 3), correction=0)))
+        mean, variance = (m.view(-1, 1, 1) for m in (moments or met)[i])
+        x = F.relu((x - mean) / (variance + 1e-3).sqrt() + params[f"norms.{i}.bias"].view(-1, 1, 1))
+    return x.mean((2, 3)) @ params["head.weight"].T + params["head.bias"], met
+
+
+def by_moments(params, support, query):
+    """Normalise by what the support set meets."""
+    _, met = layers(params, support, None)
+    return layers(params, query, met)[0]
+
+
 @pytest.mark.parametrize("how", get_args(QueryStatistics))
 def test_outputs_are_those_of_each_image_in_its_company(how):
     params, support, query = task_params(), images(2, SUPPORT), images(3, QUERIES)
-    found = query_outputs(outputs, params, support, query, how)
+    found = query_outputs(NET, outputs, params, support, query, how)
     for t in range(TASKS):
         own = {k: v[t] for k, v in params.items()}
         for q in range(QUERIES):
             one = query[t, q : q + 1]
+            if how == "support-only":
+                torch.testing.assert_close(found[t, q], by_moments(own, support[t], one)[0])
+                continue
             company = {
                 "transductive": query[t],
                 "support-plus-one": torch.cat([support[t], one]),
@@ -49,12 +76,56 @@ def test_outputs_are_those_of_each_image_in_its_company(how):
 
 @pytest.mark.parametrize(
     ("how", "shares"),
-    [("transductive", True), ("support-plus-one", False), ("one-at-a-time", False)],
+    [
+        ("transductive", True),
+        ("support-only", False),
+        ("support-plus-one", False),
+        ("one-at-a-time", False),
+    ],
 )
 def test_query_images_share_statistics_only_where_the_name_says_so(how, shares):
     params, support, query = task_params(), images(2, SUPPORT), images(3, QUERIES)
     other = query.clone()
     other[:, 1:] = 1 - other[:, 1:]
-    first = query_outputs(outputs, params, support, query, how)[:, 0]
-    changed = query_outputs(outputs, params, support, other, how)[:, 0]
+    first = query_outputs(NET, outputs, params, support, query, how)[:, 0]
+    changed = query_outputs(NET, outputs, params, support, other, how)[:, 0]
     assert torch.allclose(first, changed, atol=1e-9) != shares
+
+
+def test_running_statistics_are_averages_over_passes_and_tasks():
+    params, first, second = task_params(), images(2, SUPPORT), images(3, QUERIES)
+    running = RunningStatistics(NET)
+    met = []
+    for x in (first, second):
+        running.add(outputs, params, x)
+        met += [layers({k: v[t] for k, v in params.items()}, x[t], None)[1] for t in range(TASKS)]
+    average = [
+        tuple(torch.stack([m[i][j] for m in met]).mean(0) for j in range(2)) for i in range(4)
+    ]
+    own = {k: v[0] for k, v in params.items()}
+    with running.used():
+        found = outputs(own, second[0])
+    torch.testing.assert_close(found, layers(own, second[0], average)[0])
+    after = outputs(own, second[0])
+    torch.testing.assert_close(after, layers(own, second[0], None)[0])
+    assert all(norm.given is None for norm in norms(NET).values())
+
+
+def test_running_statistics_of_nothing_change_nothing():
+    own = {k: v[0] for k, v in task_params().items()}
+    with RunningStatistics(NET).used():
+        found = outputs(own, images(3, QUERIES)[0])
+    assert torch.equal(found, outputs(own, images(3, QUERIES)[0]))
+
+
+@pytest.mark.parametrize("how", get_args(QueryStatistics))
+def test_without_batch_norm_company_changes_not_a_bit(how):
+    net = MLP(4, (8,), 1, False, torch.Generator().manual_seed(0))
+    params = {k: v.detach().expand(TASKS, *v.shape) for k, v in net.named_parameters()}
+    x = torch.rand(2, TASKS, QUERIES, 4)
+
+    def plain(p, x):
+        return functional_call(net, p, (x,))
+
+    found = query_outputs(net, plain, params, x[0], x[1], how)
+    assert torch.equal(found, query_outputs(net, plain, params, x[0], x[1], "transductive"))

@@ -1,0 +1,98 @@
+"""`harness explain CELL`: what each switch is worth, from one checkpoint."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+SUMMARY = "say what each protocol switch is worth, from one trained checkpoint"
+EXAMPLES = (
+    "harness explain maml/sinusoid-5shot",
+    "harness explain maml/sinusoid-5shot --variant maml --tasks 50 --episodes 20 --format md",
+    "harness explain maml/sinusoid-5shot --switch method.test_steps --metric mse@1",
+    "harness explain maml/sinusoid-5shot --tasks 50 --train smoke --pair method.order=first",
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `explain`."""
+    add = parser.add_argument
+    add("cell", metavar="CELL", help="paper/cell, as `harness list` shows them")
+    add("--variant", metavar="V", help="default: the one trained longest")
+    add("--record", type=Path, metavar="DIR", help="a record's folder")
+    add("--results", type=Path, default=Path("results"), metavar="DIR", help="records (results)")
+    add("--switch", action="append", default=[], metavar="S", help="only this one (repeatable)")
+    add("--metric", metavar="M", help="default: what the paper prints, at a definite test step")
+    add("--tasks", type=int, metavar="N", help="test tasks (default: as recorded, at most 600)")
+    add(
+        "--episodes",
+        type=int,
+        nargs="+",
+        default=[],
+        metavar="N",
+        help="other numbers of test tasks to compare with, such as 10000",
+    )
+    add(
+        "--train",
+        default="",
+        metavar="BUDGET",
+        help="also train a pair at this budget for each training switch that others have otherwise",
+    )
+    add(
+        "--pair",
+        action="append",
+        default=[],
+        metavar="SECTION.SWITCH=VALUE",
+        help="train this one instead of those (repeatable)",
+    )
+    add("--work", type=Path, default=Path("runs"), metavar="DIR", help="their checkpoints (runs)")
+    add("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    add("--format", choices=("table", "json", "md", "latex", "csv"), default="table")
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Print the table on stdout, largest effect first; a whole one is put on record."""
+    from harness.catalog import find_cell
+    from harness.explain.explain import explain
+    from harness.explain.explanation import write_explanation
+    from harness.explain.kept import Kept, find_kept
+    from harness.explain.question import Question
+    from harness.protocol import overrides
+    from harness.records.store import verify_files
+    from harness.report.render import render_explanations
+    from harness.run.allocator import keep_freed_memory
+    from harness.run.plan import choose_device
+
+    cell = find_cell(arguments.cell)
+    asked = Question(
+        metric=arguments.metric,
+        switches=tuple(arguments.switch),
+        tasks=arguments.tasks,
+        episodes=tuple(arguments.episodes),
+        train=arguments.train,
+        pairs=tuple(overrides(arguments.pair, "--pair").items()),
+        work=arguments.work,
+    )
+    if arguments.record is not None:
+        folder, record = arguments.record, verify_files(arguments.record)
+    else:
+        folder, record = find_kept(cell, arguments.variant, arguments.results)
+    print(f"harness: explaining {folder}", file=sys.stderr)
+    device = choose_device(arguments.device)
+    if device.type == "cpu":
+        keep_freed_memory()
+    found = explain(Kept(cell, folder, record, device), asked)
+    if found.recorded is not None and found.recorded != found.mean:
+        print(
+            f"harness: {found.metric} is {found.mean!r} here and {found.recorded!r} on record, "
+            f"with the same weights and tasks: another machine or library.",
+            file=sys.stderr,
+        )
+    sys.stdout.write(render_explanations([found], arguments.format))
+    if arguments.switch:
+        print("harness: not put on record: some switches only.", file=sys.stderr)
+    else:
+        path = write_explanation(arguments.results, found)
+        print(f"harness: on record in {path}", file=sys.stderr)
+    return 0

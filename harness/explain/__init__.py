@@ -1,0 +1,1 @@
+"""What each switch of the test is worth, measured on one trained checkpoint."""

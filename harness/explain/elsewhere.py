@@ -1,0 +1,94 @@
+"""Switches of the paper and of known re-implementations that differ from those of a record.
+
+Re-implementations are data: `reimplementations.csv` of a paper's folder, one switch a line.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.catalog import SECTIONS, Cell
+from harness.errors import HarnessError, closest
+from harness.explain.alternatives import of
+from harness.protocol import parse_value
+from harness.records.schema import Record
+
+FILE = "reimplementations.csv"
+COLUMNS = ("implementation", "cells", "switch", "value", "source")
+PAPER, BUDGET = "the paper", "budget"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A switch that is another elsewhere than in the record."""
+
+    where: str
+    """`the paper`, or the name of the re-implementation."""
+    switch: str
+    """`section.switch`, or `budget`."""
+    value: Any
+    source: str
+
+
+def differences(record: Record, cell: Cell) -> list[Difference]:
+    """Give what separates `record` from its published cell, and from re-implementations of it."""
+    published = cell.variant(record.variant).protocol()
+    found = [
+        Difference(PAPER, f"{section}.{name}", value, "paper.toml")
+        for section in SECTIONS
+        for name, value in published[section].items()
+        if value != of(record.protocol, f"{section}.{name}")
+    ]
+    if record.budget != "full":
+        found.append(Difference(PAPER, BUDGET, "full", "paper.toml"))
+    others = [d for key, d in read_reimplementations(cell.folder, {cell.name: cell})]
+    return found + [d for d in others if d.value != of(record.protocol, d.switch)]
+
+
+def read_reimplementations(
+    folder: Path, cells: Mapping[str, Cell]
+) -> Iterator[tuple[str, Difference]]:
+    """Give (cell, switch of a re-implementation) for each of `cells` in the paper's file, if it has
+    one; refuse a line that lacks a part, and a switch that the cell does not have."""
+    path = folder / FILE
+    if not path.is_file():
+        return
+    with path.open(newline="", encoding="utf-8") as f:
+        reader = csv.DictReader(f)
+        if tuple(reader.fieldnames or ()) != COLUMNS:
+            raise HarnessError(
+                f"{path}:1: found columns {','.join(reader.fieldnames or ())}; "
+                f"wanted {','.join(COLUMNS)}."
+            )
+        rows = list(reader)
+    for number, row in enumerate(rows, 2):
+        if None in row or None in row.values() or not all(row.values()):
+            raise HarnessError(
+                f"{path}:{number}: found {', '.join(str(v) for v in row.values())}; wanted "
+                f"{', '.join(COLUMNS)}, all given; quote text that has commas."
+            )
+        found = Difference(
+            row["implementation"], row["switch"], parse_value(row["value"]), row["source"]
+        )
+        for name in row["cells"].split():
+            if name in cells:
+                _check(found.switch, cells[name], f"{path}:{number}")
+                yield name, found
+
+
+def _check(switch: str, cell: Cell, where: str) -> None:
+    known = [
+        f"{section}.{name}"
+        for table in cell.variants.values()
+        for section in SECTIONS
+        for name in table.get(section, {})
+    ]
+    if switch not in known:
+        raise HarnessError(
+            f"{where}: found switch {switch!r}{closest(switch, known)}; "
+            f"see `harness show {cell.key}` for the switches of this cell."
+        )

@@ -1,0 +1,193 @@
+"""From one kept checkpoint to the ordered list of what every switch is worth."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from harness.compare.numbers import width
+from harness.compare.statistics import Estimate, task_estimate
+from harness.errors import HarnessError
+from harness.explain.alternatives import (
+    EPISODES,
+    STEPS,
+    Alternative,
+    alternatives,
+    is_evaluation,
+    of,
+    unique,
+)
+from harness.explain.effect import NESTED, NONE, PAIRED, EffectRow, effect, nested_effect
+from harness.explain.elsewhere import BUDGET, PAPER, Difference
+from harness.explain.kept import Kept
+from harness.explain.question import MANY
+from harness.progress import Progress
+from harness.run.scores import Scores
+
+
+@dataclass
+class Explaining:
+    """One checkpoint with what is the same for all rows."""
+
+    kept: Kept
+    apart: list[Difference]
+    count: int
+    """Test tasks of every comparison."""
+    metric: str
+    scores: Scores
+    """Of the run as it is, on those tasks."""
+    fewest: dict[str, Any]
+    """Switches that leave out test steps which `metric` does not need."""
+    progress: Progress
+    done: int = 0
+
+    def advance(self, tasks: int) -> None:
+        """Tell the progress line that so many tasks are scored."""
+        self.done += tasks
+        self.progress.update(self.done)
+
+    def tested(self, todo: list[Alternative]) -> Iterator[EffectRow]:
+        """Test again under each alternative; one that cannot be tested is a row that says why, and
+        one that leaves the test as it is, or as another one does, is tested once."""
+        base = self.scores[self.metric]
+        seen = {self.kept.setting(self.fewest, self.count).signature: "here"}
+        for a in todo:
+            try:
+                setting = self.kept.setting(self.fewest | {a.switch: a.value}, self.count)
+                own = f"with {a.switch} = {a.value}"
+                same = seen.setdefault(setting.signature, own)
+                if same != own:
+                    yield self.row(a, note=f"at test the same as {same}")
+                    continue
+                scores = self.kept.scores(setting, self.advance)[self.metric]
+            except HarnessError as e:
+                yield self.row(a, note=str(e))
+                continue
+            yield self.row(a, scores, base, PAIRED)
+
+    def steps(self) -> Iterator[EffectRow]:
+        """Compare the test step of `metric` with the others, and with the best of them."""
+        family, _, step = self.metric.partition("@")
+        base = self.scores[self.metric]
+        others = [k.partition("@")[2] for k in self.scores if k.startswith(f"{family}@")]
+        for other in (k for k in others if k not in (step, "0")):
+            scores, note = self.scores[f"{family}@{other}"], ""
+            if other == "best":
+                at = [k for k in others if k != "best" and self.scores[f"{family}@{k}"] is scores]
+                note = f"step {at[0]}, chosen on the test tasks themselves"
+            yield self.row(Alternative(STEPS, other), scores, base, PAIRED, note, here=step)
+
+    def episodes(self, asked: tuple[int, ...]) -> Iterator[EffectRow]:
+        """Compare the number of test tasks with others: with those asked for by tests, with those
+        that others have by what they would do to the interval."""
+        here, base = str(self.count), self.scores[self.metric]
+        theirs = [int(d.value) for d in self.apart if d.switch == EPISODES]
+        for n in dict.fromkeys([*asked, *theirs, MANY]):
+            a = Alternative(EPISODES, n)
+            if n == self.count:
+                continue
+            if n not in asked and n > self.count:
+                half = _half_width(base) * math.sqrt(self.count / n)
+                note = f"the mean's interval would be ± {width(self.metric, half)}; --episodes {n} "
+                yield self.row(a, note=f"{note}measures it", here=here)
+                continue
+            more = base[:n]
+            if n > self.count:
+                setting = self.kept.setting(self.fewest, n)
+                more = self.kept.scores(setting, self.advance)[self.metric]
+                base = more[: self.count]
+            halves = (width(self.metric, _half_width(s)) for s in (base, more))
+            note = "the mean's interval: ± {}, instead ± {}".format(*halves)
+            yield self.row(a, more, base, NESTED, note, here=here)
+
+    def untried(self, tried: list[EffectRow]) -> Iterator[EffectRow]:
+        """Name what separates the run from others and has no row yet."""
+        there = {(r.switch, r.instead) for r in tried}
+        for d in self.apart:
+            if (d.switch, str(d.value)) in there or is_evaluation(d.switch):
+                continue
+            there.add((d.switch, str(d.value)))
+            r = self.kept.record
+            note = "kept weights cannot say: a training switch; --train BUDGET trains pairs"
+            if d.switch == BUDGET:
+                note = f"kept weights cannot say; harness run {self.kept.cell.key} goes on training"
+            here = r.budget if d.switch == BUDGET else None
+            yield self.row(Alternative(d.switch, d.value), note=note, here=here)
+
+    def row(
+        self,
+        a: Alternative,
+        scores: np.ndarray | None = None,
+        base: np.ndarray | None = None,
+        comparison: str = NONE,
+        note: str = "",
+        here: str | None = None,
+        budget: str = "",
+    ) -> EffectRow:
+        """Give the row of `scores` [tasks] against `base`; without them, one that has none."""
+        found: Estimate | None = None
+        if scores is not None and base is not None:
+            short = scores.size < 2 or abs(scores.size - base.size) == 1
+            if short or not (np.isfinite(scores).all() and np.isfinite(base).all()):
+                why = "too few tasks for an interval" if short else "a score that is not finite"
+                note, comparison = "; ".join(filter(None, (why, note))), NONE
+            elif comparison == NESTED:
+                found = nested_effect(base, scores)
+            else:
+                found = effect(base, scores)
+        return EffectRow(
+            metric=self.metric,
+            switch=a.switch,
+            here=str(of(self.kept.record.protocol, a.switch)) if here is None else here,
+            instead=str(a.value),
+            mean=float(scores.mean()) if found and scores is not None else None,
+            effect=found.value if found else None,
+            interval=found.half_width() if found else None,
+            p=found.p_zero() if found else None,
+            tasks=len(scores) if found and scores is not None else None,
+            comparison=comparison,
+            budget=budget,
+            differs_from=self._theirs(a),
+            note=note,
+        )
+
+    def _theirs(self, a: Alternative) -> tuple[str, ...]:
+        found = [
+            d.where for d in self.apart if (d.switch, str(d.value)) == (a.switch, str(a.value))
+        ]
+        if a.switch == STEPS:
+            # Printed numbers name their step.
+            name = f"{self.metric.partition('@')[0]}@{a.value}"
+            found += [
+                line.source.partition(",")[0]
+                for line in self.kept.cell.published
+                if self.kept.record.variant in line.variants and line.metric == name
+            ]
+        return tuple(dict.fromkeys(found))
+
+
+def again(kept: Kept, apart: list[Difference]) -> list[Alternative]:
+    """Give the alternatives that need the test done again: of each switch, and what others have."""
+    protocol = kept.record.protocol
+    known = alternatives(kept.cell.variant(kept.record.variant, kept.overrides))
+    more = [
+        Alternative(d.switch, d.value)
+        for d in apart
+        if is_evaluation(d.switch) and not d.switch.startswith("testing.") and d.switch != STEPS
+    ]
+    more = [a for a in more if of(protocol, a.switch) is not None and a not in known]
+    return known + unique(more)
+
+
+def fewer_or_more(kept: Kept, count: int) -> list[Difference]:
+    """Say that the paper tested on another number of tasks than `count`, if it did."""
+    theirs = kept.published.testing.tasks
+    return [Difference(PAPER, EPISODES, theirs, "paper.toml")] if theirs != count else []
+
+
+def _half_width(scores: np.ndarray) -> float:
+    return task_estimate(scores[None]).half_width()

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from harness.errors import HarnessError
+from harness.explain.explain import explain
+from harness.explain.explanation import (
+    explanation_path,
+    find_explanations,
+    read_explanation,
+    write_explanation,
+)
+from harness.explain.question import Question
+from harness.report.markers import replace_tables, stale_markers
+from harness.report.render import FORMATS, render_explanations
+
+
+@pytest.fixture(scope="module")
+def found(sine):
+    return explain(sine, Question(switches=("method.test_steps", "tasks.test_queries")))
+
+
+def test_what_is_written_is_read_again(found, tmp_path):
+    path = write_explanation(tmp_path, found)
+    assert path == explanation_path(tmp_path, found)
+    where = path.relative_to(tmp_path).as_posix()
+    assert where.startswith("explain/maml/sinusoid-5shot/maml-seed0-0.0001-")
+    assert find_explanations(tmp_path, "maml/sinusoid-5shot") == [found]
+    assert find_explanations(tmp_path, "maml/sinusoid-10shot") == []
+    assert write_explanation(tmp_path, found) == path, "a newer one takes its place"
+    assert len(list(path.parent.iterdir())) == 1
+
+
+def test_an_edited_number_is_refused(found, tmp_path):
+    path = write_explanation(tmp_path, found)
+    table = json.loads(path.read_text())
+    table["rows"][0]["effect"] = 12.5
+    path.write_text(json.dumps(table))
+    with pytest.raises(HarnessError, match="its numbers do not fit its digest"):
+        read_explanation(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("{", "not a readable explanation"),
+        ("[]", "found schema 'list', wanted 1"),
+        ('{"schema": 7}', "found schema 7, wanted 1"),
+    ],
+)
+def test_what_is_no_explanation_is_refused(tmp_path, text, sentence):
+    path = tmp_path / "e.json"
+    path.write_text(text)
+    with pytest.raises(HarnessError, match=sentence):
+        read_explanation(path)
+
+
+def test_a_page_shows_what_is_on_record(found, tmp_path):
+    name = "explain/maml/sinusoid-5shot"
+    page = f"<!-- results:begin {name} -->\nold\n<!-- results:end {name} -->\n"
+    results = tmp_path / "results"
+    write_explanation(results, found)
+    text = replace_tables(page, tmp_path, results, "README.md")
+    assert render_explanations([found], "md") in text
+    (tmp_path / "README.md").write_text(page)
+    assert stale_markers(tmp_path, results) == ["README.md"]
+    (tmp_path / "README.md").write_text(text)
+    assert stale_markers(tmp_path, results) == []
+
+
+def test_every_format_has_every_row(found):
+    for form in FORMATS:
+        text = render_explanations([found], form)
+        assert text.count("steps") >= 2, form  # its underscore is escaped in some
+    [whole] = json.loads(render_explanations([found], "json"))
+    assert [r["effect"] for r in whole["rows"]] == [r.effect for r in found.rows]
+    lines = render_explanations([found], "csv").splitlines()
+    assert len(lines) == 1 + len(found.rows)
+    assert "record_digest" in lines[0]
+    assert found.record_digest in lines[1]
