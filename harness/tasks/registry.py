@@ -11,6 +11,7 @@ _SOURCES = {
     "image_episodes": "harness.tasks.image_episodes:ImageEpisodes",
     "color_episodes": "harness.tasks.color_episodes:ColorEpisodes",
     "lake_runs": "harness.tasks.lake_runs:LakeRunTasks",
+    "image_pairs": "harness.tasks.image_pairs:ImagePairs",
     "sinusoids": "harness.tasks.sinusoids:Sinusoids",
     "frequency_sinusoids": "harness.tasks.frequency_sinusoids:FrequencySinusoids",
     "quadratics": "harness.tasks.quadratics:Quadratics",
