@@ -34,7 +34,7 @@ RUN_DRAWERS = {
     "Tengwar": (0, 3, 6, 7),
     "Tibetan": (0, 2, 4, 7),
 }
-"""The alphabets of the runs, all of the evaluation part, and for each the drawers (from 0) of its two
+"""The alphabets of the runs, all of the evaluation part, and of each the drawers (from 0) of its
 runs: found by comparing the drawings of the runs with those of the dataset."""
 NEXT = (
     "put all_runs.zip of github.com/brendenlake/omniglot into omniglot/ in a folder of HARNESS_DATA"

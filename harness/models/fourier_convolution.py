@@ -119,5 +119,5 @@ def fourier_convolution(x: Tensor, weight: Tensor) -> Tensor:
     What deep learning calls a convolution (a correlation), as `torch.nn.functional.conv2d`. It can
     be differentiated once.
     """
-    found: Tensor = _FourierConvolution.apply(x, weight)
+    found: Tensor = _FourierConvolution.apply(x, weight)  # type: ignore[no-untyped-call]
     return found

@@ -1,8 +1,8 @@
 """Parts of a convolutional network in the layout [H, W, B, C]: pixels first, then images, channels.
 
-In this layout a row of pixels of all images is one stretch of memory, so that on a processor pooling
-takes a fiftieth of the library's time and a convolution of one channel is a plain matrix product.
-Both give what the library gives, the choice among equal maxima included. They can be differentiated
+In this layout a row of pixels of all images is one stretch of memory, so that on a processor
+pooling is a few passes over memory and a convolution of one channel is a plain matrix product. Both
+give what the library gives, the choice among equal maxima included. They can be differentiated
 once. For filters on many channels see `fourier_convolution`.
 """
 
@@ -54,7 +54,7 @@ def one_channel_convolution(x: Tensor, weight: Tensor) -> Tensor:
 
     Only the weight gets a gradient: x are images.
     """
-    found: Tensor = _OneChannel.apply(x.contiguous(), weight)
+    found: Tensor = _OneChannel.apply(x.contiguous(), weight)  # type: ignore[no-untyped-call]
     return found
 
 
@@ -94,5 +94,5 @@ def _quarters(x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 
 def max_pool(x: Tensor) -> Tensor:
     """Take the largest of each 2 x 2 pixels: [H, W, B, C] → [H // 2, W // 2, B, C]."""
-    found: Tensor = _Pool.apply(x)
+    found: Tensor = _Pool.apply(x)  # type: ignore[no-untyped-call]
     return found

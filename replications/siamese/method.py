@@ -78,6 +78,8 @@ class Siamese(Method):
 
     Settings = SiameseSettings
     settings: SiameseSettings
+    # On a CPU products are added up in place, and those of filters do not grow with the batch.
+    operations_countable = False
 
     def build(self, tasks: Any) -> None:
         """Start the network; momentum is zero."""
