@@ -12,6 +12,7 @@ _SOURCES = {
     "color_episodes": "harness.tasks.color_episodes:ColorEpisodes",
     "labelled_images": "harness.tasks.labelled_images:LabelledImages",
     "lake_runs": "harness.tasks.lake_runs:LakeRunTasks",
+    "image_pairs": "harness.tasks.image_pairs:ImagePairs",
     "sinusoids": "harness.tasks.sinusoids:Sinusoids",
     "frequency_sinusoids": "harness.tasks.frequency_sinusoids:FrequencySinusoids",
     "quadratics": "harness.tasks.quadratics:Quadratics",
