@@ -47,6 +47,7 @@ class Cnaps(Method):
     """Pre-trains the extractor, then meta-trains what reads support sets; no `engine`."""
 
     Settings = CnapsSettings
+    inference = "inductive"
     settings: CnapsSettings
     operations_countable: ClassVar[bool] = False  # steps of pre-training and after it differ
 

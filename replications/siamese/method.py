@@ -77,6 +77,7 @@ class Siamese(Method):
     """Trained on pairs; tested on pairs or on one-shot runs. `engine` plays no part."""
 
     Settings = SiameseSettings
+    inference = "inductive"
     settings: SiameseSettings
     # On a CPU products are added up in place, and those of filters do not grow with the batch.
     operations_countable = False
@@ -208,6 +209,7 @@ class NearestPixels(Method):
     """The paper's baseline: the support drawing that is nearest in pixels. Nothing is trained."""
 
     Settings = NearestSettings
+    inference = "inductive"
     settings: NearestSettings
 
     def build(self, tasks: Any) -> None:
