@@ -10,6 +10,7 @@ from harness.protocol import Testing, Training
 
 SMOKE_ITERATIONS = 3
 SMOKE_TASKS = 4
+"""At most, in a meta-batch, a validation and a test: a smoke run shows that all parts work."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,8 @@ class Budget:
     """`full`, a fraction such as `0.1`, or `smoke`."""
     iterations: int
     """Meta-iterations (of each phase, where there are two)."""
+    meta_batch: int
+    """Tasks in each; the protocol's, but in a smoke run."""
     validation_tasks: int
     test_tasks: int
 
@@ -34,9 +37,9 @@ def budget(label: str, training: Training, testing: Testing) -> Budget:
                 f"{training.iterations}, as training.iterations says: without patience nothing "
                 f"else ends training; set both."
             )
-        return Budget("full", training.iteration_cap, *tasks)
+        return Budget("full", training.iteration_cap, training.meta_batch, *tasks)
     if label == "smoke":
-        few = (min(SMOKE_TASKS, n) for n in tasks)
+        few = (min(SMOKE_TASKS, n) for n in (training.meta_batch, *tasks))
         return Budget("smoke", min(SMOKE_ITERATIONS, training.iterations), *few)
     try:
         fraction = float(label)
@@ -49,4 +52,5 @@ def budget(label: str, training: Training, testing: Testing) -> Budget:
         )
     if fraction == 1:
         return budget("full", training, testing)
-    return Budget(f"{fraction:g}", max(1, round(fraction * training.iterations)), *tasks)
+    iterations = max(1, round(fraction * training.iterations))
+    return Budget(f"{fraction:g}", iterations, training.meta_batch, *tasks)

@@ -49,7 +49,7 @@ def _run(plan: Plan, checkpoint_seconds: float) -> Path:
     }
     tasks = plan.tasks()
     operations = operations_per_step(plan, tasks)
-    training = plan.variant.training
+    training = dataclasses.replace(plan.variant.training, meta_batch=plan.budget.meta_batch)
 
     def phase(split: str, iterations: int, name: str) -> tuple[Method, Trace]:
         method = plan.method(tasks)

@@ -23,4 +23,4 @@ def operations_per_step(plan: Plan, tasks: TaskSource) -> int | None:
     batch = tasks.batch("train", 0, 1)
     with FlopCounterMode(display=False) as counter:
         probe.train_step(batch, 0)
-    return int(counter.get_total_flops()) * plan.variant.training.meta_batch
+    return int(counter.get_total_flops()) * plan.budget.meta_batch

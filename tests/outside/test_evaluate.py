@@ -39,7 +39,7 @@ def all_nearest(support_x, support_y, query_x):
 def test_scores_are_those_worked_out_by_hand():
     found = harness.evaluate(CELL, nearest_image, overrides=FEW)
     v = find_cell(CELL).variant("euclidean", FEW)
-    plan = Plan(v, v, 0, Budget("full", 1, 1, 6), DEFAULT, torch.device("cpu"), *[None] * 2)
+    plan = Plan(v, v, 0, Budget("full", 1, 4, 1, 6), DEFAULT, torch.device("cpu"), *[None] * 2)
     tasks = plan.tasks()
     tasks.end_training()
     batch = tasks.batch("test", 0, 6)
@@ -92,7 +92,7 @@ def test_regression_is_scored_by_squared_error():
 def record(tmp_path):
     """A record of a smoke run of MAML on four sinusoid tasks."""
     v = find_cell("maml/sinusoid-5shot").variant("maml", SINE | {"training.meta_batch": 2})
-    length = Budget("smoke", 2, 2, 6)
+    length = Budget("smoke", 2, 4, 2, 6)
     folders = (tmp_path / "results", tmp_path / "work")
     run(Plan(v, v, 0, length, DEFAULT, torch.device("cpu"), *folders))
     [found] = find_records(tmp_path / "results")

@@ -38,6 +38,13 @@ def test_a_full_budget_goes_up_to_the_cap_and_a_fraction_is_of_the_expected_leng
     assert budget("0.5", variant.training, variant.testing).iterations == 20_000
 
 
+def test_a_smoke_run_has_small_meta_batches_and_no_other_budget_has():
+    variant = find_cell("maml/omniglot-5way-1shot").variant("second-order")
+    found = {b: budget(b, variant.training, variant.testing) for b in ("smoke", "0.1", "full")}
+    assert variant.training.meta_batch == 32
+    assert [b.meta_batch for b in found.values()] == [4, 32, 32]
+
+
 @pytest.mark.parametrize("label", ["0", "-0.5", "1.01", "inf", "nan", "", "a tenth"])
 def test_other_budgets_are_refused(label):
     variant = find_cell("maml/sinusoid-5shot").variant("maml")
