@@ -20,7 +20,7 @@ from harness.meta_gradient.func import adapt
 from harness.meta_gradient.losses import CrossEntropy
 from harness.meta_gradient.outer import Outer
 from harness.meta_gradient.problem import InnerLoop, Params, Problem, on_query, split
-from harness.method import Method
+from harness.methods.learned_rates import LearnedRates
 from harness.models.leaky_pool_conv4 import LeakyPoolConv4
 from harness.tasks.batch import SupervisedBatch
 
@@ -68,8 +68,9 @@ def step_weights(steps: int, epoch: int, epochs: int) -> tuple[float, ...]:
     return (0.0, *[each] * (steps - 1), 1 - (steps - 1) * each)
 
 
-class MamlPlusPlus(Method):
-    """Learns a start and rates for its layers and steps."""
+class MamlPlusPlus(LearnedRates):
+    """Learns a start and rates for its layers and steps; all that is annealed is a function of the
+    iteration."""
 
     Settings = MamlPlusPlusSettings
     inference = "transductive"
@@ -82,18 +83,17 @@ class MamlPlusPlus(Method):
         ways = tasks.settings.train_ways
         model = LeakyPoolConv4(channels, s.filters, size, ways, self.generator)
         self.model = model.to(self.device)
-        self.params: Params = dict(self.model.named_parameters())
-        self.frozen = frozenset(n for n in self.params if n.startswith("norms."))
+        params: Params = dict(self.model.named_parameters())
+        self.frozen = frozenset(n for n in params if n.startswith("norms."))
         self.per_step = self.frozen if s.norms_per_step else frozenset()
         for name in self.per_step:
-            self.params[name] = nn.Parameter(torch.stack([self.params[name].detach()] * s.steps))
-        self.rates: Params = {
+            params[name] = nn.Parameter(torch.stack([params[name].detach()] * s.steps))
+        rates: Params = {
             name: torch.full((s.steps, *[1] * p.dim()), s.inner_rate, device=self.device)
-            for name, p in self.params.items()
+            for name, p in params.items()
             if name not in self.frozen
         }
-        learned = [*self.params.values(), *(self.rates.values() if s.learn_rates else ())]
-        self.optimiser = torch.optim.Adam(learned, lr=s.meta_rate)
+        self.begin(params, rates, s.learn_rates, s.meta_rate)
         self.problem = Problem(self.model, CrossEntropy("mean"), CrossEntropy("mean"))
         self.cut = Outer(reduction="mean", clip_value=s.clip_value, clip_norm=0.0)
 
@@ -115,12 +115,7 @@ class MamlPlusPlus(Method):
         inner = self.inner_loop(iteration)
         self.optimiser.param_groups[0]["lr"] = self.learning_rate(iteration)
         found = engine(self.engine)(self.problem, self.params, batch, inner, self.rates)
-        cut = self.cut(found, len(batch)).gradients
-        for name, parameter in self.params.items():
-            parameter.grad = cut[name]
-        for name, rate in self.rates.items():
-            rate.grad = found.rate_gradients[name]
-        self.optimiser.step()
+        self.move(self.cut(found, len(batch)).gradients, found.rate_gradients)
         return found.loss
 
     @torch.no_grad()
@@ -140,27 +135,6 @@ class MamlPlusPlus(Method):
             right = outputs(current, seen, batch.query_x).argmax(-1) == batch.query_y
             scores[f"accuracy@{k}"] = 100 * right.float().mean(1)
         return scores
-
-    def weights(self) -> dict[str, Tensor]:
-        """Give the start and the rates; the names of the latter begin with `rate:`."""
-        start = {k: v.detach() for k, v in self.params.items()}
-        return start | {f"rate:{k}": v for k, v in self.rates.items()}
-
-    @torch.no_grad()
-    def load_weights(self, weights: dict[str, Tensor]) -> None:
-        """Take the start and the rates."""
-        for name, parameter in self.params.items():
-            parameter.copy_(weights[name])
-        for name, rate in self.rates.items():
-            rate.copy_(weights[f"rate:{name}"])
-
-    def training_state(self) -> dict[str, Any]:
-        """Give Adam's state; all that is annealed is a function of the iteration."""
-        return self.optimiser.state_dict()
-
-    def load_training_state(self, state: dict[str, Any]) -> None:
-        """Take Adam's state."""
-        self.optimiser.load_state_dict(state)
 
     @classmethod
     def metrics(cls, settings: MamlPlusPlusSettings) -> tuple[str, ...]:

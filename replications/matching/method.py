@@ -16,7 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from harness.errors import HarnessError
-from harness.method import Method
+from harness.methods.one_network import OneNetwork
+from harness.methods.untrained import Untrained
 from harness.models.pooled_conv4 import PooledConv4
 from harness.tasks.batch import SupervisedBatch
 from replications.matching.full_context import FullContext
@@ -80,11 +81,12 @@ def scores(log_p: Tensor, query_y: Tensor) -> dict[str, Tensor]:
     return {"accuracy": 100 * right.float().mean(1), "loss": loss.mean(1)}
 
 
-class Matching(Method):
+class Matching(OneNetwork):
     """One encoder, attention over the support set, and no adaptation: `engine` plays no part."""
 
     Settings = MatchingSettings
     settings: MatchingSettings
+    model: nn.ModuleDict
 
     def build(self, tasks: Any) -> None:
         """Start the encoder, the full context embeddings if asked for, and the optimiser."""
@@ -149,33 +151,13 @@ class Matching(Method):
         compared = similarities(queries, support, self.settings.similarity)
         return log_probabilities(self.settings.similarity_scale * compared, batch.support_y)
 
-    def weights(self) -> dict[str, Tensor]:
-        """Give copies of weights and running statistics, laid out as safetensors wants them."""
-        state = self.model.state_dict()
-        return {k: v.clone(memory_format=torch.contiguous_format) for k, v in state.items()}
 
-    def load_weights(self, weights: dict[str, Tensor]) -> None:
-        """Take weights and running statistics given by `weights()`."""
-        self.model.load_state_dict(weights)
-
-    def training_state(self) -> dict[str, Any]:
-        """Give Adam's state; the learning rate is a function of the iteration."""
-        return {"optimiser": self.optimiser.state_dict()}
-
-    def load_training_state(self, state: dict[str, Any]) -> None:
-        """Take what `training_state()` gave."""
-        self.optimiser.load_state_dict(state["optimiser"])
-
-
-class Pixels(Method):
+class Pixels(Untrained):
     """The paper's baseline "Pixels": the same attention over raw pixels. Nothing is trained."""
 
     Settings = PixelSettings
     inference = "inductive"
     settings: PixelSettings
-
-    def build(self, tasks: Any) -> None:
-        """Do nothing: there are no weights."""
 
     @classmethod
     def metrics(cls, settings: Any) -> tuple[str, ...]:
@@ -193,20 +175,6 @@ class Pixels(Method):
         compared = similarities(queries, support, self.settings.similarity)
         compared = self.settings.similarity_scale * compared
         return scores(log_probabilities(compared, batch.support_y), batch.query_y)
-
-    def weights(self) -> dict[str, Tensor]:
-        """Give no weights."""
-        return {}
-
-    def load_weights(self, weights: dict[str, Tensor]) -> None:
-        """Take no weights."""
-
-    def training_state(self) -> dict[str, Any]:
-        """Give nothing: training has no state."""
-        return {}
-
-    def load_training_state(self, state: dict[str, Any]) -> None:
-        """Take nothing."""
 
 
 ALGORITHMS = {"matching": Matching, "pixels": Pixels}

@@ -18,7 +18,7 @@ from harness.meta_gradient.engines import engine
 from harness.meta_gradient.func import adapt
 from harness.meta_gradient.losses import CrossEntropy, MeanSquaredError
 from harness.meta_gradient.problem import InnerLoop, Params, Problem
-from harness.method import Method
+from harness.methods.learned_rates import LearnedRates
 from harness.models.max_pool_conv4 import MaxPoolConv4
 from harness.models.mlp import MLP
 from harness.tasks.batch import SupervisedBatch
@@ -51,7 +51,7 @@ class MetaSGDSettings:
             )
 
 
-class MetaSGD(Method):
+class MetaSGD(LearnedRates):
     """Learns a start, and for each of its weights how far and to which side one step goes."""
 
     Settings = MetaSGDSettings
@@ -69,13 +69,10 @@ class MetaSGD(Method):
                 f"wanted {wanted} on these tasks."
             )
         self.model = network(s, tasks, self.generator).to(self.device)
-        self.params: Params = dict(self.model.named_parameters())
+        params: Params = dict(self.model.named_parameters())
         self.one_draw = float(torch.rand((), generator=self.generator))
-        self.rates: Params = {
-            name: self._rates_at_start(p.shape) for name, p in self.params.items()
-        }
-        learned = [*self.params.values(), *(self.rates.values() if s.learn_rates else ())]
-        self.optimiser = torch.optim.Adam(learned, lr=s.meta_rate)
+        rates: Params = {name: self._rates_at_start(p.shape) for name, p in params.items()}
+        self.begin(params, rates, s.learn_rates, s.meta_rate)
         loss = CrossEntropy("mean") if classes else MeanSquaredError()
         self.problem = Problem(self.model, loss, loss)
         # The rate given here is that of parameters without a learned one: there are none.
@@ -94,10 +91,7 @@ class MetaSGD(Method):
     def train_step(self, batch: SupervisedBatch, iteration: int) -> Tensor:
         """Take one Adam step along the meta-gradient by θ and α."""
         found = engine(self.engine)(self.problem, self.params, batch, self.inner, self.rates)
-        for name, parameter in self.params.items():
-            parameter.grad = found.gradients[name]
-            self.rates[name].grad = found.rate_gradients[name]
-        self.optimiser.step()
+        self.move(found.gradients, found.rate_gradients)
         return found.loss
 
     @torch.no_grad()
@@ -118,26 +112,6 @@ class MetaSGD(Method):
                 right = outputs.argmax(-1) == batch.query_y
                 scores[f"accuracy@{k}"] = 100 * right.float().mean(1)
         return scores
-
-    def weights(self) -> dict[str, Tensor]:
-        """Give θ and α; the names of the latter begin with `rate:`."""
-        start = {k: v.detach() for k, v in self.params.items()}
-        return start | {f"rate:{k}": v for k, v in self.rates.items()}
-
-    @torch.no_grad()
-    def load_weights(self, weights: dict[str, Tensor]) -> None:
-        """Take θ and α."""
-        for name, parameter in self.params.items():
-            parameter.copy_(weights[name])
-            self.rates[name].copy_(weights[f"rate:{name}"])
-
-    def training_state(self) -> dict[str, Any]:
-        """Give Adam's state."""
-        return self.optimiser.state_dict()
-
-    def load_training_state(self, state: dict[str, Any]) -> None:
-        """Take Adam's state."""
-        self.optimiser.load_state_dict(state)
 
     @classmethod
     def metrics(cls, settings: MetaSGDSettings) -> tuple[str, ...]:

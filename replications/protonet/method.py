@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from harness.method import Method
+from harness.methods.one_network import OneNetwork
 from harness.models.pooled_conv4 import PooledConv4
 from harness.models.query_statistics import QueryStatistics
 from harness.tasks.batch import SupervisedBatch
@@ -54,7 +54,7 @@ def logits(queries: Tensor, centres: Tensor, distance: str) -> Tensor:
     return -(queries.unsqueeze(2) - centres.unsqueeze(1)).square().sum(-1)
 
 
-class ProtoNet(Method):
+class ProtoNet(OneNetwork):
     """One encoder and no adaptation: `engine` plays no part."""
 
     Settings = ProtoNetSettings
@@ -64,8 +64,8 @@ class ProtoNet(Method):
         """Start the encoder and its optimiser."""
         s, channels = self.settings, tasks.image_shape[0]
         encoder = PooledConv4(channels, s.filters, s.batch_norm_scale, self.generator)
-        self.encoder = encoder.to(self.device)
-        self.optimiser = torch.optim.Adam(self.encoder.parameters(), lr=s.learning_rate)
+        self.model = encoder.to(self.device)
+        self.optimiser = torch.optim.Adam(self.model.parameters(), lr=s.learning_rate)
 
     @classmethod
     def metrics(cls, settings: Any) -> tuple[str, ...]:
@@ -83,11 +83,11 @@ class ProtoNet(Method):
 
     def train_step(self, batch: SupervisedBatch, iteration: int) -> Tensor:
         """Take one Adam step on the mean loss of all queries; `iteration` counts from 0."""
-        self.encoder.train()
+        self.model.train()
         self.optimiser.param_groups[0]["lr"] = self.learning_rate(iteration)
         # Support and query images share their batch statistics, as in the authors' `loss`.
         x = torch.cat([batch.support_x, batch.query_x], 1)
-        embedded = self.encoder(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+        embedded = self.model(x.flatten(0, 1)).unflatten(0, x.shape[:2])
         scores = self._scores(embedded, batch.support_y)
         loss = F.cross_entropy(scores.flatten(0, 1), batch.query_y.flatten())
         self.optimiser.zero_grad()
@@ -98,7 +98,7 @@ class ProtoNet(Method):
     @torch.no_grad()
     def evaluate(self, batch: SupervisedBatch) -> dict[str, Tensor]:
         """Score T tasks: `accuracy` [T] in percent and `loss` [T] (mean over queries, nats)."""
-        self.encoder.eval()
+        self.model.eval()
         # Embedded task by task: needed when statistics are the task's own, and otherwise it keeps
         # memory small and scores the same bit for bit, however many tasks come at once.
         tasks = zip(batch.support_x, batch.query_x, strict=True)
@@ -112,20 +112,20 @@ class ProtoNet(Method):
         """Embed one task's images [S, C, H, W] and [Q, C, H, W] as `batch_norm_test` says."""
         how, together = self.settings.batch_norm_test, torch.cat([support, query])
         if how in ("running", "transductive"):
-            found: Tensor = self.encoder(together, own_statistics=how == "transductive")
+            found: Tensor = self.model(together, own_statistics=how == "transductive")
             return found
         if how == "support-only":
-            found = self.encoder(together, own_statistics=True, of_first=len(support))
+            found = self.model(together, own_statistics=True, of_first=len(support))
             return found
         company = query.unsqueeze(1)
         if how == "support-plus-one":
             company = torch.cat([support.expand(len(query), *support.shape), company], 1)
-        found = self.encoder(support, own_statistics=True)
+        found = self.model(support, own_statistics=True)
         return torch.cat([found, *(self._last(part) for part in company.split(16))])
 
     def _last(self, company: Tensor) -> Tensor:
         """Embed the last image of each company [B, images, C, H, W], normalised by that company."""
-        each = self.encoder(company.flatten(0, 1), own_statistics=True, parts=len(company))
+        each = self.model(company.flatten(0, 1), own_statistics=True, parts=len(company))
         last: Tensor = each.unflatten(0, company.shape[:2])[:, -1]
         return last
 
@@ -135,23 +135,6 @@ class ProtoNet(Method):
         ways = int(support_y[0].max()) + 1
         centres = prototypes(embedded[:, :shots], support_y, ways)
         return logits(embedded[:, shots:], centres, self.settings.distance)
-
-    def weights(self) -> dict[str, Tensor]:
-        """Give copies of weights and running statistics, laid out as safetensors wants them."""
-        state = self.encoder.state_dict()
-        return {k: v.clone(memory_format=torch.contiguous_format) for k, v in state.items()}
-
-    def load_weights(self, weights: dict[str, Tensor]) -> None:
-        """Take weights and running statistics given by `weights()`."""
-        self.encoder.load_state_dict(weights)
-
-    def training_state(self) -> dict[str, Any]:
-        """Give Adam's state; the learning rate is a function of the iteration."""
-        return {"optimiser": self.optimiser.state_dict()}
-
-    def load_training_state(self, state: dict[str, Any]) -> None:
-        """Take what `training_state()` gave."""
-        self.optimiser.load_state_dict(state["optimiser"])
 
 
 ALGORITHMS = {"protonet": ProtoNet}

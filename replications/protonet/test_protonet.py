@@ -190,17 +190,17 @@ def test_train_step_is_the_textbook_step() -> None:
     # In float64: float32 hides nothing and proves nothing.
     ours, theirs, b = build(), build(), batch(1, 6, 2, 3)
     b = SupervisedBatch(b.support_x.double(), b.support_y, b.query_x.double(), b.query_y)
-    ours.encoder.double()
-    theirs.encoder.double()
-    z = theirs.encoder.train()(torch.cat([b.support_x[0], b.query_x[0]]))
+    ours.model.double()
+    theirs.model.double()
+    z = theirs.model.train()(torch.cat([b.support_x[0], b.query_x[0]]))
     centres = z[:12].view(6, 2, -1).mean(1)
     distances = torch.cdist(z[12:], centres, compute_mode="donot_use_mm_for_euclid_dist").square()
     log_p = F.log_softmax(-distances, 1)
     loss = -log_p.gather(1, b.query_y[0].unsqueeze(1)).mean()
     loss.backward()
-    before = [p.detach().clone() for p in theirs.encoder.parameters()]
+    before = [p.detach().clone() for p in theirs.model.parameters()]
     torch.testing.assert_close(ours.train_step(b, 2000), loss.detach())
-    pairs = zip(ours.encoder.parameters(), theirs.encoder.parameters(), before, strict=True)
+    pairs = zip(ours.model.parameters(), theirs.model.parameters(), before, strict=True)
     for mine, plain, start in pairs:
         torch.testing.assert_close(mine.grad, plain.grad, rtol=1e-8, atol=1e-12)
         # Adam's first step is rate * g / (|g| + eps); at episode 2000 the rate is halved.
@@ -268,7 +268,7 @@ def test_running_statistics_are_inductive() -> None:
         for part in (b, half):
             own = statistics == "transductive"
             images = torch.cat([part.support_x, part.query_x], 1)[0]
-            found.append(method.encoder.eval()(images, own_statistics=own)[:6])
+            found.append(method.model.eval()(images, own_statistics=own)[:6])
         assert torch.allclose(found[0], found[1], atol=1e-6) is same
 
 
@@ -289,7 +289,7 @@ def test_query_images_are_normalised_as_the_name_says() -> None:
     support, query = b.support_x[0], b.query_x[0]
     for how in ("support-only", "support-plus-one", "one-at-a-time"):
         method = build(batch_norm_test=how)
-        encoder = method.encoder.eval()
+        encoder = method.model.eval()
         with torch.no_grad():
             found = method._embedded(support, query)
             wanted = [by_hand(encoder, support, slice(None))]

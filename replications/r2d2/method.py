@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from harness.errors import HarnessError
-from harness.method import Method
+from harness.methods.one_network import OneNetwork
 from harness.models.ridge_features import RidgeFeatures
 from harness.tasks.batch import SupervisedBatch
 
@@ -63,7 +63,7 @@ def ridge_logits(support: Tensor, labels: Tensor, queries: Tensor, ridge: Tensor
     return found
 
 
-class R2D2(Method):
+class R2D2(OneNetwork):
     """One embedding and a head in closed form: `engine` plays no part."""
 
     Settings = R2D2Settings
@@ -144,22 +144,6 @@ class R2D2(Method):
         ridge = self.model.ridge
         found = ridge_logits(embedded[:, :shots], labels, embedded[:, shots:], ridge)
         return self.model.scale * found + self.model.bias
-
-    def weights(self) -> dict[str, Tensor]:
-        """Give copies of weights, λ, a, b and running statistics."""
-        return {k: v.clone() for k, v in self.model.state_dict().items()}
-
-    def load_weights(self, weights: dict[str, Tensor]) -> None:
-        """Take what `weights()` gave."""
-        self.model.load_state_dict(weights)
-
-    def training_state(self) -> dict[str, Any]:
-        """Give Adam's state; rate, shots and dropout are functions of the iteration."""
-        return {"optimiser": self.optimiser.state_dict()}
-
-    def load_training_state(self, state: dict[str, Any]) -> None:
-        """Take what `training_state()` gave."""
-        self.optimiser.load_state_dict(state["optimiser"])
 
 
 def reshuffled(batch: SupervisedBatch, shots: int) -> SupervisedBatch:

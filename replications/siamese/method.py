@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from harness.errors import HarnessError
 from harness.method import Method
+from harness.methods.untrained import Untrained
 from harness.tasks.batch import SupervisedBatch
 from harness.tasks.image_pairs import PairBatch
 from replications.siamese.network import Twin
@@ -205,15 +206,12 @@ def same_in_run(batch: SupervisedBatch) -> Tensor:
     return batch.query_y.unsqueeze(2) == batch.support_y.unsqueeze(1)
 
 
-class NearestPixels(Method):
+class NearestPixels(Untrained):
     """The paper's baseline: the support drawing that is nearest in pixels. Nothing is trained."""
 
     Settings = NearestSettings
     inference = "inductive"
     settings: NearestSettings
-
-    def build(self, tasks: Any) -> None:
-        """Do nothing: there are no weights."""
 
     @classmethod
     def metrics(cls, settings: Any) -> tuple[str, ...]:
@@ -231,20 +229,6 @@ class NearestPixels(Method):
             support, query = F.normalize(support, dim=-1), F.normalize(query, dim=-1)
         nearest = torch.cdist(query, support).argmin(-1)
         return {"accuracy": 100 * (nearest == batch.query_y).float().mean(1)}
-
-    def weights(self) -> dict[str, Tensor]:
-        """Give no weights."""
-        return {}
-
-    def load_weights(self, weights: dict[str, Tensor]) -> None:
-        """Take no weights."""
-
-    def training_state(self) -> dict[str, Any]:
-        """Give nothing: training has no state."""
-        return {}
-
-    def load_training_state(self, state: dict[str, Any]) -> None:
-        """Take nothing."""
 
 
 ALGORITHMS = {"siamese": Siamese, "nearest-pixels": NearestPixels}

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from harness.method import Method
+from harness.methods.one_network import OneNetwork
 from harness.models.class_means import class_means
 from harness.noise import draw_seed, step_generator, task_normals
 from harness.tasks.batch import SupervisedBatch
@@ -42,12 +42,13 @@ class VersaSettings:
     or exponentials of the logits, without their normaliser (the authors' code)."""
 
 
-class Versa(Method):
+class Versa(OneNetwork):
     """Features, amortised posterior, averaged predictions; `engine` plays no part."""
 
     Settings = VersaSettings
     inference = "transductive"
     settings: VersaSettings
+    model: nn.ModuleDict
 
     def build(self, tasks: Any) -> None:
         """Start the networks and their optimiser."""
@@ -107,22 +108,6 @@ class Versa(Method):
         support = features(batch.support_x, keep, noise)
         posterior = self.model["amortised"](class_means(support, batch.support_y))
         return features(batch.query_x, keep, noise), posterior
-
-    def weights(self) -> dict[str, Tensor]:
-        """Give copies of the weights."""
-        return {k: v.clone() for k, v in self.model.state_dict().items()}
-
-    def load_weights(self, weights: dict[str, Tensor]) -> None:
-        """Take weights given by `weights()`."""
-        self.model.load_state_dict(weights)
-
-    def training_state(self) -> dict[str, Any]:
-        """Give Adam's state; the noise of a step is a function of seed and iteration."""
-        return {"optimiser": self.optimiser.state_dict()}
-
-    def load_training_state(self, state: dict[str, Any]) -> None:
-        """Take what `training_state()` gave."""
-        self.optimiser.load_state_dict(state["optimiser"])
 
 
 ALGORITHMS = {"versa": Versa}

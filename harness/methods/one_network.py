@@ -1,0 +1,38 @@
+"""Methods with one network and one optimiser: what is kept of them, and how it is taken back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from harness.method import Method
+
+
+class OneNetwork(Method):
+    """All that is meta-trained is the state of one network, `model`, under one `optimiser`.
+
+    `build` of a subclass sets both. What else a step needs (a rate that falls, noise) is a function
+    of seed and iteration: nothing else is carried from one step to the next.
+    """
+
+    model: nn.Module
+    optimiser: torch.optim.Optimizer
+
+    def weights(self) -> dict[str, Tensor]:
+        """Give copies of weights and running statistics, laid out as safetensors wants them."""
+        state = self.model.state_dict()
+        return {k: v.clone(memory_format=torch.contiguous_format) for k, v in state.items()}
+
+    def load_weights(self, weights: dict[str, Tensor]) -> None:
+        """Take weights and running statistics, in place: the optimiser holds the same tensors."""
+        self.model.load_state_dict(weights)
+
+    def training_state(self) -> dict[str, Any]:
+        """Give the optimiser's state."""
+        return {"optimiser": self.optimiser.state_dict()}
+
+    def load_training_state(self, state: dict[str, Any]) -> None:
+        """Take the optimiser's state."""
+        self.optimiser.load_state_dict(state["optimiser"])
