@@ -11,14 +11,12 @@ from harness.costs.grid import grid
 from harness.costs.published import read_claims
 from harness.errors import HarnessError
 from harness.meta_gradient.engines import engine
+from harness.paper_tests.smoke_plans import smoke_method, smoke_plan
 from harness.records.schema import read_record
-from harness.run.budget import budget
 from harness.run.loop import run
-from harness.run.plan import Plan
 from harness.tasks.batch import SupervisedBatch
 from replications.anil.method import by_cosine
 
-CPU = torch.device("cpu")
 OMNIGLOT, MINI = "omniglot-20way-1shot", "mini-imagenet-5way-1shot"
 SMALL = {"method.filters": 4, "training.meta_batch": 2}
 STAND_IN = {
@@ -34,18 +32,11 @@ STAND_IN = {
 
 
 def plan(tmp_path, cell, variant, **changed):
-    found = find_cell(f"anil/{cell}")
-    sets = SMALL | STAND_IN[cell] | {k.replace("__", "."): x for k, x in changed.items()}
-    v = found.variant(variant, sets)
-    length = budget("smoke", v.training, v.testing)
-    folders = (tmp_path / "results", tmp_path / "work")
-    return Plan(v, found.variant(variant), 0, length, "batched", CPU, *folders)
+    return smoke_plan(tmp_path, f"anil/{cell}", variant, SMALL | STAND_IN[cell], **changed)
 
 
 def build(cell=MINI, variant="anil", **changed):
-    found = plan(Path(), cell, variant, **changed)
-    tasks = found.tasks()
-    return found.method(tasks), tasks
+    return smoke_method(f"anil/{cell}", variant, SMALL | STAND_IN[cell], **changed)
 
 
 @pytest.mark.parametrize(

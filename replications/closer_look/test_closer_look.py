@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,11 @@ from torch.nn.utils.parametrizations import weight_norm
 
 from harness.catalog import papers
 from harness.errors import HarnessError
+from harness.paper_tests.resume import same_weights, with_and_without_stop
+from harness.paper_tests.smoke_plans import smoke_method, smoke_plan
+from harness.paper_tests.toy_episodes import generator
 from harness.protocol import read_switches
 from harness.records.schema import read_record
-from harness.run.budget import budget
 from harness.run.loop import run
 from harness.run.plan import Plan
 from harness.tasks.batch import SupervisedBatch
@@ -26,28 +27,21 @@ from replications.closer_look.method import Baseline
 
 CELLS = papers()["closer_look"].cells
 ONE_SHOT = CELLS["mini-imagenet-5way-1shot"]
-SMALL = {"tasks.dataset": "textures", "tasks.image_size": 16, "method.filters": 4}
+SMALL = {
+    "tasks.dataset": "textures",
+    "tasks.image_size": 16,
+    "method.filters": 4,
+    "method.test_epochs": 5,
+}
 SGD = HeadSGD(epochs=3, batch=4, rate=0.05, momentum=0.9, dampening=0.9, weight_decay=0.01)
 
 
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
 def plan(tmp_path: Path, variant: str, cell: str = "mini-imagenet-5way-1shot", **more: Any) -> Plan:
-    small = SMALL | {"method.test_epochs": 5} | {k.replace("__", "."): v for k, v in more.items()}
-    v = CELLS[cell].variant(variant, small)
-    length = budget("smoke", v.training, v.testing)
-    folders = (tmp_path / "results", tmp_path / "work")
-    return Plan(
-        v, CELLS[cell].variant(variant), 0, length, "batched", torch.device("cpu"), *folders
-    )
+    return smoke_plan(tmp_path, f"closer_look/{cell}", variant, SMALL, **more)
 
 
 def build(variant: str = "baseline", **more: Any) -> tuple[Any, Any]:
-    found = plan(Path(), variant, **more)
-    tasks = found.tasks()
-    return found.method(tasks), tasks
+    return smoke_method("closer_look/mini-imagenet-5way-1shot", variant, SMALL, **more)
 
 
 class TorchHead(nn.Module):
@@ -176,23 +170,9 @@ def test_initial_weights_are_the_authors() -> None:
 
 @pytest.mark.parametrize("variant", ["baseline", "baseline-plus-plus"])
 def test_training_goes_on_bit_for_bit(variant: str) -> None:
-    straight, tasks = build(variant)
-    halves, _ = build(variant)
-    for i in range(4):
-        batch = tasks.batch("train", 16 * i, 16)
-        straight.train_step(batch, i)
-        halves.train_step(batch, i)
-        if i == 1:
-            kept = io.BytesIO()
-            state = {"weights": halves.weights(), "state": halves.training_state()}
-            torch.save(state, kept)
-            kept.seek(0)
-            state = torch.load(kept, weights_only=True)
-            halves, _ = build(variant)
-            halves.load_weights(state["weights"])
-            halves.load_training_state(state["state"])
-    for name, value in straight.weights().items():
-        assert torch.equal(value, halves.weights()[name]), name
+    tasks = build(variant)[1]
+    batches = [tasks.batch("train", 16 * i, 16) for i in range(4)]
+    assert same_weights(*with_and_without_stop(lambda: build(variant)[0], batches, 2))
 
 
 @pytest.mark.parametrize("variant", ["baseline", "baseline-plus-plus", "nearest-neighbour"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
@@ -14,11 +13,17 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from harness.catalog import find_cell, papers
+from harness.paper_tests.resume import same_weights, with_and_without_stop
+from harness.paper_tests.smoke_plans import smoke_plan
+from harness.paper_tests.toy_episodes import (
+    coarse_images,
+    generator,
+    noisy_copies,
+    one_task,
+)
 from harness.protocol import read_switches
 from harness.records.schema import read_record
-from harness.run.budget import budget
 from harness.run.loop import run
-from harness.run.plan import Plan
 from harness.tasks.batch import EpisodeBatch, SupervisedBatch
 from replications.cnaps.extractor import Extractor
 from replications.cnaps.method import Cnaps
@@ -27,10 +32,6 @@ from replications.cnaps.networks import FilmLayer, LinearClassifier, SetEncoder
 CELL = find_cell("cnaps/omniglot-5way-1shot")
 VARIANTS = tuple(CELL.variants)
 IDS = np.array([2, 3, 5, 8, 11, 13])
-
-
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def build(variant: str = "film", seed: int = 0, **switches: Any) -> Any:
@@ -44,17 +45,10 @@ def build(variant: str = "film", seed: int = 0, **switches: Any) -> Any:
 def batch(tasks: int, ways: int, shots: int, queries: int, seed: int = 0) -> EpisodeBatch:
     """Noisy copies of one image for each of six classes: tasks that can be learnt."""
     g = generator(seed)
-    known = torch.rand(len(IDS), 1, 4, 4, generator=generator(77)).round()
-    known = known.repeat_interleave(3, -1).repeat_interleave(3, -2)
+    known = coarse_images(len(IDS), scale=3, g=generator(77))
     chosen = torch.stack([torch.randperm(len(IDS), generator=g)[:ways] for _ in range(tasks)])
-
-    def images(each: int) -> Tensor:
-        noise = torch.rand(tasks, ways, each, 1, 12, 12, generator=g)
-        return (0.7 * known[chosen].unsqueeze(2) + 0.3 * noise).flatten(1, 2)
-
-    y = [torch.arange(ways).repeat_interleave(n).expand(tasks, -1) for n in (shots, queries)]
-    ids = torch.from_numpy(IDS)[chosen]
-    return EpisodeBatch(images(shots), y[0], images(queries), y[1], ids)
+    b, ids = noisy_copies(known[chosen], shots, queries, g), torch.from_numpy(IDS)[chosen]
+    return EpisodeBatch(b.support_x, b.support_y, b.query_x, b.query_y, ids)
 
 
 def trained_extractor() -> Extractor:
@@ -226,23 +220,9 @@ def test_resume_is_bit_exact_in_both_phases() -> None:
     def fresh() -> Any:
         return build("film-auto-regressive", pretrain_iterations=3)
 
-    batches, straight = [batch(2, 3, 1, 2, seed=i) for i in range(6)], fresh()
-    for i, b in enumerate(batches):
-        straight.train_step(b, i)
+    batches = [batch(2, 3, 1, 2, seed=i) for i in range(6)]
     for stop in (2, 4):
-        before, kept = fresh(), io.BytesIO()
-        for i, b in enumerate(batches[:stop]):
-            before.train_step(b, i)
-        torch.save({"weights": before.weights(), "state": before.training_state()}, kept)
-        kept.seek(0)
-        state, after = torch.load(kept, weights_only=True), fresh()
-        after.load_weights(state["weights"])
-        after.load_training_state(state["state"])
-        for i, b in enumerate(batches[stop:], stop):
-            after.train_step(b, i)
-        wanted, found = straight.weights(), after.weights()
-        assert wanted.keys() == found.keys()
-        assert all(torch.equal(wanted[k], found[k]) for k in wanted)
+        assert same_weights(*with_and_without_stop(fresh, batches, stop))
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -258,7 +238,7 @@ def test_it_learns(variant: str) -> None:
     assert tuple(scores) == method.metrics(method.settings)
     assert scores["accuracy"].mean() > 70  # chance is 33
     assert scores["loss"].mean() < before["loss"].mean()
-    alone = SupervisedBatch(*(getattr(held_out, f)[3:4] for f in SupervisedBatch.__annotations__))
+    alone = one_task(held_out, 3)
     assert all(torch.equal(v[0], scores[k][3]) for k, v in method.evaluate(alone).items())
 
 
@@ -270,7 +250,6 @@ def test_it_learns(variant: str) -> None:
     ],
 )
 def test_smoke_run_of(tmp_path: Any, cell: str, variant: str, dataset: str, size: int) -> None:
-    found = find_cell(f"cnaps/{cell}")
     changed = {
         "tasks.dataset": dataset,
         "tasks.image_size": size,
@@ -280,10 +259,7 @@ def test_smoke_run_of(tmp_path: Any, cell: str, variant: str, dataset: str, size
     }
     if dataset == "textures":
         changed["tasks.resize_filter"] = "none"
-    v = found.variant(variant, changed)
-    folders = (tmp_path / "results", tmp_path / "work")
-    length = budget("smoke", v.training, v.testing)
-    plan = Plan(v, found.variant(variant), 0, length, "", torch.device("cpu"), *folders)
+    plan = smoke_plan(tmp_path, f"cnaps/{cell}", variant, changed)
     record = read_record(run(plan) / "record.json")
     assert record.status == "finished"
     assert {"accuracy", "loss"} <= set(record.metrics)

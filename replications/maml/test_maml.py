@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import pytest
 import torch
@@ -10,17 +9,16 @@ from torch.nn import functional as F
 
 from harness.catalog import find_cell, method_class
 from harness.errors import HarnessError
-from harness.meta_gradient.engines import DEFAULT, ENGINES, engine
+from harness.meta_gradient.engines import ENGINES, engine
 from harness.meta_gradient.problem import InnerLoop, Problem
 from harness.models.batch_statistics import BatchStatistics
 from harness.models.strided_conv4 import StridedConv4, same_padding
+from harness.paper_tests.resume import same_weights, with_and_without_stop
+from harness.paper_tests.smoke_plans import smoke_method, smoke_plan
 from harness.records.schema import read_record
-from harness.run.budget import budget
 from harness.run.loop import run
-from harness.run.plan import Plan
 from harness.tasks.batch import SupervisedBatch
 
-CPU = torch.device("cpu")
 GLYPHS = {"tasks.dataset": "glyphs", "training.meta_batch": 2}
 TEXTURES = {
     "tasks.dataset": "textures",
@@ -34,19 +32,9 @@ TEXTURES = {
 SMALL = {"sinusoid": {}, "omniglot": GLYPHS, "mini": TEXTURES}
 
 
-def plan(tmp_path, cell, variant, **changed):
-    found = find_cell(f"maml/{cell}")
-    v = found.variant(variant, {k.replace("__", "."): x for k, x in changed.items()})
-    length = budget("smoke", v.training, v.testing)
-    folders = (tmp_path / "results", tmp_path / "work")
-    return Plan(v, found.variant(variant), 0, length, DEFAULT, CPU, *folders)
-
-
-def build(cell, variant, **changed):
-    """A method and its task source, small."""
-    found = plan(Path(), cell, variant, **changed)
-    tasks = found.tasks()
-    return found.method(tasks), tasks
+def build(cell, variant, changed=None, **switches):
+    """A method and its task source."""
+    return smoke_method(f"maml/{cell}", variant, changed, **switches)
 
 
 @pytest.mark.parametrize(
@@ -60,7 +48,7 @@ def build(cell, variant, **changed):
     ],
 )
 def test_smoke_run_of(tmp_path, cell, variant):
-    made = plan(tmp_path, cell, variant, **SMALL[cell.partition("-")[0]])
+    made = smoke_plan(tmp_path, f"maml/{cell}", variant, SMALL[cell.partition("-")[0]])
     folder = run(made)
     record = read_record(folder / "record.json")
     assert record.status == "finished"
@@ -122,7 +110,7 @@ def test_padding_is_tensorflows():
 
 
 def test_batch_norm_offsets_do_not_adapt_but_are_meta_trained():
-    method, tasks = build("omniglot-5way-1shot", "second-order", **GLYPHS)
+    method, tasks = build("omniglot-5way-1shot", "second-order", GLYPHS)
     assert method.inner.frozen == {f"norms.{i}.bias" for i in range(4)}
     before = {k: v.clone() for k, v in method.weights().items()}
     method.train_step(tasks.batch("train", 0, 2), 0)
@@ -146,20 +134,13 @@ def test_meta_training_learns_sinusoids():
 def test_training_state_goes_on_bit_for_bit():
     for variant in ("maml", "pretrained", "multi-task-mean"):
         changed = {"method__steps_per_network": 4} if variant.startswith("multi") else {}
-        straight, tasks = build("sinusoid-5shot", variant, **changed)
-        halves, _ = build("sinusoid-5shot", variant, **changed)
-        for i in range(6):
-            batch = tasks.batch("train", straight.first_task(i, 5), 5)
-            straight.train_step(batch, i)
-            halves.train_step(batch, i)
-            if i == 2:
-                weights = {k: v.clone() for k, v in halves.weights().items()}
-                state = halves.training_state()
-                halves, _ = build("sinusoid-5shot", variant, **changed)
-                halves.load_weights(weights)
-                halves.load_training_state(state)
-        for k, v in straight.weights().items():
-            assert torch.equal(v, halves.weights()[k]), (variant, k)
+
+        def make(variant=variant, changed=changed):
+            return build("sinusoid-5shot", variant, **changed)[0]
+
+        method, tasks = build("sinusoid-5shot", variant, **changed)
+        batches = [tasks.batch("train", method.first_task(i, 5), 5) for i in range(6)]
+        assert same_weights(*with_and_without_stop(make, batches, 3)), variant
 
 
 def test_multi_task_start_is_the_mean_of_its_networks():
@@ -218,8 +199,8 @@ def test_mini_imagenet_is_clipped_in_the_scale_of_the_authors_loss():
     """There query losses are summed and divided by the shots: 15 times ours at 1 shot, 3 at 5."""
     for cell, factor in (("mini-imagenet-5way-1shot", 15), ("mini-imagenet-5way-5shot", 3)):
         changed = TEXTURES | {"tasks.train_queries": 15}
-        assert build(cell, "second-order", **changed)[0].outer.clip_value == 10 / factor
-    method, tasks = build("mini-imagenet-5way-1shot", "second-order", **TEXTURES)
+        assert build(cell, "second-order", changed)[0].outer.clip_value == 10 / factor
+    method, tasks = build("mini-imagenet-5way-1shot", "second-order", TEXTURES)
     batch = tasks.batch("train", 0, 2)
     outputs, y = method.problem.outputs(method.params, batch.query_x[0]), batch.query_y[0]
     theirs = F.cross_entropy(outputs, y, reduction="sum") / tasks.shots("train")
@@ -229,7 +210,7 @@ def test_mini_imagenet_is_clipped_in_the_scale_of_the_authors_loss():
 
 def test_clipping_reaches_the_optimiser():
     changed = TEXTURES | {"method.outer_clip": 1e-4}
-    method, tasks = build("mini-imagenet-5way-1shot", "second-order", **changed)
+    method, tasks = build("mini-imagenet-5way-1shot", "second-order", changed)
     method.train_step(tasks.batch("train", 0, 2), 0)
     largest = max(float(p.grad.abs().max()) for p in method.params.values())
     assert largest == pytest.approx(method.outer.clip_value)

@@ -10,15 +10,13 @@ import torch
 from torch.func import functional_call
 from torch.nn import functional as F
 
-from harness.catalog import find_cell
 from harness.meta_gradient.engines import DEFAULT
+from harness.paper_tests.resume import same_weights, with_and_without_stop
+from harness.paper_tests.smoke_plans import smoke_method, smoke_plan
 from harness.records.schema import read_record
-from harness.run.budget import budget
 from harness.run.loop import run
-from harness.run.plan import Plan
 from replications.maml_plus_plus.method import step_weights
 
-CPU = torch.device("cpu")
 GLYPHS = {"tasks.dataset": "glyphs", "training.meta_batch": 2, "method.filters": 4}
 TEXTURES = {
     "tasks.dataset": "textures",
@@ -28,19 +26,9 @@ TEXTURES = {
 }
 
 
-def plan(tmp_path, cell, variant, changed, engine=DEFAULT):
-    found = find_cell(f"maml_plus_plus/{cell}")
-    v = found.variant(variant, changed)
-    length = budget("smoke", v.training, v.testing)
-    folders = (tmp_path / "results", tmp_path / "work")
-    return Plan(v, found.variant(variant), 0, length, engine, CPU, *folders)
-
-
-def build(tmp_path, variant="maml-plus-plus", engine="func", **changed):
-    changed = GLYPHS | {k.replace("__", "."): v for k, v in changed.items()}
-    found = plan(tmp_path, "omniglot-5way-1shot", variant, changed, engine)
-    tasks = found.tasks()
-    return found.method(tasks), tasks
+def build(variant="maml-plus-plus", engine="func", **changed):
+    cell = "maml_plus_plus/omniglot-5way-1shot"
+    return smoke_method(cell, variant, GLYPHS, engine, **changed)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +41,8 @@ def build(tmp_path, variant="maml-plus-plus", engine="func", **changed):
     ],
 )
 def test_smoke_run_of(tmp_path, cell, variant, changed, capsys):
-    record = read_record(run(plan(tmp_path, cell, variant, changed)) / "record.json")
+    plan = smoke_plan(tmp_path, f"maml_plus_plus/{cell}", variant, changed)
+    record = read_record(run(plan) / "record.json")
     assert record.status == "finished"
     assert math.isfinite(record.metrics["accuracy@5"].mean)
     # The network has a rule for each of its operations.
@@ -68,8 +57,8 @@ def test_weights_of_the_steps_by_hand():
     assert all(sum(step_weights(3, e, 15)) == pytest.approx(1) for e in range(15))
 
 
-def test_what_is_annealed_changes_at_epochs(tmp_path):
-    method, _ = build(tmp_path, method__first_order_epochs=2)
+def test_what_is_annealed_changes_at_epochs():
+    method, _ = build(method__first_order_epochs=2)
     assert [method.inner_loop(i).first_order for i in (0, 999, 1000)] == [True, True, False]
     assert method.inner_loop(4999).query_weights != method.inner_loop(5000).query_weights == ()
     assert method.learning_rate(0) == method.learning_rate(499) == pytest.approx(1e-3)
@@ -79,13 +68,13 @@ def test_what_is_annealed_changes_at_epochs(tmp_path):
 
 @pytest.mark.parametrize("first_order", [False, True])
 @pytest.mark.parametrize("engine", [DEFAULT, "higher"])
-def test_the_meta_gradient_is_that_of_the_weighted_losses(tmp_path, engine, first_order):
+def test_the_meta_gradient_is_that_of_the_weighted_losses(engine, first_order):
     """In float64, by our engine and by `higher`, against plain autograd over the steps written out:
     step k with batch norm k, then the query loss with the same batch norm."""
     pytest.importorskip("higher")
     changed = {"method__steps": 2, "method__first_order_epochs": int(first_order)}
     changed["training__validation_metric"] = "accuracy@2"
-    method, tasks = build(tmp_path, engine=engine, **changed)
+    method, tasks = build(engine=engine, **changed)
     method.model.double()
     g = torch.Generator().manual_seed(1)
     method.params = {
@@ -122,10 +111,10 @@ def test_the_meta_gradient_is_that_of_the_weighted_losses(tmp_path, engine, firs
         torch.testing.assert_close(a, b, rtol=1e-8, atol=1e-11)
 
 
-def test_entries_by_the_network_are_cut_and_those_by_rates_are_not(tmp_path):
+def test_entries_by_the_network_are_cut_and_those_by_rates_are_not():
     least = 1e-4
-    cut, tasks = build(tmp_path, method__clip_value=least)
-    whole, _ = build(tmp_path)
+    cut, tasks = build(method__clip_value=least)
+    whole, _ = build()
     batch = tasks.batch("train", 0, 2)
     cut.train_step(batch, 0)
     whole.train_step(batch, 0)
@@ -136,9 +125,9 @@ def test_entries_by_the_network_are_cut_and_those_by_rates_are_not(tmp_path):
     assert max(float(r.grad.abs().max()) for r in whole.rates.values()) > 10 * least
 
 
-def test_a_query_set_is_scored_with_the_batch_norm_of_the_step_before(tmp_path):
+def test_a_query_set_is_scored_with_the_batch_norm_of_the_step_before():
     """Without learning in the inner loop, the scores part by batch norms alone."""
-    method, tasks = build(tmp_path, method__inner_rate=1e-12)
+    method, tasks = build(method__inner_rate=1e-12)
     with torch.no_grad():
         for name in method.per_step:
             method.params[name].normal_(generator=torch.Generator().manual_seed(4))
@@ -154,9 +143,9 @@ def test_a_query_set_is_scored_with_the_batch_norm_of_the_step_before(tmp_path):
     assert not torch.equal(found["accuracy@1"], found["accuracy@2"])
 
 
-def test_rates_are_one_a_layer_and_step_and_are_learned(tmp_path):
+def test_rates_are_one_a_layer_and_step_and_are_learned():
     for variant, moves in (("maml-plus-plus", True), ("maml", False)):
-        method, tasks = build(tmp_path, variant, DEFAULT)
+        method, tasks = build(variant, DEFAULT)
         assert all(r.numel() == 5 for r in method.rates.values())
         assert not any(name.startswith("norms.") for name in method.rates)
         method.train_step(tasks.batch("train", 0, 2), 0)
@@ -166,8 +155,8 @@ def test_rates_are_one_a_layer_and_step_and_are_learned(tmp_path):
         assert stays == (inert if moves else method.rates.keys())
 
 
-def test_batch_norms_do_not_adapt_but_are_meta_trained(tmp_path):
-    method, tasks = build(tmp_path)
+def test_batch_norms_do_not_adapt_but_are_meta_trained():
+    method, tasks = build()
     before = {k: v.clone() for k, v in method.weights().items()}
     method.train_step(tasks.batch("train", 0, 2), 0)
     after = method.weights()
@@ -176,17 +165,8 @@ def test_batch_norms_do_not_adapt_but_are_meta_trained(tmp_path):
     assert not any(torch.equal(before[k], after[k]) for k in method.frozen)
 
 
-def test_training_goes_on_bit_for_bit(tmp_path):
-    straight, tasks = build(tmp_path, method__epoch=1)
-    halves, _ = build(tmp_path, method__epoch=1)
-    for i in range(4):
-        batch = tasks.batch("train", 2 * i, 2)
-        straight.train_step(batch, i)
-        halves.train_step(batch, i)
-        if i == 1:
-            weights = {k: v.clone() for k, v in halves.weights().items()}
-            state = halves.training_state()
-            halves, _ = build(tmp_path, method__epoch=1)
-            halves.load_weights(weights)
-            halves.load_training_state(state)
-    assert all(torch.equal(v, halves.weights()[k]) for k, v in straight.weights().items())
+def test_training_goes_on_bit_for_bit():
+    tasks = build(method__epoch=1)[1]
+    batches = [tasks.batch("train", 2 * i, 2) for i in range(4)]
+    trained = with_and_without_stop(lambda: build(method__epoch=1)[0], batches, 2)
+    assert same_weights(*trained)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import math
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from harness.catalog import papers
 from harness.errors import HarnessError
+from harness.paper_tests.resume import same_weights, with_and_without_stop
+from harness.paper_tests.toy_episodes import batch, generator, labels, one_task
 from harness.protocol import read_switches
 from harness.tasks.batch import SupervisedBatch
 from replications.matching.full_context import FullContext
@@ -28,32 +29,10 @@ CELLS = papers()["matching"].cells
 TASKS = SimpleNamespace(image_shape=(1, 28, 28))
 
 
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
 def build(variant: str = "cosine", seed: int = 0, **switches: Any) -> Any:
     table = CELLS["omniglot-5way-1shot"].variants[variant]["method"]
     settings = read_switches(Matching.Settings, {**table, "filters": 8, **switches}, "test")
     return Matching(settings, TASKS, torch.device("cpu"), "", generator(seed))
-
-
-def labels(tasks: int, ways: int, each: int) -> Tensor:
-    return torch.arange(ways).repeat_interleave(each).expand(tasks, -1)
-
-
-def batch(tasks: int, ways: int, shots: int, queries: int, seed: int = 0) -> SupervisedBatch:
-    """Noisy copies of one random image per class: tasks that can be learnt."""
-    g = generator(seed)
-    coarse = torch.rand(tasks, ways, 1, 1, 4, 4, generator=g).round()
-    centres = coarse.repeat_interleave(7, -1).repeat_interleave(7, -2)
-
-    def images(each: int) -> Tensor:
-        noise = torch.rand(tasks, ways, each, 1, 28, 28, generator=g)
-        return (0.7 * centres + 0.3 * noise).flatten(1, 2)
-
-    support, query = images(shots), images(queries)
-    return SupervisedBatch(support, labels(tasks, ways, shots), query, labels(tasks, ways, queries))
 
 
 def test_attention_by_hand() -> None:
@@ -161,22 +140,10 @@ def test_full_context_needs_read_steps() -> None:
 @pytest.mark.parametrize("variant", ["cosine", "fce", "euclidean"])
 def test_resume_is_bit_exact(variant: str) -> None:
     batches = [batch(2, 5, 1, 2, seed=i) for i in range(4)]
-    straight, before, after = build(variant), build(variant), build(variant, seed=99)
-    for i, b in enumerate(batches):
-        straight.train_step(b, i)
-    for i, b in enumerate(batches[:2]):
-        before.train_step(b, i)
-    kept = io.BytesIO()
-    torch.save({"weights": before.weights(), "state": before.training_state()}, kept)
-    kept.seek(0)
-    state = torch.load(kept, weights_only=True)
-    after.load_weights(state["weights"])
-    after.load_training_state(state["state"])
-    for i, b in enumerate(batches[2:], 2):
-        after.train_step(b, i)
-    wanted, found = straight.weights(), after.weights()
-    assert wanted.keys() == found.keys()
-    assert all(torch.equal(wanted[k], found[k]) for k in wanted)
+    trained = with_and_without_stop(
+        lambda: build(variant), batches, 2, lambda: build(variant, seed=99)
+    )
+    assert same_weights(*trained)
 
 
 @pytest.mark.parametrize("variant", ["cosine", "fce"])
@@ -186,11 +153,7 @@ def test_scores_do_not_depend_on_company(variant: str) -> None:
     before, together = method.weights(), method.evaluate(b)
     assert tuple(together) == method.metrics(method.settings)
     for i in range(3):
-        part = slice(i, i + 1)
-        alone = SupervisedBatch(
-            b.support_x[part], b.support_y[part], b.query_x[part], b.query_y[part]
-        )
-        for name, values in method.evaluate(alone).items():
+        for name, values in method.evaluate(one_task(b, i)).items():
             assert torch.equal(values[0], together[name][i])
     assert all(torch.equal(before[k], v) for k, v in method.weights().items())
 

@@ -7,16 +7,14 @@ import math
 import pytest
 import torch
 
-from harness.catalog import find_cell
 from harness.errors import HarnessError
 from harness.meta_gradient.engines import DEFAULT, ENGINES
+from harness.paper_tests.resume import same_weights, with_and_without_stop
+from harness.paper_tests.smoke_plans import smoke_method, smoke_plan
 from harness.records.schema import read_record
-from harness.run.budget import budget
 from harness.run.loop import run
-from harness.run.plan import Plan
 from harness.tasks.batch import SupervisedBatch
 
-CPU = torch.device("cpu")
 GLYPHS = {"tasks.dataset": "glyphs", "training.meta_batch": 2, "method.hidden": [8]}
 TEXTURES = {
     "tasks.dataset": "textures",
@@ -27,19 +25,8 @@ TEXTURES = {
 }
 
 
-def plan(tmp_path, cell, variant, changed, engine=DEFAULT):
-    found = find_cell(f"meta_sgd/{cell}")
-    v = found.variant(variant, changed)
-    length = budget("smoke", v.training, v.testing)
-    folders = (tmp_path / "results", tmp_path / "work")
-    return Plan(v, found.variant(variant), 0, length, engine, CPU, *folders)
-
-
-def build(tmp_path, variant="meta-sgd", engine=DEFAULT, **changed):
-    changed = {k.replace("__", "."): v for k, v in changed.items()}
-    found = plan(tmp_path, "sinusoid-5shot", variant, changed, engine)
-    tasks = found.tasks()
-    return found.method(tasks), tasks
+def build(variant="meta-sgd", engine=DEFAULT, **changed):
+    return smoke_method("meta_sgd/sinusoid-5shot", variant, {}, engine, **changed)
 
 
 @pytest.mark.parametrize(
@@ -53,18 +40,19 @@ def build(tmp_path, variant="meta-sgd", engine=DEFAULT, **changed):
     ],
 )
 def test_smoke_run_of(tmp_path, cell, variant, changed):
-    record = read_record(run(plan(tmp_path, cell, variant, changed)) / "record.json")
+    plan = smoke_plan(tmp_path, f"meta_sgd/{cell}", variant, changed)
+    record = read_record(run(plan) / "record.json")
     assert record.status == "finished"
     metric = "mse@1" if cell.startswith("sinusoid") else "accuracy@1"
     assert math.isfinite(record.metrics[metric].mean)
 
 
 @pytest.mark.parametrize("name", ENGINES)
-def test_the_step_and_its_derivatives_by_hand(tmp_path, name):
+def test_the_step_and_its_derivatives_by_hand(name):
     """A linear model y = w x + b: θ' = θ - α ∘ g, dL/dα = -L'(θ') ∘ g, dL/dθ = (I - H α) L'(θ')."""
     if name == "higher":
         pytest.importorskip("higher")
-    method, _ = build(tmp_path, engine=name, method__hidden=[])
+    method, _ = build(engine=name, method__hidden=[])
     method.model.double()
     method.params = dict(method.model.named_parameters())
     method.rates = {k: r.double() for k, r in method.rates.items()}
@@ -89,12 +77,12 @@ def test_the_step_and_its_derivatives_by_hand(tmp_path, name):
     torch.testing.assert_close(by_alpha, -outer * inner)
 
 
-def test_one_draw_or_one_for_each_entry(tmp_path):
-    one, _ = build(tmp_path)
+def test_one_draw_or_one_for_each_entry():
+    one, _ = build()
     rates = torch.cat([r.flatten() for r in one.rates.values()])
     assert 0.005 <= rates[0] <= 0.1
     assert torch.equal(rates, rates[0].expand_as(rates))
-    each, _ = build(tmp_path, method__rate_draws="each-entry")
+    each, _ = build(method__rate_draws="each-entry")
     rates = torch.cat([r.flatten() for r in each.rates.values()])
     assert 0.005 <= rates.min() < 0.01
     assert 0.095 < rates.max() <= 0.1
@@ -102,23 +90,23 @@ def test_one_draw_or_one_for_each_entry(tmp_path):
     assert all(torch.equal(p, each.params[k]) for k, p in one.params.items())
 
 
-def test_start_and_rates_are_learned(tmp_path):
-    method, tasks = build(tmp_path)
+def test_start_and_rates_are_learned():
+    method, tasks = build()
     before = {k: v.clone() for k, v in method.weights().items()}
     for i in range(2):
         method.train_step(tasks.batch("train", 4 * i, 4), i)
     assert all(not torch.equal(before[k], v) for k, v in method.weights().items())
 
 
-def test_rates_of_the_maml_variant_stay(tmp_path):
-    method, tasks = build(tmp_path, "maml")
+def test_rates_of_the_maml_variant_stay():
+    method, tasks = build("maml")
     method.train_step(tasks.batch("train", 0, 4), 0)
     assert all(torch.equal(r, torch.full_like(r, 0.01)) for r in method.rates.values())
 
 
-def test_tasks_have_a_frequency_of_their_own(tmp_path):
+def test_tasks_have_a_frequency_of_their_own():
     """Three points of a * sin(w x + p), equally spaced, give cos(w h) = (y0 + y2) / (2 y1)."""
-    _, tasks = build(tmp_path)
+    _, tasks = build()
     arrays = tasks.draw_block("train", 0)
     points = torch.tensor([0.2, 0.5, 0.8]).expand(len(arrays["frequency"]), 3).numpy()
     y = tasks.to_batch({**arrays, "support": points}).support_y.double()[..., 0]
@@ -131,26 +119,16 @@ def test_tasks_have_a_frequency_of_their_own(tmp_path):
     assert 1.15 < found.max() <= 1.2
 
 
-def test_training_goes_on_bit_for_bit(tmp_path):
-    straight, tasks = build(tmp_path)
-    halves, _ = build(tmp_path)
-    for i in range(4):
-        batch = tasks.batch("train", 4 * i, 4)
-        straight.train_step(batch, i)
-        halves.train_step(batch, i)
-        if i == 1:
-            weights = {k: v.clone() for k, v in halves.weights().items()}
-            state = halves.training_state()
-            halves, _ = build(tmp_path)
-            halves.load_weights(weights)
-            halves.load_training_state(state)
-    assert all(torch.equal(v, halves.weights()[k]) for k, v in straight.weights().items())
+def test_training_goes_on_bit_for_bit():
+    tasks = build()[1]
+    batches = [tasks.batch("train", 4 * i, 4) for i in range(4)]
+    assert same_weights(*with_and_without_stop(lambda: build()[0], batches, 2))
 
 
-def test_wrong_switches_are_one_sentence(tmp_path):
+def test_wrong_switches_are_one_sentence():
     with pytest.raises(HarnessError, match="wanted 'mse' and 'mlp'"):
-        build(tmp_path, method__network="max-pool-conv4")
+        build(method__network="max-pool-conv4")
     with pytest.raises(HarnessError, match=r"method.rate_min: found 1.0, wanted at most"):
-        build(tmp_path, method__rate_min=1.0)
+        build(method__rate_min=1.0)
     with pytest.raises(HarnessError, match=r"task_in_input: found true, wanted false"):
-        build(tmp_path, tasks__task_in_input=True)
+        build(tasks__task_in_input=True)

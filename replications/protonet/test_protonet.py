@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,19 +13,16 @@ from torch import Tensor, nn
 
 from harness.catalog import method_class, papers, replications_folder
 from harness.models.pooled_conv4 import PooledConv4
+from harness.paper_tests.resume import same_weights, with_and_without_stop
+from harness.paper_tests.smoke_plans import smoke_plan
+from harness.paper_tests.toy_episodes import batch, generator, labels, one_task
 from harness.protocol import read_switches
 from harness.records.schema import read_record
-from harness.run.budget import budget
 from harness.run.loop import run
-from harness.run.plan import Plan
 from harness.tasks.batch import SupervisedBatch
 from replications.protonet.method import ProtoNet, logits, prototypes
 
 CELLS = papers()["protonet"].cells
-
-
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def build(seed: int = 0, **switches: Any) -> Any:
@@ -34,24 +30,6 @@ def build(seed: int = 0, **switches: Any) -> Any:
     settings = read_switches(ProtoNet.Settings, {**table, "filters": 8, **switches}, "test")
     tasks = SimpleNamespace(image_shape=(1, 28, 28))
     return ProtoNet(settings, tasks, torch.device("cpu"), "", generator(seed))
-
-
-def labels(tasks: int, ways: int, each: int) -> Tensor:
-    return torch.arange(ways).repeat_interleave(each).expand(tasks, -1)
-
-
-def batch(tasks: int, ways: int, shots: int, queries: int, seed: int = 0) -> SupervisedBatch:
-    """Noisy copies of one random image per class: tasks that can be learnt."""
-    g = generator(seed)
-    coarse = torch.rand(tasks, ways, 1, 1, 4, 4, generator=g).round()
-    centres = coarse.repeat_interleave(7, -1).repeat_interleave(7, -2)
-
-    def images(each: int) -> Tensor:
-        noise = torch.rand(tasks, ways, each, 1, 28, 28, generator=g)
-        return (0.7 * centres + 0.3 * noise).flatten(1, 2)
-
-    support, query = images(shots), images(queries)
-    return SupervisedBatch(support, labels(tasks, ways, shots), query, labels(tasks, ways, queries))
 
 
 def permuted(b: SupervisedBatch, order: Tensor) -> SupervisedBatch:
@@ -210,25 +188,9 @@ def test_train_step_is_the_textbook_step() -> None:
 
 def test_resume_is_bit_exact() -> None:
     batches = [batch(1, 6, 1, 2, seed=i) for i in range(6)]
-    straight = build()
-    for i, b in enumerate(batches):
-        straight.train_step(b, i)
-    before = build()
-    for i, b in enumerate(batches[:3]):
-        before.train_step(b, i)
-    kept = io.BytesIO()
-    torch.save({"weights": before.weights(), "state": before.training_state()}, kept)
-    kept.seek(0)
-    state = torch.load(kept, weights_only=True)
-    after = build(seed=99)
-    after.load_weights(state["weights"])
-    after.load_training_state(state["state"])
-    for i, b in enumerate(batches[3:], 3):
-        after.train_step(b, i)
-    wanted, found = straight.weights(), after.weights()
-    assert wanted.keys() == found.keys()
-    assert all(torch.equal(wanted[k], found[k]) for k in wanted)
-    assert any("running_var" in k for k in wanted)
+    straight, stopped = with_and_without_stop(build, batches, 3, lambda: build(seed=99))
+    assert same_weights(straight, stopped)
+    assert any("running_var" in k for k in straight)
 
 
 def test_weights_are_copies_in_plain_layout() -> None:
@@ -247,13 +209,7 @@ def test_evaluation_leaves_no_trace_and_does_not_depend_on_company(statistics: s
     together = method.evaluate(b)
     assert tuple(together) == method.metrics(method.settings)
     for i in range(3):
-        alone = SupervisedBatch(
-            b.support_x[i : i + 1],
-            b.support_y[i : i + 1],
-            b.query_x[i : i + 1],
-            b.query_y[i : i + 1],
-        )
-        for name, values in method.evaluate(alone).items():
+        for name, values in method.evaluate(one_task(b, i)).items():
             assert torch.equal(values[0], together[name][i])
     assert all(torch.equal(before[k], v) for k, v in method.weights().items())
 
@@ -377,11 +333,7 @@ def test_smoke_run_on_colour_images(cell: str, tmp_path: Path) -> None:
         "method.filters": 4,
         "training.validate_every": 2,
     }
-    variant = CELLS[cell].variant("euclidean", small)
-    length = budget("smoke", variant.training, variant.testing)
-    folders = (tmp_path / "results", tmp_path / "work")
-    published = CELLS[cell].variant("euclidean")
-    plan = Plan(variant, published, 0, length, "batched", torch.device("cpu"), *folders)
+    plan = smoke_plan(tmp_path, f"protonet/{cell}", "euclidean", small)
     record = read_record(run(plan) / "record.json")
     assert record.status == "finished"
     assert record.selected_iteration == 2  # the validation look; there is no second training

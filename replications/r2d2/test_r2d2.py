@@ -9,34 +9,21 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from harness.catalog import find_cell
 from harness.errors import HarnessError
+from harness.paper_tests.resume import same_weights, with_and_without_stop
+from harness.paper_tests.smoke_plans import smoke_method, smoke_plan
 from harness.records.schema import read_record
-from harness.run.budget import budget
 from harness.run.loop import run
-from harness.run.plan import Plan
 from harness.tasks.batch import SupervisedBatch
 from replications.r2d2.method import reshuffled, ridge_logits
 
-CPU = torch.device("cpu")
 SMALL = {"method.filters": [4, 4, 6, 6], "tasks.val_queries": 3, "tasks.test_queries": 3}
 GLYPHS = SMALL | {"tasks.dataset": "glyphs", "tasks.train_ways": 10}
 TEXTURES = SMALL | {"tasks.dataset": "textures", "tasks.resize_filter": "none"}
 
 
-def plan(tmp_path, cell, variant, changed):
-    found = find_cell(f"r2d2/{cell}")
-    v = found.variant(variant, changed)
-    length = budget("smoke", v.training, v.testing)
-    folders = (tmp_path / "results", tmp_path / "work")
-    return Plan(v, found.variant(variant), 0, length, "batched", CPU, *folders)
-
-
-def build(tmp_path, variant="r2d2", **changed):
-    changed = GLYPHS | {k.replace("__", "."): v for k, v in changed.items()}
-    found = plan(tmp_path, "omniglot-5way-1shot", variant, changed)
-    tasks = found.tasks()
-    return found.method(tasks), tasks
+def build(variant="r2d2", **changed):
+    return smoke_method("r2d2/omniglot-5way-1shot", variant, GLYPHS, **changed)
 
 
 @pytest.mark.parametrize(
@@ -49,7 +36,8 @@ def build(tmp_path, variant="r2d2", **changed):
     ],
 )
 def test_smoke_run_of(tmp_path, cell, variant, changed):
-    record = read_record(run(plan(tmp_path, cell, variant, changed)) / "record.json")
+    plan = smoke_plan(tmp_path, f"r2d2/{cell}", variant, changed)
+    record = read_record(run(plan) / "record.json")
     assert record.status == "finished"
     assert math.isfinite(record.metrics["accuracy"].mean)
 
@@ -111,8 +99,8 @@ def test_features_are_as_many_as_in_the_authors_script(size, wanted):
     assert net(torch.rand(1, 1, size, size), g).shape == (1, wanted)
 
 
-def test_episodes_keep_their_images_with_other_shots(tmp_path):
-    _, tasks = build(tmp_path)
+def test_episodes_keep_their_images_with_other_shots():
+    _, tasks = build()
     batch = tasks.batch("train", 0, 2)
     other = reshuffled(batch, 4)
     assert (other.support_x.shape[1], other.query_x.shape[1]) == (40, 60)
@@ -127,22 +115,22 @@ def test_episodes_keep_their_images_with_other_shots(tmp_path):
     assert torch.equal(same.query_y, batch.query_y)
 
 
-def test_training_episodes_have_one_to_nine_shots(tmp_path):
-    method, _ = build(tmp_path)
+def test_training_episodes_have_one_to_nine_shots():
+    method, _ = build()
     assert {method._shots(i) for i in range(300)} == set(range(1, 10))
 
 
-def test_the_ridge_weight_is_learned_unless_fixed(tmp_path):
+def test_the_ridge_weight_is_learned_unless_fixed():
     for variant, moves in (("r2d2", True), ("fixed-ridge", False)):
-        method, tasks = build(tmp_path, variant)
+        method, tasks = build(variant)
         method.train_step(tasks.batch("train", 0, 1), 0)
         weights = method.weights()
         assert (weights["ridge"].item() != 50.0) == moves
         assert weights["scale"].item() != 10.0
 
 
-def test_a_query_image_is_scored_without_the_others(tmp_path):
-    method, tasks = build(tmp_path)
+def test_a_query_image_is_scored_without_the_others():
+    method, tasks = build()
     batch = tasks.batch("val", 0, 2)
     method.train_step(tasks.batch("train", 0, 1), 0)
     together = method.evaluate(batch)["loss"]
@@ -160,21 +148,13 @@ def test_a_query_image_is_scored_without_the_others(tmp_path):
     torch.testing.assert_close(torch.stack(alone).mean(0), together)
 
 
-def test_training_goes_on_bit_for_bit_with_dropout(tmp_path):
-    straight, tasks = build(tmp_path, method__dropout=0.4)
-    halves, _ = build(tmp_path, method__dropout=0.4)
-    for i in range(4):
-        batch = tasks.batch("train", i, 1)
-        straight.train_step(batch, i)
-        halves.train_step(batch, i)
-        if i == 1:
-            weights, state = halves.weights(), halves.training_state()
-            halves, _ = build(tmp_path, method__dropout=0.4)
-            halves.load_weights(weights)
-            halves.load_training_state(state)
-    assert all(torch.equal(v, halves.weights()[k]) for k, v in straight.weights().items())
+def test_training_goes_on_bit_for_bit_with_dropout():
+    tasks = build()[1]
+    batches = [tasks.batch("train", i, 1) for i in range(4)]
+    trained = with_and_without_stop(lambda: build(method__dropout=0.4)[0], batches, 2)
+    assert same_weights(*trained)
 
 
-def test_shots_that_do_not_fit_are_one_sentence(tmp_path):
+def test_shots_that_do_not_fit_are_one_sentence():
     with pytest.raises(HarnessError, match=r"found 1 and 10, wanted .* < 10"):
-        build(tmp_path, method__shots_max=10)
+        build(method__shots_max=10)

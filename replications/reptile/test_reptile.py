@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 import torch
 from torch.func import functional_call
@@ -9,10 +7,10 @@ from torch.nn import functional as F
 
 from harness.catalog import find_cell, papers
 from harness.errors import HarnessError
+from harness.paper_tests.resume import same_weights, with_and_without_stop
+from harness.paper_tests.smoke_plans import smoke_method, smoke_plan
 from harness.records.schema import read_record
-from harness.run.budget import budget
 from harness.run.loop import run
-from harness.run.plan import Plan
 from replications.reptile.inner_adam import (
     BETA2,
     EPSILON,
@@ -23,28 +21,17 @@ from replications.reptile.inner_adam import (
     minibatches,
 )
 
-CPU = torch.device("cpu")
 GLYPHS = {"tasks.dataset": "glyphs", "training.meta_batch": 2, "method.filters": 4}
 
 
-def plan(tmp_path, cell, variant, **changed):
-    found = find_cell(f"reptile/{cell}")
-    v = found.variant(variant, GLYPHS | {k.replace("__", "."): x for k, x in changed.items()})
-    length = budget("smoke", v.training, v.testing)
-    folders = (tmp_path / "results", tmp_path / "work")
-    return Plan(v, found.variant(variant), 0, length, "batched", CPU, *folders)
-
-
 def build(variant="reptile", **changed):
-    found = plan(Path(), "omniglot-5way-1shot", variant, **changed)
-    tasks = found.tasks()
-    return found.method(tasks), tasks
+    return smoke_method("reptile/omniglot-5way-1shot", variant, GLYPHS, **changed)
 
 
 @pytest.mark.parametrize("variant", find_cell("reptile/omniglot-5way-1shot").variants)
 def test_smoke_run_of(tmp_path, variant):
-    folder = run(plan(tmp_path, "omniglot-5way-1shot", variant))
-    record = read_record(folder / "record.json")
+    plan = smoke_plan(tmp_path, "reptile/omniglot-5way-1shot", variant, GLYPHS)
+    record = read_record(run(plan) / "record.json")
     assert record.status == "finished"
     assert set(record.metrics) == {"accuracy"}
 
@@ -145,19 +132,9 @@ def test_adams_state_is_carried_only_where_the_switch_says_so():
 
 
 def test_training_goes_on_bit_for_bit():
-    straight, tasks = build()
-    halves, _ = build()
-    for i in range(4):
-        batch = tasks.batch("train", 2 * i, 2)
-        straight.train_step(batch, i)
-        halves.train_step(batch, i)
-        if i == 1:
-            weights, state = halves.weights(), halves.training_state()
-            halves, _ = build()
-            halves.load_weights(weights)
-            halves.load_training_state(state)
-    for name, value in straight.weights().items():
-        assert torch.equal(value, halves.weights()[name]), name
+    tasks = build()[1]
+    batches = [tasks.batch("train", 2 * i, 2) for i in range(4)]
+    assert same_weights(*with_and_without_stop(lambda: build()[0], batches, 2))
 
 
 def test_scores_do_not_depend_on_which_tasks_come_together():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 from types import SimpleNamespace
 from typing import Any
@@ -13,15 +12,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from harness.catalog import find_cell, papers
+from harness.catalog import papers
 from harness.models.class_means import class_means
 from harness.noise import step_generator
+from harness.paper_tests.resume import same_weights, with_and_without_stop
+from harness.paper_tests.smoke_plans import smoke_plan
+from harness.paper_tests.toy_episodes import batch, generator, one_task
 from harness.protocol import read_switches
 from harness.records.schema import read_record
-from harness.run.budget import budget
 from harness.run.loop import run
-from harness.run.plan import Plan
-from harness.tasks.batch import SupervisedBatch
 from replications.versa.features import Features, dropped, truncated_glorot_
 from replications.versa.method import Versa
 from replications.versa.posterior import Amortised, log_predictive, logit_moments, sampled_logits
@@ -29,29 +28,11 @@ from replications.versa.posterior import Amortised, log_predictive, logit_moment
 CELLS = papers()["versa"].cells
 
 
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
 def build(seed: int = 0, size: int = 28, **switches: Any) -> Any:
     table = CELLS["omniglot-5way-1shot"].variants["versa"]["method"]
     settings = read_switches(Versa.Settings, {**table, "filters": 8, **switches}, "test")
     tasks = SimpleNamespace(image_shape=(1, size, size))
     return Versa(settings, tasks, torch.device("cpu"), "", generator(seed))
-
-
-def batch(tasks: int, ways: int, shots: int, queries: int, seed: int = 0) -> SupervisedBatch:
-    """Noisy copies of one random image per class: tasks that can be learnt."""
-    g = generator(seed)
-    centres = torch.rand(tasks, ways, 1, 1, 4, 4, generator=g).round()
-    centres = centres.repeat_interleave(7, -1).repeat_interleave(7, -2)
-
-    def images(each: int) -> Tensor:
-        noise = torch.rand(tasks, ways, each, 1, 28, 28, generator=g)
-        return (0.7 * centres + 0.3 * noise).flatten(1, 2)
-
-    y = [torch.arange(ways).repeat_interleave(n).expand(tasks, -1) for n in (shots, queries)]
-    return SupervisedBatch(images(shots), y[0], images(queries), y[1])
 
 
 def without_variance(posterior: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -240,23 +221,7 @@ def test_train_step_is_the_papers_objective() -> None:
 
 def test_resume_is_bit_exact() -> None:
     batches = [batch(2, 3, 1, 2, seed=i) for i in range(4)]
-    straight, before = build(), build()
-    for i, b in enumerate(batches):
-        straight.train_step(b, i)
-    for i, b in enumerate(batches[:2]):
-        before.train_step(b, i)
-    kept = io.BytesIO()
-    torch.save({"weights": before.weights(), "state": before.training_state()}, kept)
-    kept.seek(0)
-    state = torch.load(kept, weights_only=True)
-    after = build()
-    after.load_weights(state["weights"])
-    after.load_training_state(state["state"])
-    for i, b in enumerate(batches[2:], 2):
-        after.train_step(b, i)
-    wanted, found = straight.weights(), after.weights()
-    assert wanted.keys() == found.keys()
-    assert all(torch.equal(wanted[k], found[k]) for k in wanted)
+    assert same_weights(*with_and_without_stop(build, batches, 2))
 
 
 @pytest.mark.parametrize("average", ["probabilities", "exponential-logits"])
@@ -265,8 +230,7 @@ def test_evaluation_does_not_depend_on_company(average: str) -> None:
     together = method.evaluate(b)
     assert tuple(together) == method.metrics(method.settings)
     for i in range(3):
-        parts = (x[i : i + 1] for x in (b.support_x, b.support_y, b.query_x, b.query_y))
-        for name, values in method.evaluate(SupervisedBatch(*parts)).items():
+        for name, values in method.evaluate(one_task(b, i)).items():
             assert torch.equal(values[0], together[name][i])
 
 
@@ -294,7 +258,6 @@ def test_it_learns() -> None:
     [("omniglot-20way-1shot", "glyphs", 28), ("mini-imagenet-5way-1shot", "textures", 32)],
 )
 def test_smoke_run_of(tmp_path: Any, cell: str, dataset: str, size: int) -> None:
-    found = find_cell(f"versa/{cell}")
     changed = {
         "tasks.dataset": dataset,
         "tasks.image_size": size,
@@ -304,10 +267,7 @@ def test_smoke_run_of(tmp_path: Any, cell: str, dataset: str, size: int) -> None
     }
     if dataset == "textures":
         changed["tasks.resize_filter"] = "none"
-    v = found.variant("versa", changed)
-    folders = (tmp_path / "results", tmp_path / "work")
-    length = budget("smoke", v.training, v.testing)
-    plan = Plan(v, found.variant("versa"), 0, length, "", torch.device("cpu"), *folders)
+    plan = smoke_plan(tmp_path, f"versa/{cell}", "versa", changed)
     record = read_record(run(plan) / "record.json")
     assert record.status == "finished"
     assert {"accuracy", "loss"} <= set(record.metrics)

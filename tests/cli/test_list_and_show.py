@@ -7,6 +7,7 @@ import re
 import pytest
 
 from harness.catalog import find_cell, papers
+from harness.data.datasets import load_store
 from harness.run import estimate
 from tests.toy_paper import ToyPaper, draws
 
@@ -95,6 +96,7 @@ def test_show_one_variant_with_its_cost(say, monkeypatch):
 
 def test_show_goes_on_where_images_are_missing(say, monkeypatch):
     monkeypatch.delenv("HARNESS_DATA", raising=False)
+    load_store.cache_clear()  # another test of this process may have found the images
     said = say("harness show protonet/omniglot-5way-1shot")
     assert said.status == 0
     assert "  euclidean: not measured: found no Omniglot images" in said.out

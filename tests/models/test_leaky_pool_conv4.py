@@ -1,21 +1,16 @@
 from __future__ import annotations
 
-import math
-
 import pytest
 import torch
 from torch.nn import functional as F
 
 from harness.errors import HarnessError
 from harness.models.leaky_pool_conv4 import LeakyPoolConv4
+from tests.models.convnets import assert_glorot_uniform, images, shift_parameters
 
 
 def network(filters: int = 4, size: int = 28, ways: int = 3, channels: int = 3) -> LeakyPoolConv4:
     return LeakyPoolConv4(channels, filters, size, ways, torch.Generator().manual_seed(0))
-
-
-def images(size: int, count: int = 2) -> torch.Tensor:
-    return torch.rand(count, 3, size, size, generator=torch.Generator().manual_seed(1))
 
 
 def test_sizes_are_the_configurations():
@@ -33,9 +28,7 @@ def test_sizes_are_the_configurations():
 def test_it_computes_what_the_authors_wrote():
     """Convolution, batch norm (ε 1e-5) by the batch, leaky ReLU 0.01, and only then the pool."""
     net = network().double()
-    with torch.no_grad():
-        for p in net.parameters():  # offsets start at 0 and scales at 1, which could be missed
-            p.add_(0.1 * torch.randn(p.shape, generator=torch.Generator().manual_seed(2)))
+    shift_parameters(net)
     x = given = images(28, count=3).double()
     for conv, norm in zip(net.convolutions, net.norms, strict=True):
         x = F.conv2d(x, conv.weight, conv.bias, stride=1, padding=1)
@@ -51,10 +44,7 @@ def test_the_start_is_glorot_uniform():
     net = network(filters=48, size=84, ways=5)
     fans = [(27, 432), (432, 432), (432, 432), (432, 432), (1200, 5)]
     for layer, (fan_in, fan_out) in zip([*net.convolutions, net.head], fans, strict=True):
-        limit = math.sqrt(6 / (fan_in + fan_out))
-        weight = layer.weight.detach()
-        assert 0.98 * limit < float(weight.abs().max()) <= limit
-        assert float(weight.std()) == pytest.approx(limit / math.sqrt(3), rel=0.05)
+        assert_glorot_uniform(layer.weight.detach(), fan_in, fan_out)
         assert torch.equal(layer.bias, torch.zeros_like(layer.bias))
     assert all(torch.equal(n.bias, torch.zeros(48)) for n in net.norms)
     assert all(torch.equal(n.weight, torch.ones(48)) for n in net.norms)

@@ -1,21 +1,16 @@
 from __future__ import annotations
 
-import math
-
 import pytest
 import torch
 from torch.nn import functional as F
 
 from harness.errors import HarnessError
 from harness.models.max_pool_conv4 import MaxPoolConv4
+from tests.models.convnets import assert_glorot_uniform, images, shift_parameters
 
 
 def network(filters: int = 4, size: int = 28, ways: int = 3, channels: int = 3) -> MaxPoolConv4:
     return MaxPoolConv4(channels, filters, size, ways, torch.Generator().manual_seed(0))
-
-
-def images(size: int, count: int = 2) -> torch.Tensor:
-    return torch.rand(count, 3, size, size, generator=torch.Generator().manual_seed(1))
 
 
 def test_sizes_are_the_papers():
@@ -33,9 +28,7 @@ def test_sizes_are_the_papers():
 def test_it_computes_what_the_authors_wrote():
     """Their conv_block: convolution, batch norm without scale (ε 0.001), ReLU, then the pool."""
     net = network().double()
-    with torch.no_grad():
-        for p in net.parameters():  # offsets and biases start at 0, where they could not be missed
-            p.add_(0.1 * torch.randn(p.shape, generator=torch.Generator().manual_seed(2)))
+    shift_parameters(net)
     x = given = images(28, count=3).double()
     for conv, norm in zip(net.convolutions, net.norms, strict=True):
         x = F.conv2d(x, conv.weight, conv.bias, stride=1, padding=1)
@@ -64,10 +57,7 @@ def test_the_start_is_glorot_uniform():
     layers = [*net.convolutions, net.head]
     fans = [(27, 288), (288, 288), (288, 288), (288, 288), (800, 5)]
     for layer, (fan_in, fan_out) in zip(layers, fans, strict=True):
-        limit = math.sqrt(6 / (fan_in + fan_out))
-        weight = layer.weight.detach()
-        assert 0.98 * limit < float(weight.abs().max()) <= limit
-        assert float(weight.std()) == pytest.approx(limit / math.sqrt(3), rel=0.05)
+        assert_glorot_uniform(layer.weight.detach(), fan_in, fan_out)
         assert torch.equal(layer.bias, torch.zeros_like(layer.bias))
     assert all(torch.equal(n.bias, torch.zeros(32)) for n in net.norms)
 

@@ -1,0 +1,1 @@
+"""What the tests of several papers have in common: here, because a paper imports `harness` only."""
