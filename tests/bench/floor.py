@@ -22,7 +22,7 @@ PRODUCT_OPERATIONS = 2 * SIDE**3
 
 def operations(problem: Problem, params: Params, batch: SupervisedBatch, inner: InnerLoop) -> int:
     """Count the floating-point operations of matrix products and convolutions."""
-    one = SupervisedBatch(*(t[:1] for t in vars(batch).values()))
+    one = type(batch)(**{name: t[:1] for name, t in vars(batch).items()})
     with FlopCounterMode(display=False) as counter:
         meta_gradient(problem, params, one, inner)
     return int(counter.get_total_flops()) * len(batch)

@@ -42,7 +42,7 @@ class Case:
 
 def moved(batch: SupervisedBatch, device: str, dtype: torch.dtype) -> SupervisedBatch:
     """Give the batch on `device`, its real numbers (not its labels) as `dtype`."""
-    return SupervisedBatch(
+    return type(batch)(
         **{
             k: v.to(device, dtype if v.is_floating_point() else None)
             for k, v in vars(batch).items()
