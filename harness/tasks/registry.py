@@ -12,6 +12,7 @@ _SOURCES = {
     "color_episodes": "harness.tasks.color_episodes:ColorEpisodes",
     "lake_runs": "harness.tasks.lake_runs:LakeRunTasks",
     "sinusoids": "harness.tasks.sinusoids:Sinusoids",
+    "frequency_sinusoids": "harness.tasks.frequency_sinusoids:FrequencySinusoids",
     "quadratics": "harness.tasks.quadratics:Quadratics",
     "class_sequences": "harness.tasks.class_sequences:ClassSequences",
 }

@@ -1,0 +1,146 @@
+"""Meta-SGD (Li, Zhou, Chen, Li 2017, arXiv 1707.09835): the start and a rate for every weight.
+
+One inner step θ' = θ - α ∘ ∇L(θ) (equation 2), in which α has the shape of θ. Both are meta-trained
+by the gradient of the query loss at θ' (equation 3, algorithms 1 and 2). No authors' code is known.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.func import vmap
+
+from harness.errors import HarnessError
+from harness.meta_gradient.engines import engine
+from harness.meta_gradient.func import adapt
+from harness.meta_gradient.losses import CrossEntropy, MeanSquaredError
+from harness.meta_gradient.problem import InnerLoop, Params, Problem
+from harness.method import Method
+from harness.models.max_pool_conv4 import MaxPoolConv4
+from harness.models.mlp import MLP
+from harness.tasks.batch import SupervisedBatch
+
+
+@dataclass(frozen=True)
+class MetaSGDSettings:
+    """Switches of Meta-SGD."""
+
+    network: Literal["max-pool-conv4", "mlp"]
+    hidden: tuple[int, ...]
+    """Filters of the four convolutions (all equal), or units of the hidden layers."""
+    loss: Literal["mse", "cross-entropy"]
+    """Means over examples, in the inner and the outer loop."""
+    rate_min: float
+    rate_max: float
+    """Each entry of α starts uniform between these."""
+    learn_rates: bool
+    """False: α stays as it started (with rate_min = rate_max: MAML with one step)."""
+    order: Literal["second", "first"]
+    meta_rate: float
+    """Learning rate of Adam, for θ and α."""
+
+    def __post_init__(self) -> None:
+        if self.rate_min > self.rate_max:
+            raise HarnessError(
+                f"method.rate_min: found {self.rate_min}, wanted at most rate_max, {self.rate_max}."
+            )
+
+
+class MetaSGD(Method):
+    """Learns a start, and for each of its weights how far and to which side one step goes."""
+
+    Settings = MetaSGDSettings
+    settings: MetaSGDSettings
+
+    def build(self, tasks: Any) -> None:
+        """Start θ and then α, both from the run's generator, and one Adam for them."""
+        s = self.settings
+        classes, images = s.loss == "cross-entropy", hasattr(tasks, "image_shape")
+        if classes != images or images != (s.network == "max-pool-conv4"):
+            wanted = "'cross-entropy' and 'max-pool-conv4'" if images else "'mse' and 'mlp'"
+            raise HarnessError(
+                f"method.loss and method.network: found {s.loss!r} and {s.network!r}, "
+                f"wanted {wanted} on these tasks."
+            )
+        self.model = network(s, tasks, self.generator).to(self.device)
+        self.params: Params = dict(self.model.named_parameters())
+        self.rates: Params = {
+            name: torch.empty(1, *p.shape).uniform_(
+                s.rate_min, s.rate_max, generator=self.generator
+            )
+            for name, p in self.params.items()
+        }
+        self.rates = {k: r.to(self.device) for k, r in self.rates.items()}
+        learned = [*self.params.values(), *(self.rates.values() if s.learn_rates else ())]
+        self.optimiser = torch.optim.Adam(learned, lr=s.meta_rate)
+        loss = CrossEntropy("mean") if classes else MeanSquaredError()
+        self.problem = Problem(self.model, loss, loss)
+        # The rate given here is that of parameters without a learned one: there are none.
+        self.inner = InnerLoop(steps=1, rate=0.0, first_order=s.order == "first")
+
+    def train_step(self, batch: SupervisedBatch, iteration: int) -> Tensor:
+        """Take one Adam step along the meta-gradient by θ and α."""
+        found = engine(self.engine)(self.problem, self.params, batch, self.inner, self.rates)
+        for name, parameter in self.params.items():
+            parameter.grad = found.gradients[name]
+            self.rates[name].grad = found.rate_gradients[name]
+        self.optimiser.step()
+        return found.loss
+
+    @torch.no_grad()
+    def evaluate(self, batch: SupervisedBatch) -> dict[str, Tensor]:
+        """Score the query sets [T] before and after the step; batch norm sees a query set whole."""
+        start = {k: v.detach() for k, v in self.params.items()}
+        shared = {k: v.expand(len(batch), *v.shape) for k, v in start.items()}
+        adapted = adapt(
+            self.problem, start, {}, batch.support_x, batch.support_y, self.inner, self.rates
+        )
+        scores = {}
+        for k, current in enumerate([shared, *adapted]):
+            outputs = vmap(self.problem.outputs)(current, batch.query_x)
+            if self.settings.loss == "mse":
+                scores[f"mse@{k}"] = (outputs - batch.query_y).square().flatten(1).mean(1)
+            else:
+                right = outputs.argmax(-1) == batch.query_y
+                scores[f"accuracy@{k}"] = 100 * right.float().mean(1)
+        return scores
+
+    def weights(self) -> dict[str, Tensor]:
+        """Give θ and α; the names of the latter begin with `rate:`."""
+        start = {k: v.detach() for k, v in self.params.items()}
+        return start | {f"rate:{k}": v for k, v in self.rates.items()}
+
+    @torch.no_grad()
+    def load_weights(self, weights: dict[str, Tensor]) -> None:
+        """Take θ and α."""
+        for name, parameter in self.params.items():
+            parameter.copy_(weights[name])
+            self.rates[name].copy_(weights[f"rate:{name}"])
+
+    def training_state(self) -> dict[str, Any]:
+        """Give Adam's state."""
+        return self.optimiser.state_dict()
+
+    def load_training_state(self, state: dict[str, Any]) -> None:
+        """Take Adam's state."""
+        self.optimiser.load_state_dict(state)
+
+    @classmethod
+    def metrics(cls, settings: MetaSGDSettings) -> tuple[str, ...]:
+        """Name the metric before and after the step."""
+        name = "mse" if settings.loss == "mse" else "accuracy"
+        return (f"{name}@0", f"{name}@1")
+
+
+def network(s: MetaSGDSettings, tasks: Any, generator: torch.Generator) -> nn.Module:
+    """Build the network for the tasks' shapes."""
+    if s.network == "mlp":
+        return MLP(1, s.hidden, 1, False, generator)
+    channels, _, size = tasks.image_shape
+    return MaxPoolConv4(channels, s.hidden[0], size, tasks.settings.train_ways, generator)
+
+
+ALGORITHMS = {"meta-sgd": MetaSGD}

@@ -1,0 +1,181 @@
+"""R2-D2 (Bertinetto, Henriques, Torr, Vedaldi 2019, arXiv 1805.08136; code bertinetto/r2d2).
+
+The head of a task is the ridge regression of one-hot labels on the embedded support set, in closed
+form: W = Xᵀ (X Xᵀ + λ I)⁻¹ Y (paper, equation 5, by the Woodbury identity). Logits of queries are
+a X' W + b (equation 6). The embedding, λ, a and b are meta-trained through the solution.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from harness.errors import HarnessError
+from harness.method import Method
+from harness.models.ridge_features import RidgeFeatures
+from harness.tasks.batch import SupervisedBatch
+
+
+@dataclass(frozen=True)
+class R2D2Settings:
+    """Switches of R2-D2."""
+
+    filters: tuple[int, ...]
+    """Of the four convolutions."""
+    leaky_slope: float
+    dropout: float
+    """After the third and the fourth block, in training."""
+    batch_norm_scale: Literal["one", "uniform"]
+    """Initial batch-norm scale: `uniform` on [0, 1) in the authors' torch 0.3, `one` since 1.2."""
+    ridge: float
+    """λ at the start, for a mean over the support examples: n λ for their sum."""
+    learn_ridge: bool
+    """True: λ is meta-trained (paper, section 3.2); False: it stays (the released scripts)."""
+    scale: float
+    """a at the start; b starts at 0."""
+    shots_min: int
+    shots_max: int
+    """Training episodes draw their shots from shots_min … shots_max; of each class, the first so
+    many of its support and query images are the support set."""
+    learning_rate: float
+    """Adam's rate at the start."""
+    halve_every: int
+    """Training steps after which the rate is halved, again and again."""
+
+
+def ridge_logits(support: Tensor, labels: Tensor, queries: Tensor, ridge: Tensor) -> Tensor:
+    """Predict one-hot labels by ridge regression: [T, Q, ways] from support [T, S, D], `labels`
+    one-hot [T, S, ways], and queries [T, Q, D].
+
+    `ridge` (scalar) weighs |W|² against the mean squared error over the S examples. A constant
+    feature is added, penalised like the others, as in the authors' code. All is done with the
+    [S, S] products of the examples: W itself, [D, ways], is never formed.
+    """
+    shots = support.shape[1]
+    gram = support @ support.mT + 1
+    identity = torch.eye(shots, dtype=support.dtype, device=support.device)
+    dual = torch.linalg.solve(gram + shots * ridge * identity, labels)
+    found: Tensor = (queries @ support.mT + 1) @ dual
+    return found
+
+
+class R2D2(Method):
+    """One embedding and a head in closed form: `engine` plays no part."""
+
+    Settings = R2D2Settings
+    settings: R2D2Settings
+
+    def build(self, tasks: Any) -> None:
+        """Start the embedding, λ, a and b, and their optimiser."""
+        s = self.settings
+        channels, _, size = tasks.image_shape
+        images = tasks.settings.train_shots + tasks.settings.train_queries
+        if not 1 <= s.shots_min <= s.shots_max < images:
+            raise HarnessError(
+                f"method.shots_min and shots_max: found {s.shots_min} and {s.shots_max}, wanted "
+                f"1 <= shots_min <= shots_max < {images}, the images of a class in an episode."
+            )
+        self.model = nn.Module()
+        self.model.encoder = RidgeFeatures(
+            channels,
+            s.filters,
+            size,
+            s.leaky_slope,
+            s.dropout,
+            s.batch_norm_scale,
+            self.generator,
+        )
+        self.model.ridge = nn.Parameter(torch.tensor(s.ridge), requires_grad=s.learn_ridge)
+        self.model.scale = nn.Parameter(torch.tensor(s.scale))
+        self.model.bias = nn.Parameter(torch.tensor(0.0))
+        self.model.to(self.device)
+        learned = [p for p in self.model.parameters() if p.requires_grad]
+        self.optimiser = torch.optim.Adam(learned, lr=s.learning_rate)
+        self.noise = torch.Generator(self.device)
+        self.seed = int(torch.randint(2**40, (), generator=self.generator))
+
+    @classmethod
+    def metrics(cls, settings: Any) -> tuple[str, ...]:
+        """Name the metrics of `evaluate`."""
+        return ("accuracy", "loss")
+
+    def train_step(self, batch: SupervisedBatch, iteration: int) -> Tensor:
+        """Take one Adam step on the mean loss of all queries; `iteration` counts from 0."""
+        self.model.train()
+        # Seeded anew each step: a run that goes on draws what it would have drawn.
+        self.noise.manual_seed(self.seed + iteration)
+        rate = self.settings.learning_rate * 0.5 ** (iteration // self.settings.halve_every)
+        self.optimiser.param_groups[0]["lr"] = rate
+        batch = reshuffled(batch, self._shots(iteration))
+        scores = self._scores(batch)
+        loss = F.cross_entropy(scores.flatten(0, 1), batch.query_y.flatten())
+        self.optimiser.zero_grad()
+        loss.backward()
+        self.optimiser.step()
+        return loss.detach()
+
+    @torch.no_grad()
+    def evaluate(self, batch: SupervisedBatch) -> dict[str, Tensor]:
+        """Score T tasks by running batch-norm statistics (inductive): `accuracy` [T] in percent and
+        `loss` [T] (mean over queries, nats)."""
+        self.model.eval()
+        scores = self._scores(batch)
+        right = scores.argmax(-1) == batch.query_y
+        losses = F.cross_entropy(scores.mT, batch.query_y, reduction="none")
+        return {"accuracy": 100 * right.float().mean(1), "loss": losses.mean(1)}
+
+    def _shots(self, iteration: int) -> int:
+        s = self.settings
+        drawn = torch.Generator().manual_seed(self.seed + iteration)
+        return int(torch.randint(s.shots_min, s.shots_max + 1, (), generator=drawn))
+
+    def _scores(self, batch: SupervisedBatch) -> Tensor:
+        """Give logits [T, Q, ways]; support and query images are embedded in one batch."""
+        x = torch.cat([batch.support_x, batch.query_x], 1)
+        embedded = self.model.encoder(x.flatten(0, 1), self.noise).unflatten(0, x.shape[:2])
+        shots = batch.support_y.shape[1]
+        ways = int(batch.support_y.max()) + 1
+        labels = F.one_hot(batch.support_y, ways).to(embedded.dtype)
+        ridge = self.model.ridge
+        found = ridge_logits(embedded[:, :shots], labels, embedded[:, shots:], ridge)
+        return self.model.scale * found + self.model.bias
+
+    def weights(self) -> dict[str, Tensor]:
+        """Give copies of weights, λ, a, b and running statistics."""
+        return {k: v.clone() for k, v in self.model.state_dict().items()}
+
+    def load_weights(self, weights: dict[str, Tensor]) -> None:
+        """Take what `weights()` gave."""
+        self.model.load_state_dict(weights)
+
+    def training_state(self) -> dict[str, Any]:
+        """Give Adam's state; rate, shots and dropout are functions of the iteration."""
+        return {"optimiser": self.optimiser.state_dict()}
+
+    def load_training_state(self, state: dict[str, Any]) -> None:
+        """Take what `training_state()` gave."""
+        self.optimiser.load_state_dict(state["optimiser"])
+
+
+def reshuffled(batch: SupervisedBatch, shots: int) -> SupervisedBatch:
+    """Give the same images with `shots` of each class as support, the rest as queries.
+
+    Both sets of `batch` are ordered by class, with as many images of each, and so are those given.
+    """
+    ways = int(batch.support_y.max()) + 1
+
+    def by_class(support: Tensor, query: Tensor) -> Tensor:
+        return torch.cat([t.unflatten(1, (ways, -1)) for t in (support, query)], 2)
+
+    x = by_class(batch.support_x, batch.query_x)
+    y = by_class(batch.support_y, batch.query_y)
+    first, rest = slice(shots), slice(shots, None)
+    parts = (x[:, :, first], y[:, :, first], x[:, :, rest], y[:, :, rest])
+    return SupervisedBatch(*(t.flatten(1, 2) for t in parts))
+
+
+ALGORITHMS = {"r2d2": R2D2}

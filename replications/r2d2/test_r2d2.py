@@ -1,0 +1,162 @@
+"""R2-D2: the closed form against other computations, episodes, resume, and smoke runs."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from harness.catalog import find_cell
+from harness.errors import HarnessError
+from harness.records.schema import read_record
+from harness.run.budget import budget
+from harness.run.loop import run
+from harness.run.plan import Plan
+from harness.tasks.batch import SupervisedBatch
+from replications.r2d2.method import reshuffled, ridge_logits
+
+CPU = torch.device("cpu")
+SMALL = {"method.filters": [4, 4, 6, 6], "tasks.val_queries": 3, "tasks.test_queries": 3}
+GLYPHS = SMALL | {"tasks.dataset": "glyphs", "tasks.train_ways": 10}
+TEXTURES = SMALL | {"tasks.dataset": "textures", "tasks.resize_filter": "none"}
+
+
+def plan(tmp_path, cell, variant, changed):
+    found = find_cell(f"r2d2/{cell}")
+    v = found.variant(variant, changed)
+    length = budget("smoke", v.training, v.testing)
+    folders = (tmp_path / "results", tmp_path / "work")
+    return Plan(v, found.variant(variant), 0, length, "batched", CPU, *folders)
+
+
+def build(tmp_path, variant="r2d2", **changed):
+    changed = GLYPHS | {k.replace("__", "."): v for k, v in changed.items()}
+    found = plan(tmp_path, "omniglot-5way-1shot", variant, changed)
+    tasks = found.tasks()
+    return found.method(tasks), tasks
+
+
+@pytest.mark.parametrize(
+    ("cell", "variant", "changed"),
+    [
+        ("omniglot-5way-1shot", "r2d2", GLYPHS),
+        ("omniglot-20way-5shot", "conv64", GLYPHS),
+        ("cifar-fs-5way-1shot", "fixed-ridge", TEXTURES),
+        ("mini-imagenet-5way-5shot", "r2d2", TEXTURES | {"tasks.image_size": 20}),
+    ],
+)
+def test_smoke_run_of(tmp_path, cell, variant, changed):
+    record = read_record(run(plan(tmp_path, cell, variant, changed)) / "record.json")
+    assert record.status == "finished"
+    assert math.isfinite(record.metrics["accuracy"].mean)
+
+
+def regression(tasks=2, shots=6, ways=3, size=4):
+    g = torch.Generator().manual_seed(0)
+    support = torch.randn(tasks, shots, size, generator=g, dtype=torch.float64)
+    queries = torch.randn(tasks, 5, size, generator=g, dtype=torch.float64)
+    labels = F.one_hot(torch.arange(shots) % ways).double().expand(tasks, -1, -1)
+    return support, labels, queries
+
+
+@pytest.mark.parametrize("size", [2, 9])
+def test_the_head_is_ridge_regression_task_by_task(size):
+    """Against the normal equations of mean |X W - Y|² + λ |W|², with fewer and more features."""
+    support, labels, queries = regression(size=size)
+    ridge = torch.tensor(0.7, dtype=torch.float64)
+    found = ridge_logits(support, labels, queries, ridge)
+    for i in range(len(support)):
+        x = torch.cat([support[i], torch.ones(6, 1)], 1)
+        w = torch.linalg.inv(x.T @ x / 6 + ridge * torch.eye(size + 1)) @ x.T @ labels[i] / 6
+        by_hand = torch.cat([queries[i], torch.ones(5, 1)], 1) @ w
+        torch.testing.assert_close(found[i], by_hand)
+
+
+def test_derivatives_through_the_solution_are_right():
+    support, labels, queries = (t.clone().requires_grad_() for t in regression())
+    ridge = torch.tensor(0.7, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(ridge_logits, (support, labels, queries, ridge))
+
+
+def test_two_examples_by_hand():
+    """x = ±1 with labels (1, 0) and (0, 1), λ = 1: the bias is 1/4, the slope ±1/4."""
+    support = torch.tensor([[[1.0], [-1.0]]])
+    found = ridge_logits(support, torch.eye(2)[None], torch.tensor([[[2.0]]]), torch.tensor(1.0))
+    torch.testing.assert_close(found, torch.tensor([[[0.75, -0.25]]]))
+
+
+@pytest.mark.parametrize(("size", "wanted"), [(28, 1536 + 2048), (32, 3456 + 4608)])
+def test_features_are_as_many_as_in_the_authors_script(size, wanted):
+    from harness.models.ridge_features import RidgeFeatures
+
+    g = torch.Generator().manual_seed(0)
+    net = RidgeFeatures(1, (96, 192, 384, 512), size, 0.1, 0.0, "one", g).eval()
+    assert net(torch.rand(1, 1, size, size), g).shape == (1, wanted)
+
+
+def test_episodes_keep_their_images_with_other_shots(tmp_path):
+    _, tasks = build(tmp_path)
+    batch = tasks.batch("train", 0, 2)
+    other = reshuffled(batch, 4)
+    assert (other.support_x.shape[1], other.query_x.shape[1]) == (40, 60)
+    for c in range(10):
+        before, after = (
+            torch.cat([b.support_x[b.support_y == c], b.query_x[b.query_y == c]]).flatten(1).sum(1)
+            for b in (batch, other)
+        )
+        torch.testing.assert_close(before.sort().values, after.sort().values)
+    same = reshuffled(batch, 1)
+    assert torch.equal(same.support_x, batch.support_x)
+    assert torch.equal(same.query_y, batch.query_y)
+
+
+def test_training_episodes_have_one_to_nine_shots(tmp_path):
+    method, _ = build(tmp_path)
+    assert {method._shots(i) for i in range(300)} == set(range(1, 10))
+
+
+def test_the_ridge_weight_is_learned_unless_fixed(tmp_path):
+    for variant, moves in (("r2d2", True), ("fixed-ridge", False)):
+        method, tasks = build(tmp_path, variant)
+        method.train_step(tasks.batch("train", 0, 1), 0)
+        weights = method.weights()
+        assert (weights["ridge"].item() != 50.0) == moves
+        assert weights["scale"].item() != 10.0
+
+
+def test_a_query_image_is_scored_without_the_others(tmp_path):
+    method, tasks = build(tmp_path)
+    batch = tasks.batch("val", 0, 2)
+    method.train_step(tasks.batch("train", 0, 1), 0)
+    together = method.evaluate(batch)["loss"]
+    alone = [
+        method.evaluate(
+            SupervisedBatch(
+                batch.support_x, batch.support_y, batch.query_x[:, i : i + 1], batch.query_y[:, i : i + 1]
+            )
+        )["loss"]
+        for i in range(batch.query_y.shape[1])
+    ]
+    torch.testing.assert_close(torch.stack(alone).mean(0), together)
+
+
+def test_training_goes_on_bit_for_bit_with_dropout(tmp_path):
+    straight, tasks = build(tmp_path, method__dropout=0.4)
+    halves, _ = build(tmp_path, method__dropout=0.4)
+    for i in range(4):
+        batch = tasks.batch("train", i, 1)
+        straight.train_step(batch, i)
+        halves.train_step(batch, i)
+        if i == 1:
+            weights, state = halves.weights(), halves.training_state()
+            halves, _ = build(tmp_path, method__dropout=0.4)
+            halves.load_weights(weights)
+            halves.load_training_state(state)
+    assert all(torch.equal(v, halves.weights()[k]) for k, v in straight.weights().items())
+
+
+def test_shots_that_do_not_fit_are_one_sentence(tmp_path):
+    with pytest.raises(HarnessError, match=r"found 1 and 10, wanted .* < 10"):
+        build(tmp_path, method__shots_max=10)
