@@ -1,4 +1,4 @@
-"""The embedding of R2-D2 (Bertinetto et al. 2019, section 4.1; authors' `RRFeatures`)."""
+"""The embedding of R2-D2 (Bertinetto et al. 2019; authors' `RRFeatures`)."""
 
 from __future__ import annotations
 

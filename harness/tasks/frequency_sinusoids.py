@@ -1,8 +1,9 @@
-"""Sinusoids with a frequency of their own: the regression tasks of Meta-SGD (Li et al. 2017, 4.1)."""
+"""Sinusoids with a frequency of their own: the regression tasks of Meta-SGD (Li et al. 2017)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -28,7 +29,7 @@ class FrequencySinusoids(Sinusoids):
     Amplitudes, phases and inputs are those that `Sinusoids` draws with the same seeds.
     """
 
-    Settings = FrequencySinusoidSettings
+    Settings: ClassVar[type] = FrequencySinusoidSettings
     settings: FrequencySinusoidSettings
 
     def __init__(
@@ -50,11 +51,11 @@ class FrequencySinusoids(Sinusoids):
             )
 
     def draw_block(self, split: str, block: int) -> Arrays:
-        """Draw what `Sinusoids` draws, and frequencies [BLOCK] (float64) from a stream of theirs."""
+        """Draw what `Sinusoids` draws, and frequencies [BLOCK] (float64) from their own stream."""
         s = self.settings
         rng = self.generator(split, block, 3)
         frequency = rng.uniform(s.frequency_min, s.frequency_max, BLOCK)
-        return super().draw_block(split, block) | {"frequency": frequency}
+        return {**super().draw_block(split, block), "frequency": frequency}
 
     def to_batch(self, arrays: Arrays) -> SupervisedBatch:
         """Lay tasks on the device as float32."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -36,7 +37,7 @@ class SinusoidSettings:
 class Sinusoids(TaskSource):
     """Sinusoids with support x [T, K, 1 or 3] and y [T, K, 1], float32."""
 
-    Settings = SinusoidSettings
+    Settings: ClassVar[type] = SinusoidSettings
     settings: SinusoidSettings
 
     def __init__(

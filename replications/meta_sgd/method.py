@@ -1,7 +1,7 @@
 """Meta-SGD (Li, Zhou, Chen, Li 2017, arXiv 1707.09835): the start and a rate for every weight.
 
-One inner step θ' = θ - α ∘ ∇L(θ) (equation 2), in which α has the shape of θ. Both are meta-trained
-by the gradient of the query loss at θ' (equation 3, algorithms 1 and 2). No authors' code is known.
+One inner step θ' = θ - α ∘ ∇L(θ), in which α has the shape of θ. Both are meta-trained by the
+gradient of the query loss at θ'. No authors' code is known.
 """
 
 from __future__ import annotations
@@ -35,7 +35,9 @@ class MetaSGDSettings:
     """Means over examples, in the inner and the outer loop."""
     rate_min: float
     rate_max: float
-    """Each entry of α starts uniform between these."""
+    """α starts uniform between these."""
+    rate_draws: Literal["one", "each-entry"]
+    """Whether one draw is the start of all entries of α, or each has its own."""
     learn_rates: bool
     """False: α stays as it started (with rate_min = rate_max: MAML with one step)."""
     order: Literal["second", "first"]
@@ -67,19 +69,26 @@ class MetaSGD(Method):
             )
         self.model = network(s, tasks, self.generator).to(self.device)
         self.params: Params = dict(self.model.named_parameters())
+        self.one_draw = float(torch.rand((), generator=self.generator))
         self.rates: Params = {
-            name: torch.empty(1, *p.shape).uniform_(
-                s.rate_min, s.rate_max, generator=self.generator
-            )
-            for name, p in self.params.items()
+            name: self._rates_at_start(p.shape) for name, p in self.params.items()
         }
-        self.rates = {k: r.to(self.device) for k, r in self.rates.items()}
         learned = [*self.params.values(), *(self.rates.values() if s.learn_rates else ())]
         self.optimiser = torch.optim.Adam(learned, lr=s.meta_rate)
         loss = CrossEntropy("mean") if classes else MeanSquaredError()
         self.problem = Problem(self.model, loss, loss)
         # The rate given here is that of parameters without a learned one: there are none.
         self.inner = InnerLoop(steps=1, rate=0.0, first_order=s.order == "first")
+
+    def _rates_at_start(self, shape: torch.Size) -> Tensor:
+        """Give α of one parameter, [1, …]: the one step, then the parameter's shape."""
+        s = self.settings
+        drawn = torch.empty(1, *shape)
+        if s.rate_draws == "each-entry":
+            drawn.uniform_(s.rate_min, s.rate_max, generator=self.generator)
+        else:
+            drawn.fill_(s.rate_min + (s.rate_max - s.rate_min) * self.one_draw)
+        return drawn.to(self.device)
 
     def train_step(self, batch: SupervisedBatch, iteration: int) -> Tensor:
         """Take one Adam step along the meta-gradient by θ and α."""
@@ -92,7 +101,8 @@ class MetaSGD(Method):
 
     @torch.no_grad()
     def evaluate(self, batch: SupervisedBatch) -> dict[str, Tensor]:
-        """Score the query sets [T] before and after the step; batch norm sees a query set whole."""
+        """Score T query sets before and after the step: `mse@k` or `accuracy@k` (percent) [T].
+        Batch norm sees a query set whole (transductive)."""
         start = {k: v.detach() for k, v in self.params.items()}
         shared = {k: v.expand(len(batch), *v.shape) for k, v in start.items()}
         adapted = adapt(

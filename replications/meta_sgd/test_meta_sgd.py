@@ -89,12 +89,22 @@ def test_the_step_and_its_derivatives_by_hand(tmp_path, name):
     torch.testing.assert_close(by_alpha, -outer * inner)
 
 
-def test_rates_start_in_their_interval_and_are_learned(tmp_path):
-    method, tasks = build(tmp_path)
-    before = {k: v.clone() for k, v in method.weights().items()}
-    rates = torch.cat([r.flatten() for r in method.rates.values()])
+def test_one_draw_or_one_for_each_entry(tmp_path):
+    one, _ = build(tmp_path)
+    rates = torch.cat([r.flatten() for r in one.rates.values()])
+    assert 0.005 <= rates[0] <= 0.1
+    assert torch.equal(rates, rates[0].expand_as(rates))
+    each, _ = build(tmp_path, method__rate_draws="each-entry")
+    rates = torch.cat([r.flatten() for r in each.rates.values()])
     assert 0.005 <= rates.min() < 0.01
     assert 0.095 < rates.max() <= 0.1
+    # The network starts alike: rates are drawn after it.
+    assert all(torch.equal(p, each.params[k]) for k, p in one.params.items())
+
+
+def test_start_and_rates_are_learned(tmp_path):
+    method, tasks = build(tmp_path)
+    before = {k: v.clone() for k, v in method.weights().items()}
     for i in range(2):
         method.train_step(tasks.batch("train", 4 * i, 4), i)
     assert all(not torch.equal(before[k], v) for k, v in method.weights().items())

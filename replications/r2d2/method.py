@@ -1,8 +1,8 @@
 """R2-D2 (Bertinetto, Henriques, Torr, Vedaldi 2019, arXiv 1805.08136; code bertinetto/r2d2).
 
 The head of a task is the ridge regression of one-hot labels on the embedded support set, in closed
-form: W = Xᵀ (X Xᵀ + λ I)⁻¹ Y (paper, equation 5, by the Woodbury identity). Logits of queries are
-a X' W + b (equation 6). The embedding, λ, a and b are meta-trained through the solution.
+form: W = Xᵀ (X Xᵀ + λ I)⁻¹ Y, by the Woodbury identity. Logits of queries are a X' W + b. The
+embedding, λ, a and b are meta-trained through the solution.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class R2D2Settings:
     ridge: float
     """λ at the start, for a mean over the support examples: n λ for their sum."""
     learn_ridge: bool
-    """True: λ is meta-trained (paper, section 3.2); False: it stays (the released scripts)."""
+    """True: λ is meta-trained; False: it stays, as in the released scripts."""
     scale: float
     """a at the start; b starts at 0."""
     shots_min: int

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
@@ -74,6 +75,20 @@ def test_the_head_is_ridge_regression_task_by_task(size):
         torch.testing.assert_close(found[i], by_hand)
 
 
+@pytest.mark.parametrize("size", [2, 9])
+def test_the_head_is_the_least_squares_of_numpy(size):
+    """Ridge regression is least squares with sqrt(n λ) I below the examples and zeros as labels."""
+    support, labels, queries = regression(size=size)
+    found = ridge_logits(support, labels, queries, torch.tensor(0.7, dtype=torch.float64))
+    for i, (x, y, q) in enumerate(
+        zip(support.numpy(), labels.numpy(), queries.numpy(), strict=True)
+    ):
+        rows = np.concatenate([np.c_[x, np.ones(6)], np.sqrt(6 * 0.7) * np.eye(size + 1)])
+        targets = np.concatenate([y, np.zeros((size + 1, 3))])
+        w, *_ = np.linalg.lstsq(rows, targets)
+        np.testing.assert_allclose(found[i].numpy(), np.c_[q, np.ones(5)] @ w, rtol=1e-9)
+
+
 def test_derivatives_through_the_solution_are_right():
     support, labels, queries = (t.clone().requires_grad_() for t in regression())
     ridge = torch.tensor(0.7, dtype=torch.float64, requires_grad=True)
@@ -134,7 +149,10 @@ def test_a_query_image_is_scored_without_the_others(tmp_path):
     alone = [
         method.evaluate(
             SupervisedBatch(
-                batch.support_x, batch.support_y, batch.query_x[:, i : i + 1], batch.query_y[:, i : i + 1]
+                batch.support_x,
+                batch.support_y,
+                batch.query_x[:, i : i + 1],
+                batch.query_y[:, i : i + 1],
             )
         )["loss"]
         for i in range(batch.query_y.shape[1])
