@@ -17,7 +17,7 @@ from harness.explain.explanation import Explanation, commits
 from harness.explain.kept import Kept
 from harness.explain.question import TASKS, Question
 from harness.explain.rows import Explaining, again, fewer_or_more
-from harness.explain.training_pairs import trained, training_alternatives
+from harness.explain.training_pairs import check, trained, training_alternatives
 from harness.measure.environment import processor_name
 from harness.measure.git_state import git_state
 from harness.progress import Progress
@@ -36,6 +36,8 @@ def explain(kept: Kept, asked: Question) -> Explanation:
     count = asked.tasks or min(TASKS, recorded)
     if count < 2:
         raise HarnessError(f"{kept.folder}: found {count} test tasks, wanted --tasks 2 or more.")
+    if asked.train:
+        check(kept, asked)
     apart = [*differences(kept.record, kept.cell), *fewer_or_more(kept, count)]
     todo, pairs = again(kept, apart), training_alternatives(kept, apart)
     names = [*(a.switch for a in todo), STEPS, EPISODES, *(d.switch for d in apart)]

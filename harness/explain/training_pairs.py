@@ -14,7 +14,14 @@ import numpy as np
 
 from harness.catalog import SECTIONS
 from harness.errors import HarnessError
-from harness.explain.alternatives import EPISODES, Alternative, is_training, of, unique
+from harness.explain.alternatives import (
+    EPISODES,
+    Alternative,
+    chosen,
+    is_training,
+    of,
+    unique,
+)
 from harness.explain.effect import TRAINED, EffectRow
 from harness.explain.elsewhere import Difference
 from harness.explain.kept import Kept
@@ -50,6 +57,15 @@ def training_alternatives(kept: Kept, apart: list[Difference]) -> list[Alternati
         if len(changed) == 1 and own["algorithm"] == other["algorithm"]:
             found += [a for a in changed if is_training(a.switch)]
     return unique(found)
+
+
+def check(kept: Kept, asked: Question) -> None:
+    """Refuse a budget or a switch that does not exist before anything is tested."""
+    own = kept.cell.variant(kept.record.variant, kept.overrides)
+    budget(asked.train, own.training, own.testing)
+    switches = own.protocol()
+    names = [f"{section}.{k}" for section in SECTIONS for k in switches[section]]
+    chosen([switch for switch, _ in asked.pairs], names, "--pair")
 
 
 def trained(about: Explaining, asked: Question, todo: list[Alternative]) -> Iterator[EffectRow]:

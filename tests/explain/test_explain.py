@@ -164,6 +164,21 @@ def test_a_mistake_is_one_sentence(kept, asked, sentence):
 @pytest.mark.parametrize(
     ("asked", "sentence"),
     [
+        ({"train": "2"}, "found budget '2'; wanted full, smoke"),
+        ({"train": "smoke", "pairs": (("method.nope", 1),)}, "--pair: found 'method.nope'"),
+    ],
+)
+def test_wrong_trainings_are_refused_before_anything_is_tested(
+    kept, asked, sentence, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(type(kept), "scores", lambda *_: pytest.fail("tested"))
+    with pytest.raises(HarnessError, match=sentence):
+        explain(kept, Question(**asked, work=tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("asked", "sentence"),
+    [
         ({"tasks": 1}, "--tasks: found 1, wanted 2 test tasks or more."),
         ({"episodes": (600, 0)}, "--episodes: found 0, wanted 2"),
         ({"pairs": (("method.order", "first"),)}, "--pair: found no --train"),

@@ -19,7 +19,7 @@ from harness.meta_gradient.batched.windows import Windows
 
 PLANES_FROM_BYTES = 2 * 2**20
 """From this size of one task's windows on, a CPU takes torch's own kernels: measured on 2 cores,
-where both ways are equally fast at 1.5 to 3 MB (`tests/bench/test_two_ways_ratios.py`)."""
+windows were faster at 0.6 MiB and slower at 2.2 (`tests/bench/test_two_ways_ratios.py`)."""
 
 
 class Convolution(Rule):

@@ -7,14 +7,12 @@ from typing import Any
 from torch import Tensor
 
 from harness.meta_gradient.batched.products import over_examples
-from harness.meta_gradient.batched.rule import Maybe, Rule, Tensors, Wanted
+from harness.meta_gradient.batched.rule import Maybe, Straight, Tensors, Wanted
 from harness.meta_gradient.batched.standardised import flat, row
 
 
-class Offset(Rule):
+class Offset(Straight):
     """x plus one number per channel."""
-
-    bends = False
 
     def forward(self, xs: Tensors, ps: Tensors) -> tuple[Tensor, Any]:
         """Add the offset."""
@@ -33,19 +31,6 @@ class Offset(Rule):
         if dx is None:
             return _spread(db, saved), None
         return (flat(dx) + row(db)).view(saved), None
-
-    def backward_tangent(
-        self,
-        saved: Any,
-        dsaved: Any,
-        g: Tensor,
-        dg: Tensor,
-        ps: Tensors,
-        dps: Maybe,
-        wanted: Wanted,
-    ) -> tuple[Maybe, Maybe]:
-        """Nothing here bends."""
-        return self.backward(saved, dg, ps, wanted)
 
 
 def _spread(p: Tensor, shape: Any) -> Tensor:

@@ -73,10 +73,27 @@ class Rule(abc.ABC):
         """
 
 
-class LinearMap(Rule):
-    """A layer without parameters that is linear where it stands (its kinks stay where they are)."""
+class Straight(Rule):
+    """A layer without second derivatives: what takes gradients back takes their tangents back."""
 
     bends = False
+
+    def backward_tangent(
+        self,
+        saved: Any,
+        dsaved: Any,
+        g: Tensor,
+        dg: Tensor,
+        ps: Tensors,
+        dps: Maybe,
+        wanted: Wanted,
+    ) -> tuple[Maybe, Maybe]:
+        """Give what `backward` gives for the tangent."""
+        return self.backward(saved, dg, ps, wanted)
+
+
+class LinearMap(Straight):
+    """A layer without parameters that is linear where it stands (its kinks stay where they are)."""
 
     @abc.abstractmethod
     def push(self, saved: Any, dxs: Maybe) -> Tensor:
@@ -93,16 +110,3 @@ class LinearMap(Rule):
     def tangent(self, saved: Any, dxs: Maybe, ps: Tensors, dps: Maybe) -> tuple[Tensor, Any]:
         """Push the tangent forward."""
         return self.push(saved, dxs), None
-
-    def backward_tangent(
-        self,
-        saved: Any,
-        dsaved: Any,
-        g: Tensor,
-        dg: Tensor,
-        ps: Tensors,
-        dps: Maybe,
-        wanted: Wanted,
-    ) -> tuple[Maybe, Maybe]:
-        """Pull the tangent of the derivative back: a linear map has no second derivative."""
-        return self.backward(saved, dg, ps, wanted)
