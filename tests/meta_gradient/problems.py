@@ -32,7 +32,7 @@ def sinusoid(tasks: int = 3, hidden: Sequence[int] = (8, 8), batch_norm: bool = 
 
 def omniglot() -> Case:
     """The strided conv4 of Omniglot, 4-way 1-shot, on images of half the size."""
-    model = StridedConv4(1, 8, 4, torch.Generator().manual_seed(0))
+    model = StridedConv4(1, 12, 4, torch.Generator().manual_seed(0))
     return _classification(model, tasks=3, ways=4, channels=1, size=14)
 
 

@@ -34,11 +34,15 @@ class Convolution(Rule):
         """Give the same convolution of images with zeros around them."""
         return Convolution(self.geometry.padded(sides), self.bias, self.inert_bias)
 
-    def _images(self, x: Tensor) -> Windows | Planes:
+    def has_large_tasks(self, x: Tensor) -> bool:
+        """Say whether the windows of one task's images in x reach `PLANES_FROM_BYTES`."""
         oh, ow = self.geometry.out(x.shape)
         kh, kw = self.geometry.kernel
-        windows = x.shape[1] * oh * ow * kh * kw * x.shape[-1] * x.element_size()
-        large = x.device.type == "cpu" and windows >= PLANES_FROM_BYTES
+        entries = x.shape[1] * oh * ow * kh * kw * x.shape[-1]
+        return entries * x.element_size() >= PLANES_FROM_BYTES
+
+    def _images(self, x: Tensor) -> Windows | Planes:
+        large = x.device.type == "cpu" and self.has_large_tasks(x)
         return (Planes if large else Windows).of(self.geometry, x)
 
     def forward(self, xs: Tensors, ps: Tensors) -> tuple[Tensor, Any]:

@@ -86,7 +86,9 @@ def passes(problem: Problem, x: Tensor) -> Passes:
     """Give the passes by rules, or the general ones where the model has an operation without."""
     shapes = {k: v.shape for k, v in problem.model.named_parameters()}
     try:
-        return RulePasses(problem, simplified(trace(problem.model, x)), shapes)
+        graph = trace(problem.model, x)
+        like = x.movedim(1, -1) if x.dim() == 4 else x
+        return RulePasses(problem, simplified(graph, like.unsqueeze(0), shapes), shapes)
     except NoRule as missing:
         name = type(problem.model).__name__
         print(

@@ -11,6 +11,7 @@ from torch.func import grad, grad_and_value, vmap
 from harness.meta_gradient.batched.convolution import Convolution
 from harness.meta_gradient.batched.geometry import pack_kernel, unpack_kernel
 from harness.meta_gradient.batched.graph import INPUT, Graph, Tape
+from harness.meta_gradient.batched.narrow import NarrowNorm
 from harness.meta_gradient.losses import loss_rule
 from harness.meta_gradient.problem import Params, Problem
 
@@ -74,7 +75,9 @@ class RulePasses:
         self.support_loss = loss_rule(problem.support_loss)
         self.query_loss = loss_rule(problem.query_loss)
         self.kernels = {
-            node.params[0] for node in graph.nodes if isinstance(node.rule, Convolution)
+            node.params[0]
+            for node in graph.nodes
+            if isinstance(node.rule, (Convolution, NarrowNorm))
         }
 
     def packed(self, params: Params) -> Params:
