@@ -18,7 +18,7 @@ from harness.meta_gradient.batched.normalise import BatchNorm
 from harness.meta_gradient.engines import engine
 from harness.meta_gradient.problem import InnerLoop, Problem
 from harness.tasks.batch import SupervisedBatch
-from tests.meta_gradient.problems import distance, norms, omniglot, start
+from tests.meta_gradient.problems import distance, start
 
 orders = pytest.mark.parametrize("first_order", [False, True], ids=["second", "first"])
 FORMS = {  # bias of the convolution, scale and offset of the norm
@@ -75,13 +75,9 @@ def test_agrees_with_higher(form, frozen, first_order):
 @orders
 def test_is_the_two_layers(first_order, monkeypatch):
     """A learned rate for each weight, a loss after each step; apart where windows are large."""
-    problem, batch = omniglot()
-    inner = replace(InnerLoop(2, 0.1, first_order, norms(problem)), query_weights=(0.2, 0.3, 0.5))
-    rates = {
-        k: torch.rand(2, *v.shape, dtype=torch.float64)
-        for k, v in start(problem).items()
-        if k not in inner.frozen
-    }
+    problem, batch = case(True, True)
+    inner = replace(InnerLoop(2, 0.1, first_order), query_weights=(0.2, 0.3, 0.5))
+    rates = {k: torch.rand(2, *v.shape, dtype=torch.float64) for k, v in start(problem).items()}
     one = Batched()(problem, start(problem), batch, inner, rates)
     assert NarrowNorm in rules(problem, batch)
     monkeypatch.setattr(convolution, "PLANES_FROM_BYTES", 1)
