@@ -44,7 +44,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="full (the paper's training length, the default), a fraction of it, or smoke",
     )
     add("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    add("--engine", default=DEFAULT, metavar="E", help=f"one of {', '.join(ENGINES)} ({DEFAULT})")
+    add(
+        "--engine",
+        default=DEFAULT,
+        metavar="E",
+        help=f"one of {', '.join(ENGINES)} ({DEFAULT}); batched:bf16 rounds the factors of "
+        "products to bfloat16, batched:500MB keeps within that memory",
+    )
     add("--capture", action="store_true", help="CUDA: replay the training step as one graph")
     add("--tf32", action="store_true", help="CUDA: products in TF32 (the record says so)")
     add(

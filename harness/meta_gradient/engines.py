@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import cache
 from importlib import import_module
 
+import torch
+
 from harness.errors import HarnessError, closest
 from harness.meta_gradient.problem import Engine
 
@@ -19,26 +21,37 @@ _UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9}
 
 
 def engine(name: str) -> Engine:
-    """Give the engine called `name`; `batched:500MB` is `batched` within a memory budget."""
-    bare, _, budget = name.partition(":")
+    """Give the engine called `name`, with options if it is `batched`.
+
+    `batched:500MB` keeps within a memory budget, `batched:bf16` rounds the factors of products to
+    bfloat16, `batched:500MB:bf16` does both.
+    """
+    bare, *options = name.split(":")
     if bare not in ENGINES:
         raise HarnessError(
             f"found engine {name!r}{closest(name, ENGINES)}; wanted one of {', '.join(ENGINES)}."
         )
-    if budget:
-        return _within(bare, budget)
+    if options:
+        return _with_options(name, bare, *options)
     found: Engine = import_module(ENGINES[bare]).meta_gradient
     return found
 
 
 @cache
-def _within(bare: str, budget: str) -> Engine:
+def _with_options(name: str, bare: str, *options: str) -> Engine:
     from harness.meta_gradient.batched.engine import Batched
 
-    number, unit = budget[:-2], budget[-2:].upper()
-    if bare != "batched" or unit not in _UNITS or not number.isdigit() or int(number) == 0:
-        raise HarnessError(
-            f"found engine '{bare}:{budget}'; wanted a memory budget as in 'batched:500MB' (KB, MB "
-            "or GB; engine batched alone has one)."
-        )
-    return Batched(int(number) * _UNITS[unit])
+    factors, budget = None, None
+    for option in options:
+        number, unit = option[:-2], option[-2:].upper()
+        if bare == "batched" and option == "bf16" and factors is None:
+            factors = torch.bfloat16
+        elif bare == "batched" and unit in _UNITS and number.isdigit() and int(number) > 0:
+            budget = int(number) * _UNITS[unit]
+        else:
+            raise HarnessError(
+                f"found engine '{name}'; wanted a memory budget as in 'batched:500MB' (KB, MB or "
+                "GB), 'batched:bf16', or both as in 'batched:500MB:bf16' (engine batched alone has "
+                "options)."
+            )
+    return Batched(budget, factors)

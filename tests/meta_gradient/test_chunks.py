@@ -69,7 +69,10 @@ def test_a_budget_below_one_task_is_one_sentence():
         peak(Batched(10**5), 2, 1)
 
 
-@pytest.mark.parametrize("name", ["batched:lots", "batched:0MB", "batched:5", "func:500MB"])
+@pytest.mark.parametrize(
+    "name",
+    ["batched:lots", "batched:0MB", "batched:5", "func:500MB", "func:bf16", "batched:bf16:bf16"],
+)
 def test_a_budget_that_says_nothing_is_one_sentence(name):
     with pytest.raises(HarnessError, match=f"found engine '{name}'; wanted a memory budget as in"):
         engine(name)
@@ -79,7 +82,11 @@ def test_a_budget_in_the_engines_name():
     found = engine("batched:20MB")
     assert isinstance(found, Batched)
     assert found.memory_bytes == 20 * MB
+    assert found.factors is None
     assert engine("batched:20MB") is found
+    both = engine("batched:20MB:bf16")
+    assert isinstance(both, Batched)
+    assert (both.memory_bytes, both.factors) == (20 * MB, torch.bfloat16)
 
 
 def test_chunks_are_even_and_kept_steps_come_before_more_tasks():

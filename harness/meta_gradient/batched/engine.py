@@ -11,8 +11,10 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
+from harness.errors import HarnessError
 from harness.meta_gradient.batched.chunks import Chunks, fitting
 from harness.meta_gradient.batched.passes import GeneralPasses, Passes, RulePasses
+from harness.meta_gradient.batched.products import factors_in
 from harness.meta_gradient.batched.recursion import Recursion
 from harness.meta_gradient.batched.simplify import simplified
 from harness.meta_gradient.batched.trace import NoRule, trace
@@ -37,11 +39,13 @@ FREE_SHARE = 0.5
 class Batched:
     """The engine, with a memory budget in bytes (None: chosen by the device).
 
-    The budget is for the tensors the engine makes beside the batch it is given.
+    The budget is for the tensors the engine makes beside the batch it is given. `factors` is the
+    type to which factors of matrix products are rounded (None: not at all); what large images on a
+    CPU go through, torch's own convolution, is not rounded.
     """
 
-    def __init__(self, memory_bytes: int | None = None) -> None:
-        self.memory_bytes = memory_bytes
+    def __init__(self, memory_bytes: int | None = None, factors: torch.dtype | None = None) -> None:
+        self.memory_bytes, self.factors = memory_bytes, factors
         self._known: WeakKeyDictionary[nn.Module, dict[Hashable, Any]] = WeakKeyDictionary()
 
     @torch.no_grad()
@@ -57,7 +61,8 @@ class Batched:
         batch = problem.prepared(batch)
         learned = check_rates(params, inner, rates)
         work = _Work(self._passes(problem, batch), params, batch, inner, learned)
-        return work.over(self._chunks(problem, work)).mean(params, learned, len(batch))
+        with factors_in(self.factors):
+            return work.over(self._chunks(problem, work)).mean(params, learned, len(batch))
 
     def _passes(self, problem: Problem, batch: SupervisedBatch) -> Passes:
         x = batch.support_x
@@ -65,6 +70,11 @@ class Batched:
         known = self._known.setdefault(problem.model, {})
         if key not in known:
             known[key] = passes(problem, x[0])
+            if self.factors is not None and isinstance(known[key], GeneralPasses):
+                raise HarnessError(
+                    f"engine batched:bf16: found {type(problem.model).__name__}, which takes the "
+                    "general path; wanted a model of layers with rules: leave :bf16 out."
+                )
         found: Passes = known[key]
         return found
 

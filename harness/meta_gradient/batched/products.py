@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import torch
@@ -9,34 +12,60 @@ from torch import Tensor
 
 from harness.meta_gradient.batched.rule import Maybe, Rule, Tensors, Wanted
 
+_type: ContextVar[torch.dtype | None] = ContextVar("type of the factors", default=None)
+
+
+@contextmanager
+def factors_in(dtype: torch.dtype | None) -> Iterator[None]:
+    """Round the factors of products to `dtype` (None: as they are); results keep their own type."""
+    token = _type.set(dtype)
+    try:
+        yield
+    finally:
+        _type.reset(token)
+
+
+def _product(a: Tensor, b: Tensor) -> Tensor:
+    """Give a @ b for two matrices, or for two stacks of them."""
+    dtype = _type.get()
+    by = torch.mm if a.dim() == 2 else torch.bmm
+    return by(a, b) if dtype is None else by(a.to(dtype), b.to(dtype)).to(a.dtype)
+
+
+def _add_product(to: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    """Add `_product(a, b)` to `to`, in place."""
+    if _type.get() is not None:
+        return to.add_(_product(a, b))
+    return to.addmm_(a, b) if a.dim() == 2 else to.baddbmm_(a, b)
+
 
 def times(x: Tensor, w: Tensor) -> Tensor:
     """Give x [T, P, K] @ w, [T, P, O]: w is [K, O] or [T, K, O]."""
     if w.dim() == 3:
-        return torch.bmm(x, w)
-    return torch.mm(x.flatten(0, 1), w).view(*x.shape[:2], -1)
+        return _product(x, w)
+    return _product(x.flatten(0, 1), w).view(*x.shape[:2], -1)
 
 
 def add_times(to: Tensor, x: Tensor, w: Tensor) -> Tensor:
     """Add `times(x, w)` to `to`, in place."""
     if w.dim() == 3:
-        return to.baddbmm_(x, w)
-    to.flatten(0, 1).addmm_(x.flatten(0, 1), w)
+        return _add_product(to, x, w)
+    _add_product(to.flatten(0, 1), x.flatten(0, 1), w)
     return to
 
 
 def across(a: Tensor, b: Tensor, summed: bool) -> Tensor:
     """Give a [T, P, K] transposed times b [T, P, O]: [T, K, O], or [K, O] summed over tasks."""
     if summed:
-        return torch.mm(a.flatten(0, 1).t(), b.flatten(0, 1))
-    return torch.bmm(a.transpose(1, 2), b)
+        return _product(a.flatten(0, 1).t(), b.flatten(0, 1))
+    return _product(a.transpose(1, 2), b)
 
 
 def add_across(to: Tensor, a: Tensor, b: Tensor) -> Tensor:
     """Add `across(a, b)` to `to`, in place."""
     if to.dim() == 2:
-        return to.addmm_(a.flatten(0, 1).t(), b.flatten(0, 1))
-    return to.baddbmm_(a.transpose(1, 2), b)
+        return _add_product(to, a.flatten(0, 1).t(), b.flatten(0, 1))
+    return _add_product(to, a.transpose(1, 2), b)
 
 
 def over_examples(g: Tensor, summed: bool) -> Tensor:
