@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from harness.errors import HarnessError
+from harness.models.glorot import start_glorot
+from harness.models.image_shape import check_image_shape
 from harness.models.strided_conv4 import same_padding
 
 Shrink = Literal["stride", "max-pool"]
@@ -47,19 +48,11 @@ class AffineConv4(nn.Module):
         for _ in widths:
             size = -(-size // 2)
         self.head = nn.Linear(filters * size**2, ways, device="meta").to_empty(device="cpu")
-        with torch.no_grad():
-            for layer in [*self.convolutions, self.head]:
-                assert isinstance(layer, nn.Conv2d | nn.Linear)
-                nn.init.xavier_uniform_(layer.weight, generator=generator)
-            self.head.bias.zero_()
+        start_glorot([*self.convolutions, self.head], generator)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map images to logits."""
-        if tuple(x.shape[1:]) != self.image_shape:
-            raise HarnessError(
-                f"AffineConv4: found images of shape {tuple(x.shape[1:])}, wanted "
-                f"{self.image_shape} (channels, height, width), for which it was made."
-            )
+        check_image_shape("AffineConv4", self.image_shape, x)
         stride = 2 if self.shrink == "stride" else 1
         for conv, scale, offset in zip(self.convolutions, self.scales, self.offsets, strict=True):
             assert isinstance(conv, nn.Conv2d)

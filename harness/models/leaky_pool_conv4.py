@@ -7,6 +7,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from harness.errors import HarnessError
+from harness.models.glorot import start_glorot
+from harness.models.image_shape import check_image_shape
 
 SMALLEST = 16
 """Four 2x2 pools leave one pixel of 16."""
@@ -46,20 +48,11 @@ class LeakyPoolConv4(nn.Module):
         self.convolutions = nn.ModuleList(nn.Conv2d(w, filters, 3, padding=1) for w in widths)
         self.norms = nn.ModuleList(ScaledBatchStatistics(filters) for _ in widths)
         self.head = nn.Linear(filters * (size // 16) ** 2, ways)
-        with torch.no_grad():
-            for layer in [*self.convolutions, self.head]:
-                assert isinstance(layer, nn.Conv2d | nn.Linear)
-                nn.init.xavier_uniform_(layer.weight, generator=generator)
-                assert layer.bias is not None
-                layer.bias.zero_()
+        start_glorot([*self.convolutions, self.head], generator)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map images to logits."""
-        if tuple(x.shape[1:]) != self.image_shape:
-            raise HarnessError(
-                f"LeakyPoolConv4: found images of shape {tuple(x.shape[1:])}, wanted "
-                f"{self.image_shape} (channels, height, width), for which it was made."
-            )
+        check_image_shape("LeakyPoolConv4", self.image_shape, x)
         for conv, norm in zip(self.convolutions, self.norms, strict=True):
             # A monotone function and a maximum commute; pooled first, it has a quarter of the work.
             x = F.leaky_relu(F.max_pool2d(norm(conv(x)), 2))

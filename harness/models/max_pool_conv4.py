@@ -8,6 +8,8 @@ from torch.nn import functional as F
 
 from harness.errors import HarnessError
 from harness.models.batch_statistics import BatchStatistics
+from harness.models.glorot import start_glorot
+from harness.models.image_shape import check_image_shape
 
 SMALLEST = 16
 """Four 2x2 pools leave one pixel of 16."""
@@ -37,20 +39,11 @@ class MaxPoolConv4(nn.Module):
         self.convolutions = nn.ModuleList(nn.Conv2d(w, filters, 3, padding=1) for w in widths)
         self.norms = nn.ModuleList(BatchStatistics(filters) for _ in widths)
         self.head = nn.Linear(filters * (size // 16) ** 2, ways)
-        with torch.no_grad():
-            for layer in [*self.convolutions, self.head]:
-                assert isinstance(layer, nn.Conv2d | nn.Linear)
-                nn.init.xavier_uniform_(layer.weight, generator=generator)
-                if layer.bias is not None:
-                    layer.bias.zero_()
+        start_glorot([*self.convolutions, self.head], generator)
 
     def features(self, x: Tensor) -> Tensor:
         """Embed images [B, C, size, size] as what the head sees: [B, features]."""
-        if tuple(x.shape[1:]) != self.image_shape:
-            raise HarnessError(
-                f"MaxPoolConv4: found images of shape {tuple(x.shape[1:])}, wanted "
-                f"{self.image_shape} (channels, height, width), for which it was made."
-            )
+        check_image_shape("MaxPoolConv4", self.image_shape, x)
         for conv, norm in zip(self.convolutions, self.norms, strict=True):
             # The authors pool after the ReLU. The two commute, gradients too: a window without a
             # positive entry has none in either order. Pooled first, ReLU has a quarter of the work.

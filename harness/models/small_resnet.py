@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from harness.errors import HarnessError
 from harness.models.batch_statistics import BatchStatistics
+from harness.models.glorot import start_glorot
 
 
 class ResidualBlock(nn.Module):
@@ -56,9 +57,7 @@ class SmallResNet(nn.Module):
         pairs = zip([channels, *widths], widths, strict=False)
         self.blocks = nn.Sequential(*(ResidualBlock(n, m, generator) for n, m in pairs))
         self.head = nn.Linear(widths[-1], ways)
-        with torch.no_grad():
-            nn.init.xavier_uniform_(self.head.weight, generator=generator)
-            self.head.bias.zero_()
+        start_glorot([self.head], generator)
 
     def features(self, x: Tensor) -> Tensor:
         """Embed images as [B, widths[-1]]."""

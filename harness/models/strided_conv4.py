@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from harness.models.batch_statistics import BatchStatistics
+from harness.models.glorot import start_glorot
 
 
 def same_padding(size: int, kernel: int = 3, stride: int = 2) -> tuple[int, int]:
@@ -29,12 +30,8 @@ class StridedConv4(nn.Module):
         self.convolutions = nn.ModuleList(nn.Conv2d(w, filters, 3, stride=2) for w in widths)
         self.norms = nn.ModuleList(BatchStatistics(filters) for _ in widths)
         self.head = nn.Linear(filters, ways)
+        start_glorot(self.convolutions, generator)
         with torch.no_grad():
-            for conv in self.convolutions:
-                assert isinstance(conv, nn.Conv2d)
-                nn.init.xavier_uniform_(conv.weight, generator=generator)
-                if conv.bias is not None:
-                    conv.bias.zero_()
             self.head.weight.normal_(generator=generator)
             self.head.bias.zero_()
 
