@@ -168,6 +168,8 @@ def test_switches_are_the_papers() -> None:
             v = cell.variant(name)
             assert (v.tasks.bits, v.tasks.shortest, v.tasks.longest) == (8, 1, 20)
             assert (v.method.momentum, v.method.clip) == (0.9, 10.0)
+            # Graves (2013) has 1e-4 inside the root.
+            assert (v.method.centred, v.method.decay, v.method.epsilon**2) == (True, 0.95, 1e-4)
             if name == "lstm":
                 assert (v.method.layers, v.method.units, v.method.learning_rate) == (3, 256, 3e-5)
             else:
