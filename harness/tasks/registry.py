@@ -17,6 +17,7 @@ _SOURCES = {
     "frequency_sinusoids": "harness.tasks.frequency_sinusoids:FrequencySinusoids",
     "quadratics": "harness.tasks.quadratics:Quadratics",
     "class_sequences": "harness.tasks.class_sequences:ClassSequences",
+    "copy_sequences": "harness.tasks.copy_sequences:CopySequences",
 }
 
 
