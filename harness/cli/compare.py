@@ -87,7 +87,14 @@ def _text(found: Collection, results: Path, arguments: argparse.Namespace) -> st
     if arguments.across and arguments.paired:
         return render_across_pairs(across_pairs(found), form)
     if arguments.across:
-        return render_across(across_rows(found, results), across_pairs(found), form)
+        rows = across_rows(found, results)
+        if not rows:
+            print(
+                "harness: found no accuracy in these cells, wanted some to set side by side: leave "
+                "--across out, or name other cells (`harness list`).",
+                file=sys.stderr,
+            )
+        return render_across(rows, across_pairs(found), form)
     if arguments.paired:
         return render_paired(paired_rows(found), form)
     return render_rows(found.rows, form)

@@ -103,6 +103,11 @@ def read_record(path: Path) -> Record:
     """Read `record.json`; refuse another schema, missing fields and edited results."""
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise HarnessError(
+            f"{path.parent}: found no {path.name}, wanted the folder of a record, as in "
+            "`ls -d results/PAPER/CELL/VARIANT/seed*`."
+        ) from None
     except (OSError, json.JSONDecodeError) as e:
         raise HarnessError(f"{path}: not a readable record: {e}.") from None
     if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:

@@ -68,6 +68,13 @@ def test_across(episodes: EpisodePaper, capsys: pytest.CaptureFixture[str]) -> N
     assert list(Path("plots").iterdir()) == [Path("plots/across")]
 
 
+def test_across_without_an_accuracy(toy: ToyPaper, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("toy/curves", "--across") == 0
+    said = capsys.readouterr()
+    assert said.out == "no rows\n"
+    assert "found no accuracy in these cells, wanted some" in said.err
+
+
 def test_plots_leave_stdout_to_the_table(toy: ToyPaper, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--plots", "plots", "--format", "json") == 0
     captured = capsys.readouterr()

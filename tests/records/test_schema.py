@@ -45,7 +45,7 @@ def test_a_file_that_is_no_json(record, text):
     with pytest.raises(HarnessError, match="not a readable record"):
         read_record(record)
     record.unlink()
-    with pytest.raises(HarnessError, match="not a readable record"):
+    with pytest.raises(HarnessError, match=f"found no {record.name}, wanted the folder of a"):
         read_record(record)
 
 
