@@ -59,7 +59,7 @@ class Point:
 
 
 Group = tuple[Point, ...]
-"""Points of one family and number of inner steps: they are compared, so they run in turn."""
+"""Points of one number of inner steps, of all families: they are compared, so they run in turn."""
 
 
 def available_engines() -> list[str]:
@@ -99,18 +99,18 @@ def grid(
     chosen = list(variants) or cell.names()
     for name in chosen:
         _resolve(cell, name, sets)
-    groups = [
-        group
-        for members in _families(cell, sets)
-        if any(member.name in chosen for member in members)
-        for group in _groups(members, device, engines, orders, steps, tuple(sets))
-    ]
+    groups: dict[int, Group] = {}
+    for members in _families(cell, sets):
+        if any(member.name in chosen for member in members):
+            for group in _groups(members, device, engines, orders, steps, tuple(sets)):
+                count = group[0].inner_steps or 0
+                groups[count] = groups.get(count, ()) + group
     if not groups:
         raise HarnessError(
             f"{cell.key}: found no variant that is computed in {' or '.join(orders)} order; "
             f"see `harness show {cell.key} --no-measure`."
         )
-    return sorted(groups, key=lambda group: group[0].inner_steps or 0)
+    return [groups[count] for count in sorted(groups)]
 
 
 def cost_switches(variant: Variant) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Measures a grid, group by group, and puts each finished point on record at once.
 
-The points of a group (one number of inner steps; engines and orders) are timed in turn, round after
-round, so that a machine that drifts does it to all of them.
+The points of a group (one number of inner steps; variants, engines and orders) are timed in turn,
+round after round, so that a machine that drifts does it to all of them.
 """
 
 from __future__ import annotations

@@ -40,6 +40,14 @@ def test_variants_that_cost_the_same_are_measured_once_under_one_name(cell, aske
     }
 
 
+def test_families_with_one_number_of_steps_run_in_turn(cell):
+    groups = grid(cell, "cpu", ["second", "implicit"], ["func"], ("second",), (5, 1))
+    assert [[(p.family, p.inner_steps) for p in g] for g in groups] == [
+        [("second", 1), ("implicit", 1)],
+        [("second", 5), ("implicit", 5)],
+    ]
+
+
 def test_all_variants_unless_told(cell):
     found = points(grid(cell, "cpu", engines=["loop"], steps=(1,)))
     assert {p.family for p in found} == {"second", "fast", "only-first", "implicit", "no-loop"}
