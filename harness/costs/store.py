@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
 from collections.abc import Collection
 from pathlib import Path
@@ -11,7 +9,7 @@ from pathlib import Path
 import torch
 
 from harness.costs.record import CostRecord, parse_record
-from harness.durable import sync_folder
+from harness.durable import write_whole
 from harness.errors import HarnessError
 from harness.measure.environment import processor_name
 
@@ -48,23 +46,7 @@ def read_costs(path: Path) -> CostRecord:
 def write_costs(results: Path, record: CostRecord) -> Path:
     """Write a record in place of the one before, whole or not at all; give its file."""
     path = record_path(results, record)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("w", encoding="utf-8") as f:
-            f.write(record.to_json())
-            f.flush()
-            os.fsync(f.fileno())
-        partial.replace(path)
-        sync_folder(path.parent)
-    except OSError as e:
-        raise HarnessError(
-            f"could not write {path}: {e.strerror or e}; what stood there is untouched: free some "
-            f"space or give another folder with --results, and run the command again."
-        ) from None
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink()
+    write_whole(path, record.to_json())
     return path
 
 

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.durable import sync_folder
+from harness.durable import write_whole
 from harness.errors import HarnessError
 from harness.explain.effect import EffectRow
 from harness.protocol import digest
@@ -72,17 +71,7 @@ def explanation_path(results: Path, found: Explanation) -> Path:
 def write_explanation(results: Path, found: Explanation) -> Path:
     """Write it whole or not at all, in place of the one before; give its file."""
     path = explanation_path(results, found)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("w", encoding="utf-8") as f:
-            f.write(found.to_json())
-            f.flush()
-            os.fsync(f.fileno())
-        partial.replace(path)
-        sync_folder(path.parent)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_whole(path, found.to_json())
     return path
 
 
