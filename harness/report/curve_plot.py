@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from harness.compare.groups import Group
-from harness.compare.numbers import axis_label
+from harness.compare.numbers import axis_label, number, published
+from harness.compare.row import Row
 from harness.records.store import CURVE
-from harness.report.style import figure, look, save
+from harness.report.style import PAPER_COLOUR, figure, look, save
 
 
-def plot_learning_curves(group: Group, stem: Path) -> list[Path]:
-    """Draw a line a seed; a second panel where a validation value was measured."""
+def plot_learning_curves(group: Group, rows: list[Row], stem: Path) -> list[Path]:
+    """Draw a line a seed; a second panel where a validation value was measured.
+
+    `rows` are those that compare the group with the paper. What it ends at in testing, here and in
+    the paper, is said below the title; a published value of what the validation measures is also
+    drawn as a line.
+    """
     curves = {r.record.seed: r.curve for r in group.runs if CURVE in r.record.files}
     loss = {
         seed: [(p.iteration, p.training_loss) for p in curve if p.training_loss is not None]
@@ -36,6 +43,21 @@ def plot_learning_curves(group: Group, stem: Path) -> list[Path]:
         panel.set_ylabel(label)
     axes[-1].set_xlabel("meta-iteration")
     axes[0].legend(frameon=False, fontsize=8)
+    if any(value.values()):
+        _draw_published(axes[-1], [r for r in rows if axis_label(r.metric) == watched])
     title = f"{group.paper}/{group.cell}, {group.variant}, budget {group.budget}"
-    axes[0].set_title(title, fontsize=10)
+    axes[0].set_title("\n".join([title, *map(_end, rows)]), fontsize=10)
     return save(made, stem)
+
+
+def _draw_published(panel: Any, rows: list[Row]) -> None:
+    for value in {r.published for r in rows if r.published is not None}:
+        panel.axhline(value, color=PAPER_COLOUR, linestyle=":", linewidth=1, label="paper, at test")
+    if rows:
+        panel.legend(frameon=False, fontsize=8)
+
+
+def _end(row: Row) -> str:
+    here = number(row.metric, row.measured)
+    paper = published(row.metric, row.published, row.published_interval)
+    return f"{row.metric} at test: here {here}, paper {paper}"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from harness.catalog import Cell
 from harness.compare.groups import Group
+from harness.compare.row import Row
 from harness.compare.rows import Collection
 from harness.report.curve_plot import plot_learning_curves
 from harness.report.paper_plot import plot_against_paper
@@ -23,10 +24,19 @@ def write_plots(collection: Collection, folder: Path) -> list[Path]:
         rows = [r for r in collection.rows if (r.paper, r.cell) == (cell.paper, cell.name)]
         stem = folder / cell.paper
         for group in own:
-            paths += plot_learning_curves(group, stem / f"{cell.name}-{group.variant}-curve")
+            compared = [r for r in rows if compares(r, group)]
+            name = f"{cell.name}-{group.variant}-curve"
+            paths += plot_learning_curves(group, compared, stem / name)
         paths += plot_test_steps(cell, own, stem / f"{cell.name}-steps")
         paths += plot_against_paper(cell, rows, stem / f"{cell.name}-paper")
     return paths
+
+
+def compares(row: Row, group: Group) -> bool:
+    """Say whether a row of the group's cell compares this group with a published number."""
+    whose = (row.variant, row.budget, row.device, tuple(row.protocol_differences))
+    mine = (group.variant, group.budget, group.device, group.differences)
+    return whose == mine and row.measured is not None and row.published is not None
 
 
 def first_groups(cell: Cell, groups: list[Group]) -> list[Group]:

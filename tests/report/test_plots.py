@@ -29,6 +29,18 @@ def test_every_kind_is_drawn_as_svg_and_png(toy: ToyPaper, tmp_path: Path) -> No
         assert start.startswith(b"\x89PNG" if path.suffix == ".png" else b"<?xml")
 
 
+def test_a_curve_says_where_the_paper_ends(toy: ToyPaper, tmp_path: Path) -> None:
+    toy.add({"accuracy": draws(95, 4)}, budget="0.1")
+    write_plots(collect(toy.results), tmp_path)
+    drawn = (tmp_path / "toy" / "images-plain-curve.svg").read_text()
+    # Text is drawn as outlines; matplotlib leaves each string in a comment.
+    assert "<!-- accuracy at test: here 95.00, paper 95.0 ± 0.4 -->" in drawn
+    assert drawn.count("<!-- paper, at test -->") == 1
+    toy.add({"accuracy": draws(95, 4)}, variant="ours")
+    write_plots(collect(toy.results), tmp_path)
+    assert "at test" not in (tmp_path / "toy" / "images-ours-curve.svg").read_text()
+
+
 def test_equal_plots_are_equal_files(toy: ToyPaper, tmp_path: Path) -> None:
     toy.add({"accuracy": draws(95, 4)})
     first, second = (write_plots(collect(toy.results), tmp_path / n) for n in ("a", "b"))
