@@ -18,6 +18,7 @@ from harness.meta_gradient.problem import (
     on_support,
     split,
 )
+from harness.models.over_tasks import over_tasks
 from harness.tasks.batch import SupervisedBatch
 
 
@@ -76,7 +77,8 @@ def adapt(
     for step in range(inner.steps):
         with torch.set_grad_enabled(torch.is_grad_enabled() and not inner.first_order):
             seen = on_support(fixed, inner, step)
-            found = vmap(gradient, in_dims=(dims, None, 0, 0))(current, seen, support_x, support_y)
+            each = over_tasks(gradient, support_x, (dims, None, 0, 0))
+            found = each(current, seen, support_x, support_y)
         current = {
             k: v - (learned[k][step] if k in learned else inner.rate) * found[k]
             for k, v in current.items()

@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import vmap
 
 from harness.meta_gradient.engines import engine
 from harness.meta_gradient.func import adapt
@@ -16,6 +15,7 @@ from harness.meta_gradient.outer import Outer
 from harness.meta_gradient.problem import InnerLoop, Params, Problem, split
 from harness.method import Method
 from harness.models.batch_statistics import BatchStatistics, norms
+from harness.models.over_tasks import over_tasks
 from harness.models.query_statistics import (
     Outputs,
     RunningStatistics,
@@ -86,7 +86,7 @@ class LearnedStart(Method):
         for params in steps:
             if how == "running" or how == "running-queries":
                 with self.running.used():
-                    found = vmap(outputs)(params, query)
+                    found = over_tasks(outputs, query)(params, query)
             else:
                 found = query_outputs(self.model, outputs, params, support, query, how)
             yield found

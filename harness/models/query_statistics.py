@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.func import vmap
 
 from harness.models.batch_statistics import Moments, normalised_by, norms, recorded
+from harness.models.over_tasks import over_tasks
 
 QueryStatistics = Literal["transductive", "support-only", "support-plus-one", "one-at-a-time"]
 """`transductive`: all query examples of the task together (the code of MAML). `support-only`: the
@@ -43,7 +44,7 @@ def query_outputs(
     `query_x` [T, Q, …]. A model without batch norm gives the same whatever `how` says.
     """
     if how == "transductive" or not norms(model):
-        return vmap(outputs)(params, query_x)
+        return over_tasks(outputs, query_x)(params, query_x)
 
     def by_support(p: dict[str, Tensor], support: Tensor, x: Tensor) -> Tensor:
         with recorded(model) as moments:
@@ -56,9 +57,9 @@ def query_outputs(
         return outputs(p, torch.cat([*context, x.unsqueeze(0)]))[-1]
 
     if how == "support-only":
-        return vmap(by_support)(params, support_x, query_x)
+        return over_tasks(by_support, query_x)(params, support_x, query_x)
     over_queries = vmap(one, in_dims=(None, None, 0))
-    return vmap(over_queries)(params, support_x, query_x)
+    return over_tasks(over_queries, query_x)(params, support_x, query_x)
 
 
 class RunningStatistics:
@@ -81,7 +82,7 @@ class RunningStatistics:
                 outputs(p, x)
             return found
 
-        for name, (mean, variance) in vmap(moments)(params, x).items():
+        for name, (mean, variance) in over_tasks(moments, x)(params, x).items():
             means, variances = self._sums.get(name, (0.0, 0.0))
             self._sums[name] = (means + mean.sum(0), variances + variance.sum(0))
         self._passes += len(x)

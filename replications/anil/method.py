@@ -21,6 +21,7 @@ from harness.methods.learned_start import (
     percent_right,
 )
 from harness.models.max_pool_conv4 import MaxPoolConv4
+from harness.models.over_tasks import over_tasks
 from harness.models.strided_conv4 import StridedConv4
 from harness.tasks.batch import SupervisedBatch
 
@@ -94,8 +95,9 @@ class ANIL(LearnedStart):
 
     def features(self, batch: SupervisedBatch) -> tuple[Tensor, Tensor]:
         """Embed support [T, S, F] and query images [T, Q, F], each set by its own statistics."""
-        embed = vmap(self.model.features)
-        return embed(batch.support_x), embed(batch.query_x)
+        support, query = batch.support_x, batch.query_x
+        embed = self.model.features
+        return over_tasks(embed, support)(support), over_tasks(embed, query)(query)
 
     def by_head(self, batch: SupervisedBatch) -> list[Tensor]:
         """Give what `outputs_at_test` gives where the head alone adapts, for which the body is

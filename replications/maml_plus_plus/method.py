@@ -13,7 +13,6 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.func import vmap
 
 from harness.meta_gradient.engines import engine
 from harness.meta_gradient.func import adapt
@@ -22,6 +21,7 @@ from harness.meta_gradient.outer import Outer
 from harness.meta_gradient.problem import InnerLoop, Params, Problem, on_query, split
 from harness.methods.learned_rates import LearnedRates
 from harness.models.leaky_pool_conv4 import LeakyPoolConv4
+from harness.models.over_tasks import over_tasks
 from harness.tasks.batch import SupervisedBatch
 
 
@@ -131,7 +131,9 @@ class MamlPlusPlus(LearnedRates):
         scores = {}
         for k, current in enumerate([shared, *adapted]):
             seen = on_query(fixed, inner, k)
-            outputs = vmap(lambda p, f, x: self.problem.outputs(p | f, x), (0, None, 0))
+            outputs = over_tasks(
+                lambda p, f, x: self.problem.outputs(p | f, x), batch.query_x, (0, None, 0)
+            )
             right = outputs(current, seen, batch.query_x).argmax(-1) == batch.query_y
             scores[f"accuracy@{k}"] = 100 * right.float().mean(1)
         return scores

@@ -11,7 +11,6 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.func import vmap
 
 from harness.errors import HarnessError
 from harness.meta_gradient.engines import engine
@@ -21,6 +20,7 @@ from harness.meta_gradient.problem import InnerLoop, Params, Problem
 from harness.methods.learned_rates import LearnedRates
 from harness.models.max_pool_conv4 import MaxPoolConv4
 from harness.models.mlp import MLP
+from harness.models.over_tasks import over_tasks
 from harness.tasks.batch import SupervisedBatch
 
 
@@ -105,7 +105,7 @@ class MetaSGD(LearnedRates):
         )
         scores = {}
         for k, current in enumerate([shared, *adapted]):
-            outputs = vmap(self.problem.outputs)(current, batch.query_x)
+            outputs = over_tasks(self.problem.outputs, batch.query_x)(current, batch.query_x)
             if self.settings.loss == "mse":
                 scores[f"mse@{k}"] = (outputs - batch.query_y).square().flatten(1).mean(1)
             else:
