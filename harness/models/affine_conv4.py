@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from harness.models.batch_statistics import BatchStatistics
 from harness.models.glorot import start_glorot
 from harness.models.image_shape import check_image_shape
 from harness.models.strided_conv4 import same_padding
@@ -43,8 +44,7 @@ class AffineConv4(nn.Module):
             nn.Conv2d(w, filters, 3, bias=False, device="meta").to_empty(device="cpu")
             for w in widths
         )
-        self.scales = nn.ParameterList(nn.Parameter(torch.ones(filters)) for _ in widths)
-        self.offsets = nn.ParameterList(nn.Parameter(torch.zeros(filters)) for _ in widths)
+        self.norms = nn.ModuleList(BatchStatistics(filters, scale=True) for _ in widths)
         for _ in widths:
             size = -(-size // 2)
         self.head = nn.Linear(filters * size**2, ways, device="meta").to_empty(device="cpu")
@@ -54,11 +54,11 @@ class AffineConv4(nn.Module):
         """Map images to logits."""
         check_image_shape("AffineConv4", self.image_shape, x)
         stride = 2 if self.shrink == "stride" else 1
-        for conv, scale, offset in zip(self.convolutions, self.scales, self.offsets, strict=True):
+        for conv, norm in zip(self.convolutions, self.norms, strict=True):
             assert isinstance(conv, nn.Conv2d)
             before, after = same_padding(x.shape[-1], stride=stride)
             x = F.conv2d(F.pad(x, (before, after, before, after)), conv.weight, stride=stride)
-            x = F.batch_norm(x, None, None, scale, offset, training=True, eps=1e-3)
+            x = norm(x)
             if self.shrink == "max-pool":
                 # A pool's zeros from the padding are what ReLU would make of less than zero.
                 odd = x.shape[-1] % 2

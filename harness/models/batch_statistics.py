@@ -23,13 +23,17 @@ Moments = tuple[Tensor, Tensor]
 
 
 class BatchStatistics(nn.Module):
-    """(x - mean) / sqrt(var + eps) + bias over all axes but the channel axis 1."""
+    """(x - mean) / sqrt(var + eps) * weight + bias over all axes but the channel axis 1.
+
+    The weights start at 1 and are there with `scale` alone; biases start at 0.
+    """
 
     given: Moments | None = None
     """Statistics that stand in for those of the batch; set by `normalised_by` alone."""
 
-    def __init__(self, channels: int, eps: float = 1e-3) -> None:
+    def __init__(self, channels: int, eps: float = 1e-3, scale: bool = False) -> None:
         super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels)) if scale else None
         self.bias = nn.Parameter(torch.zeros(channels))
         self.eps = eps
 
@@ -38,7 +42,12 @@ class BatchStatistics(nn.Module):
         shape = (-1, *[1] * (x.dim() - 2))
         if self.given is not None:
             mean, variance = (moment.view(shape) for moment in self.given)
-            return (x - mean) * (variance + self.eps).rsqrt() + self.bias.view(shape)
+            normal = (x - mean) * (variance + self.eps).rsqrt()
+            if self.weight is not None:
+                normal = normal * self.weight.view(shape)
+            return normal + self.bias.view(shape)
+        if self.weight is not None:
+            return F.batch_norm(x, None, None, self.weight, self.bias, training=True, eps=self.eps)
         # The offset is added outside: torch's double backward of a batch norm with an offset and no
         # scale fails ("Expected a proper Tensor but got None").
         normal = F.batch_norm(x, None, None, training=True, eps=self.eps)

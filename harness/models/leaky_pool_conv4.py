@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor, nn
+from functools import partial
+
 from torch.nn import functional as F
 
+from harness.models.batch_statistics import BatchStatistics
 from harness.models.max_pool_conv4 import MaxPoolConv4
-
-
-class ScaledBatchStatistics(nn.Module):
-    """(x - mean) / sqrt(var + 1e-5) * weight + bias, by the statistics of the batch at hand."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(channels))
-        self.bias = nn.Parameter(torch.zeros(channels))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Normalise x [B, C, H, W]."""
-        return F.batch_norm(x, None, None, self.weight, self.bias, training=True)
 
 
 class LeakyPoolConv4(MaxPoolConv4):
@@ -29,5 +17,5 @@ class LeakyPoolConv4(MaxPoolConv4):
     and leaky ReLU of slope 0.01.
     """
 
-    norm = ScaledBatchStatistics
+    norm = partial(BatchStatistics, eps=1e-5, scale=True)
     activation = staticmethod(F.leaky_relu)

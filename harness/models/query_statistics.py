@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import vmap
 
+from harness.errors import HarnessError
 from harness.models.batch_statistics import Moments, normalised_by, norms, recorded
 from harness.models.over_tasks import over_tasks
 
@@ -41,9 +42,13 @@ def query_outputs(
     """Give outputs [T, Q, …] for all query examples, each under its task's parameters.
 
     `outputs` calls `model`; `params` have a leading task axis; `support_x` is [T, S, …] and
-    `query_x` [T, Q, …]. A model without batch norm gives the same whatever `how` says.
+    `query_x` [T, Q, …]. A model without batch norm gives the same whatever `how` says. Raises
+    HarnessError where company changes outputs by other layers than `BatchStatistics`.
     """
-    if how == "transductive" or not norms(model):
+    if how != "transductive" and not norms(model):
+        _check_company_changes_nothing(outputs, params, support_x, query_x)
+        how = "transductive"
+    if how == "transductive":
         return over_tasks(outputs, query_x)(params, query_x)
 
     def by_support(p: dict[str, Tensor], support: Tensor, x: Tensor) -> Tensor:
@@ -60,6 +65,20 @@ def query_outputs(
         return over_tasks(by_support, query_x)(params, support_x, query_x)
     over_queries = vmap(one, in_dims=(None, None, 0))
     return over_tasks(over_queries, query_x)(params, support_x, query_x)
+
+
+def _check_company_changes_nothing(
+    outputs: Outputs, params: dict[str, Tensor], support_x: Tensor, query_x: Tensor
+) -> None:
+    """Ask the first task's first query example, alone and with the support set."""
+    own, one = {k: v[0] for k, v in params.items()}, query_x[0, :1]
+    alone, together = outputs(own, one), outputs(own, torch.cat([one, support_x[0]]))[:1]
+    if not torch.allclose(alone, together, rtol=1e-2, atol=1e-3):
+        raise HarnessError(
+            "query statistics: found a model whose outputs depend on what else is in the batch, "
+            "by layers that are not BatchStatistics; wanted its batch norms to be "
+            "harness.models.batch_statistics.BatchStatistics."
+        )
 
 
 class RunningStatistics:

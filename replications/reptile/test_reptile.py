@@ -154,3 +154,16 @@ def test_meta_step_ends_with_training_in_every_cell():
 def test_a_minibatch_larger_than_the_support_set_is_one_sentence():
     with pytest.raises(HarnessError, match=r"method.test_batch: found 6, wanted 1 to 5"):
         build(method__test_batch=6)
+
+
+def test_company_of_query_images_changes_scores_and_training_does_not_know_it():
+    """The table's two lines differ in nothing else."""
+    method, tasks = build(method__test_steps=5)
+    batch = tasks.batch("train", 100, 20)
+    method.train_step(tasks.batch("train", 0, 2), 0)
+    found = {}
+    for variant in ("reptile", "reptile-transductive"):
+        other, _ = build(variant, method__test_steps=5)
+        other.load_weights(method.weights())
+        found[variant] = other.evaluate(batch)["accuracy"]
+    assert not torch.equal(found["reptile"], found["reptile-transductive"])

@@ -155,8 +155,8 @@ def mistakes(problem: Problem) -> dict[str, tuple[Params, InnerLoop, str]]:
             replace(inner, frozen=frozenset()),
             r"found 'norms.*, wanted names that",
         ),
-        "short": (short, inner, r"of shape \(2, 8\) with 3 steps, wanted one step or more and a"),
-        "no steps": (params, replace(inner, steps=0), r"of shape \(3, 8\) with 0 steps, wanted"),
+        "short": (short, inner, r"of shape \(2, 12\) with 3 steps, wanted one step or more and a"),
+        "no steps": (params, replace(inner, steps=0), r"of shape \(3, 12\) with 0 steps, wanted"),
     }
 
 

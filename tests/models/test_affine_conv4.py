@@ -41,14 +41,14 @@ def test_it_computes_what_the_authors_wrote(shrink, size):
     net = network(shrink=shrink, size=size).double()
     shift_parameters(net)
     x = given = images(size, count=3).double()
-    for conv, scale, offset in zip(net.convolutions, net.scales, net.offsets, strict=True):
+    for conv, norm in zip(net.convolutions, net.norms, strict=True):
         x = F.conv2d(x, conv.weight, padding=1)
         if shrink == "stride":
             first = 1 - x.shape[-1] % 2
             x = x[..., first::2, first::2]
         mean, var = x.mean((0, 2, 3), keepdim=True), x.var((0, 2, 3), correction=0, keepdim=True)
-        x = (x - mean) / (var + 0.001).sqrt() * scale[:, None, None] + offset[:, None, None]
-        x = F.relu(x)
+        x = (x - mean) / (var + 0.001).sqrt() * norm.weight[:, None, None]
+        x = F.relu(x + norm.bias[:, None, None])
         if shrink == "max-pool":
             x = F.max_pool2d(x, 2, ceil_mode=True)
     expected = x.flatten(1) @ net.head.weight.T + net.head.bias
@@ -61,8 +61,8 @@ def test_the_start_is_glorot_uniform():
     for layer, (fan_in, fan_out) in zip([*net.convolutions, net.head], fans, strict=True):
         assert_glorot_uniform(layer.weight.detach(), fan_in, fan_out)
     assert torch.equal(net.head.bias, torch.zeros(5))
-    assert all(torch.equal(p, torch.ones(32)) for p in net.scales)
-    assert all(torch.equal(p, torch.zeros(32)) for p in net.offsets)
+    assert all(torch.equal(n.weight, torch.ones(32)) for n in net.norms)
+    assert all(torch.equal(n.bias, torch.zeros(32)) for n in net.norms)
 
 
 def test_the_start_is_the_generators_alone():

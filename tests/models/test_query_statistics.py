@@ -4,27 +4,38 @@ from typing import get_args
 
 import pytest
 import torch
+from torch import nn
 from torch.func import functional_call
 from torch.nn import functional as F
 
+from harness.errors import HarnessError
+from harness.models.affine_conv4 import AffineConv4
 from harness.models.batch_statistics import norms
+from harness.models.leaky_pool_conv4 import LeakyPoolConv4
 from harness.models.mlp import MLP
 from harness.models.query_statistics import QueryStatistics, RunningStatistics, query_outputs
 from harness.models.strided_conv4 import StridedConv4, same_padding
 
 NET = StridedConv4(1, 4, 5, torch.Generator().manual_seed(0)).double()
+AFFINE = AffineConv4(1, 4, "stride", 28, 5, torch.Generator().manual_seed(0)).double()
+LEAKY = LeakyPoolConv4(1, 4, 28, 5, torch.Generator().manual_seed(0)).double()
+every_net = pytest.mark.parametrize("net", [NET, AFFINE, LEAKY], ids=lambda n: type(n).__name__)
 TASKS, SUPPORT, QUERIES = 2, 5, 3
 
 
-def outputs(params, x):
-    return functional_call(NET, params, (x,))
+def outputs_of(net):
+    return lambda params, x: functional_call(net, params, (x,))
 
 
-def task_params():
+outputs = outputs_of(NET)
+
+
+def task_params(net=NET):
+    """Not those of the start, where scales at 1 and offsets at 0 would hide themselves."""
     g = torch.Generator().manual_seed(1)
     return {
-        k: v.detach() * (1 + 0.1 * torch.rand(TASKS, *v.shape, generator=g, dtype=v.dtype))
-        for k, v in NET.named_parameters()
+        k: v.detach() + 0.1 * torch.rand(TASKS, *v.shape, generator=g, dtype=v.dtype)
+        for k, v in net.named_parameters()
     }
 
 
@@ -54,26 +65,34 @@ def by_moments(params, support, query):
     return layers(params, query, met)[0]
 
 
-@pytest.mark.parametrize("how", get_args(QueryStatistics))
-def test_outputs_are_those_of_each_image_in_its_company(how):
+def test_support_statistics_alone_are_those_of_the_network_written_out():
     params, support, query = task_params(), images(2, SUPPORT), images(3, QUERIES)
-    found = query_outputs(NET, outputs, params, support, query, how)
+    found = query_outputs(NET, outputs, params, support, query, "support-only")
+    for t in range(TASKS):
+        own = {k: v[t] for k, v in params.items()}
+        torch.testing.assert_close(found[t], by_moments(own, support[t], query[t]))
+
+
+@every_net
+@pytest.mark.parametrize("how", ["transductive", "support-plus-one", "one-at-a-time"])
+def test_outputs_are_those_of_each_image_in_its_company(how, net):
+    params, support, query = task_params(net), images(2, SUPPORT), images(3, QUERIES)
+    plain = outputs_of(net)
+    found = query_outputs(net, plain, params, support, query, how)
     for t in range(TASKS):
         own = {k: v[t] for k, v in params.items()}
         for q in range(QUERIES):
             one = query[t, q : q + 1]
-            if how == "support-only":
-                torch.testing.assert_close(found[t, q], by_moments(own, support[t], one)[0])
-                continue
             company = {
                 "transductive": query[t],
                 "support-plus-one": torch.cat([support[t], one]),
                 "one-at-a-time": one,
             }[how]
             row = q if how == "transductive" else -1
-            torch.testing.assert_close(found[t, q], outputs(own, company)[row])
+            torch.testing.assert_close(found[t, q], plain(own, company)[row])
 
 
+@every_net
 @pytest.mark.parametrize(
     ("how", "shares"),
     [
@@ -83,13 +102,30 @@ def test_outputs_are_those_of_each_image_in_its_company(how):
         ("one-at-a-time", False),
     ],
 )
-def test_query_images_share_statistics_only_where_the_name_says_so(how, shares):
-    params, support, query = task_params(), images(2, SUPPORT), images(3, QUERIES)
+def test_query_images_share_statistics_only_where_the_name_says_so(how, shares, net):
+    params, support, query = task_params(net), images(2, SUPPORT), images(3, QUERIES)
     other = query.clone()
     other[:, 1:] = 1 - other[:, 1:]
-    first = query_outputs(NET, outputs, params, support, query, how)[:, 0]
-    changed = query_outputs(NET, outputs, params, support, other, how)[:, 0]
+    first = query_outputs(net, outputs_of(net), params, support, query, how)[:, 0]
+    changed = query_outputs(net, outputs_of(net), params, support, other, how)[:, 0]
     assert torch.allclose(first, changed, atol=1e-9) != shares
+
+
+def test_a_given_support_set_is_normalised_as_by_its_own_statistics():
+    """Layers with a scale: by moments, a support image has the outputs that it has in its set."""
+    for net in (AFFINE, LEAKY):
+        params, support = task_params(net), images(2, SUPPORT)
+        found = query_outputs(net, outputs_of(net), params, support, support, "support-only")
+        own = {k: v[0] for k, v in params.items()}
+        torch.testing.assert_close(found[0], outputs_of(net)(own, support[0]))
+
+
+@pytest.mark.parametrize("how", ["support-only", "support-plus-one", "one-at-a-time"])
+def test_batch_norm_of_another_kind_is_refused_and_never_passed_over(how):
+    net = nn.Sequential(nn.BatchNorm2d(1, track_running_stats=False), nn.Flatten()).double()
+    params = {k: v.detach().expand(TASKS, *v.shape) for k, v in net.named_parameters()}
+    with pytest.raises(HarnessError, match="by layers that are not BatchStatistics; wanted"):
+        query_outputs(net, outputs_of(net), params, images(2, SUPPORT), images(3, QUERIES), how)
 
 
 def test_running_statistics_are_averages_over_passes_and_tasks():
@@ -124,8 +160,6 @@ def test_without_batch_norm_company_changes_not_a_bit(how):
     params = {k: v.detach().expand(TASKS, *v.shape) for k, v in net.named_parameters()}
     x = torch.rand(2, TASKS, QUERIES, 4)
 
-    def plain(p, x):
-        return functional_call(net, p, (x,))
-
-    found = query_outputs(net, plain, params, x[0], x[1], how)
-    assert torch.equal(found, query_outputs(net, plain, params, x[0], x[1], "transductive"))
+    found = query_outputs(net, outputs_of(net), params, x[0], x[1], how)
+    whole = query_outputs(net, outputs_of(net), params, x[0], x[1], "transductive")
+    assert torch.equal(found, whole)
