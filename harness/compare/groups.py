@@ -76,7 +76,7 @@ def group_records(
 ) -> list[Group]:
     """Group `records`; `protocols` holds today's switches by `paper/cell/variant`.
 
-    Groups come by variant, then those without obstacles, then those with more seeds.
+    Groups come by variant, then those without obstacles, then longer trainings, then more seeds.
     """
     buckets: dict[tuple[Any, ...], list[StoredRecord]] = {}
     for stored in records:
@@ -129,8 +129,7 @@ def _text(flat: dict[str, Any], name: str) -> str:
     return json.dumps(flat[name]) if name in flat else "not there"
 
 
-def _order(group: Group) -> tuple[str, str, str, int, str, int]:
-    # Fractions of the budget as text sort well enough: more seeds first, obstacles last.
-    few = -len(group.finished)
+def _order(group: Group) -> tuple[str, str, str, int, int, int]:
+    longest = max(record.iterations for record in group.records)
     where = (group.paper, group.cell, group.variant)
-    return (*where, len(group.obstacles()), group.budget, few)
+    return (*where, len(group.obstacles()), -longest, -len(group.finished))

@@ -16,7 +16,7 @@ from harness.report.step_plot import plot_test_steps
 def write_plots(collection: Collection, folder: Path) -> list[Path]:
     """Draw what the records allow into `folder`/<paper>/, as SVG and PNG; give the paths.
 
-    Each variant is drawn from its first group: full budget and published switches if there is one.
+    Each variant is drawn from its first group: published switches and the longest training.
     """
     paths: list[Path] = []
     for cell in collection.cells:

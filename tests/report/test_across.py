@@ -68,12 +68,15 @@ def test_data_has_a_column_for_each_number(episodes: EpisodePaper) -> None:
 
 
 def test_plot_of_accuracy_against_cost(episodes: EpisodePaper, tmp_path: Path) -> None:
+    shorter = {"variant": "fancy", "budget": "0.05", "measurement": {"train_seconds": 1e-4}}
+    episodes.add({"accuracy": draws(50, 4)}, **shorter)
     rows = across_rows(collect(episodes.results, context=True), episodes.results)
     first, second = (plot_across(rows, tmp_path / name) for name in ("a", "b"))
     assert [p.name for p in first] == [f"textures-5way-1shot-cpu.{kind}" for kind in ("svg", "png")]
     assert [p.read_bytes() for p in first] == [p.read_bytes() for p in second]
     svg = first[0].read_text()
     assert "<!-- toy/fancy, inductive, budget 0.1 -->" in svg
+    assert "budget 0.05" not in svg
     assert "<!-- published, at full budget -->" in svg
 
 

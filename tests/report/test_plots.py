@@ -41,6 +41,14 @@ def test_a_curve_says_where_the_paper_ends(toy: ToyPaper, tmp_path: Path) -> Non
     assert "at test" not in (tmp_path / "toy" / "images-ours-curve.svg").read_text()
 
 
+def test_a_curve_is_that_of_the_longest_training(toy: ToyPaper, tmp_path: Path) -> None:
+    for budget, iterations in (("0.08", 8), ("0.17", 17)):
+        toy.add({"accuracy": draws(95, 4)}, budget=budget, iterations=iterations)
+    write_plots(collect(toy.results), tmp_path)
+    drawn = (tmp_path / "toy" / "images-plain-curve.svg").read_text()
+    assert "<!-- toy/images, plain, budget 0.17 -->" in drawn
+
+
 def test_equal_plots_are_equal_files(toy: ToyPaper, tmp_path: Path) -> None:
     toy.add({"accuracy": draws(95, 4)})
     first, second = (write_plots(collect(toy.results), tmp_path / n) for n in ("a", "b"))
