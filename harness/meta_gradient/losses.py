@@ -33,20 +33,24 @@ class LossRule(abc.ABC):
 class CrossEntropy(LossRule):
     """Cross-entropy of logits [S, ways] with labels [S].
 
-    `sum-over-classes` is `ways` times the mean over examples: the MAML authors divide the summed
-    loss by the shots only (cbfinn/maml utils.py, `xent`), which makes their inner step longer.
+    `sum` is over examples. `sum-over-classes` is `ways` times the mean over examples: the MAML
+    authors divide the summed loss by the shots only (cbfinn/maml utils.py, `xent`), which makes
+    their inner step longer.
     """
 
-    reduction: Literal["mean", "sum-over-classes"]
+    reduction: Literal["mean", "sum", "sum-over-classes"]
 
     def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Give the loss of one task."""
-        mean = F.cross_entropy(outputs, targets)
-        return mean * outputs.shape[-1] if self.reduction == "sum-over-classes" else mean
+        return F.cross_entropy(outputs, targets) * self._of_mean(*outputs.shape)
+
+    def _of_mean(self, examples: int, ways: int) -> int:
+        """Give how many times the mean it is."""
+        return {"mean": 1, "sum": examples, "sum-over-classes": ways}[self.reduction]
 
     def _factor(self, outputs: Tensor) -> float:
-        ways = outputs.shape[-1] if self.reduction == "sum-over-classes" else 1
-        return ways / outputs.shape[1]
+        _, examples, ways = outputs.shape
+        return self._of_mean(examples, ways) / examples
 
     def gradient(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Softmax minus the one-hot labels."""

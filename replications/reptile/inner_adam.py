@@ -43,7 +43,7 @@ class Adapted:
     second: Params
     """Second moments after the last step, [T, …]."""
     loss: Tensor
-    """Mean over steps, [T]."""
+    """Mean over steps and examples, [T]."""
 
 
 def minibatches(
@@ -60,8 +60,13 @@ def minibatches(
 
 
 def gradients_of(model: Module, example: Tensor) -> Passes:
-    """Prepare the gradients of many tasks at once; `example` is one task's mini-batch [B, …]."""
-    loss = CrossEntropy("mean")
+    """Prepare the gradients of many tasks at once; `example` is one task's mini-batch [B, …].
+
+    The loss is summed over a mini-batch: the code minimises a vector of losses, whose TensorFlow
+    gradient is that of the sum. Adam hides a factor only where it is always the same, and at test
+    mini-batches have another size than those that its second moments come from.
+    """
+    loss = CrossEntropy("sum")
     return passes(Problem(model, loss, loss), example)
 
 
@@ -93,7 +98,7 @@ def adapt(
             n: found[n] / (v.sqrt() + EPSILON) * (-rate * correction) for n, v in second.items()
         }
         current = {n: p + moved[n] for n, p in current.items()}
-        losses.append(loss)
+        losses.append(loss / some_y.shape[1])
     unpacked = (vmap(gradients.unpacked)(found) for found in (current, moved, second))
     return Adapted(*unpacked, torch.stack(losses).mean(0))
 

@@ -47,13 +47,14 @@ def by_hand(model, params, second, steps, rate, x, y, rows):
     losses = []
     for k, chosen in enumerate(rows):
         leaves = {n: p.clone().requires_grad_() for n, p in params.items()}
-        loss = F.cross_entropy(functional_call(model, leaves, (x[chosen],)), y[chosen])
+        logits = functional_call(model, leaves, (x[chosen],))
+        loss = F.cross_entropy(logits, y[chosen], reduction="sum")
         grads = dict(zip(leaves, torch.autograd.grad(loss, list(leaves.values())), strict=True))
         second = {n: BETA2 * v + (1 - BETA2) * grads[n] ** 2 for n, v in second.items()}
         scale = rate * (1 - BETA2 ** (steps + k + 1)) ** 0.5
         last = {n: -scale * grads[n] / (second[n].sqrt() + EPSILON) for n in params}
         params = {n: params[n] + last[n] for n in params}
-        losses.append(loss.item())
+        losses.append(loss.item() / len(chosen))
     return params, last, second, sum(losses) / len(losses)
 
 
@@ -167,3 +168,26 @@ def test_company_of_query_images_changes_scores_and_training_does_not_know_it():
         other.load_weights(method.weights())
         found[variant] = other.evaluate(batch)["accuracy"]
     assert not torch.equal(found["reptile"], found["reptile-transductive"])
+
+
+def test_the_test_goes_on_from_the_state_that_training_left():
+    """Training leaves second moments of sums over 10 images; test steps see 5."""
+    method, tasks = build("reptile-transductive", method__test_steps=3, method__inner_rate=0.02)
+    method.train_step(tasks.batch("train", 0, 4), 0)
+    batch = tasks.batch("train", 100, 20)
+    found = method.evaluate(batch)["accuracy"]
+    [rows] = minibatches(1, batch.support_y.shape[1], 5, 3, torch.Generator().manual_seed(0))
+
+    def accuracy(t, state):
+        x, y = batch.support_x[t], batch.support_y[t]
+        start, steps = state.second, int(state.steps)
+        params, *_ = by_hand(method.model, method.params, start, steps, 0.02, x, y, rows)
+        outputs = functional_call(method.model, params, (batch.query_x[t],))
+        return 100 * (outputs.argmax(-1) == batch.query_y[t]).float().mean()
+
+    by_state = [
+        torch.stack([accuracy(t, state) for t in range(20)])
+        for state in (method.state, AdamState.fresh(method.params))
+    ]
+    assert torch.equal(found, by_state[0])
+    assert not torch.equal(found, by_state[1])
