@@ -35,7 +35,7 @@ def fewest_steps(kept: Kept, metric: str) -> dict[str, Any]:
     steps = of(kept.record.protocol, STEPS)
     watched = str(of(kept.record.protocol, "training.validation_metric"))
     named = [m.partition("@")[2] for m in (metric, watched)]
-    if steps is None or not all(n.isdigit() for n in named):
+    if steps is None or not kept.has_steps or not all(n.isdigit() for n in named):
         return {}
     needed = max(int(n) for n in named)
     if not 1 <= needed < steps:

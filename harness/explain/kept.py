@@ -13,17 +13,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from harness.catalog import Cell
+from harness.catalog import Cell, method_class
 from harness.errors import HarnessError
 from harness.meta_gradient.engines import DEFAULT
-from harness.method import Method
+from harness.method import STEPS_AT_TEST, Method
 from harness.records.schema import Record
 from harness.records.store import find_records, verify_files
 from harness.run.budget import budget
 from harness.run.kept_weights import check_shapes, read_weights, record_overrides
 from harness.run.plan import Plan
 from harness.run.scores import Scores, add_best_of_steps, evaluate, open_test
-from harness.tasks.batch import SupervisedBatch
 from harness.tasks.source import TaskSource
 
 WEIGHTS = "weights.safetensors"
@@ -39,14 +38,16 @@ class Setting:
 
     @cached_property
     def signature(self) -> str:
-        """sha256 of tasks, pixels and method switches: equal ones give equal scores. Pixels are
-        looked at on the first tasks."""
+        """sha256 of tasks, what the method sees of them and method switches: equal ones give equal
+        scores. What is seen is looked at on the first tasks."""
         count = self.plan.budget.test_tasks
         found = hashlib.sha256(self.tasks.task_digest("test", count).encode())
         found.update(repr(self.plan.variant.method).encode())
         batch = self.tasks.batch("test", 0, min(4, count))
-        if isinstance(batch, SupervisedBatch):
-            for x in (batch.support_x, batch.query_x):
+        for field in dataclasses.fields(batch):
+            x = getattr(batch, field.name)
+            if isinstance(x, Tensor):
+                found.update(f"{field.name} {x.dtype} {tuple(x.shape)}".encode())
                 found.update(x.cpu().contiguous().numpy().tobytes())
         return found.hexdigest()
 
@@ -66,6 +67,12 @@ class Kept:
         self.overrides = record_overrides(record, self.published.protocol())
         self.weights: dict[str, Tensor] = read_weights(folder / WEIGHTS, device.type)
 
+    @property
+    def has_steps(self) -> bool:
+        """Whether k of the metrics name@k counts test steps."""
+        counted = method_class(self.published.folder, self.published.algorithm).counted
+        return counted == STEPS_AT_TEST
+
     def setting(self, changed: Mapping[str, Any], count: int) -> Setting:
         """Prepare the test with `changed` switches on `count` tasks: the method has the kept
         weights, and what it estimates beside them from training tasks (of the record's seed)."""
@@ -82,12 +89,12 @@ class Kept:
         return Setting(plan, method, tasks)
 
     def scores(self, setting: Setting, done: Callable[[int], None]) -> Scores:
-        """Score the kept weights: metric -> [tasks], with the best of the test steps where there
-        are any; `done` is told how many tasks each chunk had."""
+        """Score the kept weights: metric -> [tasks], with the best of the test steps where its k
+        counts those; `done` is told how many tasks each chunk had."""
         plan = setting.plan
         at_once, count = plan.variant.testing.tasks_at_once, plan.budget.test_tasks
         found = evaluate(setting.method, setting.tasks, "test", count, at_once, done)
-        return add_best_of_steps(found)
+        return add_best_of_steps(found) if self.has_steps else found
 
 
 def find_kept(cell: Cell, variant: str | None, results: Path) -> tuple[Path, Record]:

@@ -70,7 +70,10 @@ class Explaining:
             yield self.row(a, scores, base, PAIRED)
 
     def steps(self) -> Iterator[EffectRow]:
-        """Compare the test step of `metric` with the others, and with the best of them."""
+        """Compare the test step of `metric` with the others, and with the best of them; none where
+        k of name@k counts something else."""
+        if not self.kept.has_steps:
+            return
         family, _, step = self.metric.partition("@")
         base = self.scores[self.metric]
         others = [k.partition("@")[2] for k in self.scores if k.startswith(f"{family}@")]

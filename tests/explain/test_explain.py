@@ -14,6 +14,7 @@ from harness.explain.kept import Kept, find_kept
 from harness.explain.question import Question
 from harness.records.store import StoredRecord
 from harness.run.scores import evaluate
+from tests.explain.conftest import trained
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +95,18 @@ def test_a_switch_that_leaves_the_test_as_it_is_is_said_to(found):
     same = row(found, "tasks.rotations", "train-as-classes")
     assert same.effect is None
     assert same.note == "at test the same as with tasks.rotations = none"
+
+
+def test_what_sequences_show_counts_and_instances_are_no_test_steps(tmp_path):
+    """In MANN's cell k of accuracy@k is the presentation of a class, and a batch is no episode."""
+    changed = {"tasks.dataset": "glyphs", "testing.tasks": 8, "training.meta_batch": 2}
+    lstm = trained(tmp_path, "mann/one-hot-5class", "lstm", changed, "0.00001")
+    here = lstm.setting({}, 8).signature
+    assert lstm.setting({}, 8).signature == here
+    assert lstm.setting({"tasks.ink": "zero"}, 8).signature != here
+    rows = explain(lstm, Question(switches=("tasks.ink", "method.test_steps"))).rows
+    assert {(r.switch, r.instead) for r in rows} == {("tasks.ink", "zero")}
+    assert rows[0].effect is not None
 
 
 def test_without_batch_norm_its_statistics_have_exactly_no_effect(sine):
