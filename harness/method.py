@@ -24,8 +24,9 @@ class Method(abc.ABC):
     """
 
     Settings: ClassVar[type]
-    operations_countable: ClassVar[bool] = True
-    """False where torch's operation counter does not see the method's products."""
+    operations_countable: bool = True
+    """False where torch's operation counter does not see the method's products, or where steps of a
+    training differ in how many they have."""
     capturable: ClassVar[bool] = False
     """True where `train_step` is the same work at every iteration and never waits for the device,
     so that a CUDA graph of it may be replayed (`harness run --capture`)."""

@@ -116,7 +116,7 @@ def main(arguments: argparse.Namespace) -> int:
     jobs = max(1, min(jobs, len(plans)))
     threads = arguments.threads or max(1, cores // jobs)
     try:
-        if len(plans) > 1 and jobs > 1:
+        if len(plans) > 1:
             return run_jobs(plans, jobs, threads, arguments)
         if device.type == "cpu":
             keep_freed_memory()
@@ -124,8 +124,7 @@ def main(arguments: argparse.Namespace) -> int:
         if arguments.tf32:
             torch.set_float32_matmul_precision("high")
         torch.use_deterministic_algorithms(arguments.deterministic)
-        for plan in plans:
-            run(plan, arguments.checkpoint_every)
+        run(plans[0], arguments.checkpoint_every)
     except DataNotAtHand as e:
         if not arguments.if_data_at_hand:
             raise

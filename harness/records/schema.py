@@ -67,7 +67,8 @@ class Record:
     selected_iteration: int
     """Iteration whose weights were tested."""
     validation: float | None
-    """Best (or last) validation value, in the unit of the watched metric."""
+    """Best validation value of the training, in the unit of the watched metric. Where variants
+    share a training it was measured once, with the test switches of the one that ran first."""
     metrics: dict[str, MetricSummary]
     """By metric name; accuracies in percent. Empty for a diverged run."""
     files: dict[str, str]

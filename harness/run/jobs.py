@@ -1,4 +1,5 @@
-"""Several runs side by side, each in a process of its own (`harness run` of one seed)."""
+"""Several runs, each in a process of its own (`harness run` of one seed): peaks of memory are those
+of one run."""
 
 from __future__ import annotations
 
@@ -7,27 +8,32 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 from harness.run.plan import Plan
 
 
 def run_jobs(plans: list[Plan], jobs: int, threads: int, arguments: argparse.Namespace) -> int:
-    """Keep `jobs` processes busy until all plans are done; give the worst exit status."""
-    waiting = [command(plan, threads, arguments) for plan in plans]
-    running: list[subprocess.Popen[bytes]] = []
+    """Keep `jobs` processes busy until all plans are done; give the worst exit status.
+
+    Plans that share a training come one after the other: the first trains, the others test.
+    """
+    waiting = list(plans)
+    running: dict[Path, subprocess.Popen[bytes]] = {}
     worst = 0
     try:
         while waiting or running:
-            while waiting and len(running) < jobs:
-                running.append(subprocess.Popen(waiting.pop(0)))
+            for plan in [p for p in waiting if p.folder() not in running][: jobs - len(running)]:
+                if plan.folder() not in running:
+                    waiting.remove(plan)
+                    running[plan.folder()] = subprocess.Popen(command(plan, threads, arguments))
             time.sleep(0.05)
-            for process in [p for p in running if p.poll() is not None]:
-                running.remove(process)
-                worst = max(worst, abs(process.returncode))
+            for folder in [f for f, process in running.items() if process.poll() is not None]:
+                worst = max(worst, abs(running.pop(folder).returncode))
     except KeyboardInterrupt:
-        for process in running:  # a terminal has told them already; a lone signal has not
+        for process in running.values():  # a terminal has told them already; a lone signal has not
             process.send_signal(signal.SIGINT)
-        for process in running:
+        for process in running.values():
             process.wait()
         raise
     return worst

@@ -48,7 +48,9 @@ class Plan:
         """sha256 over all that training depends on, so that equal trainings are done once.
 
         Switches that start with `test_`, and all of `testing` but the seed of the validation
-        tasks, do not touch training. The budget is left out: a longer one goes on from a shorter.
+        tasks, do not touch training: neither its steps nor, in any cell, which of them is selected
+        (its validation curve is that of the variant that ran first). The budget is left out: a
+        longer one goes on from a shorter.
         """
         v = self.variant
         kept: dict[str, Any] = {

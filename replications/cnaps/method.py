@@ -8,7 +8,7 @@ each class. Nothing is adapted by gradients. Authors' code: github.com/cambridge
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -49,7 +49,7 @@ class Cnaps(Method):
     Settings = CnapsSettings
     inference = "inductive"
     settings: CnapsSettings
-    operations_countable: ClassVar[bool] = False  # steps of pre-training and after it differ
+    operations_countable = False  # steps of pre-training and after it differ
 
     def build(self, tasks: Any) -> None:
         """Start all networks, the head of pre-training, and an optimiser for each phase."""

@@ -95,6 +95,8 @@ class MamlPlusPlus(LearnedRates):
         }
         self.begin(params, rates, s.learn_rates, s.meta_rate)
         self.problem = Problem(self.model, CrossEntropy("mean"), CrossEntropy("mean"))
+        # What is annealed away changes what a step costs.
+        self.operations_countable = not (s.multi_step_epochs or s.first_order_epochs)
         self.cut = Outer(reduction="mean", clip_value=s.clip_value, clip_norm=0.0)
 
     def inner_loop(self, iteration: int) -> InnerLoop:

@@ -49,6 +49,12 @@ def test_smoke_run_of(tmp_path, cell, variant, changed, capsys):
     assert "general path" not in capsys.readouterr().err
 
 
+def test_operations_are_counted_where_every_step_has_as_many():
+    assert build("maml").operations_countable
+    assert not build("order-annealing").operations_countable
+    assert not build("multi-step-loss").operations_countable
+
+
 def test_weights_of_the_steps_by_hand():
     assert step_weights(5, 0, 10) == pytest.approx((0, 0.2, 0.2, 0.2, 0.2, 0.2))
     assert step_weights(5, 5, 10) == pytest.approx((0, 0.1, 0.1, 0.1, 0.1, 0.6))

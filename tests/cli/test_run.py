@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 from argparse import Namespace
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,6 +15,18 @@ import torch
 from harness.errors import HarnessError
 from harness.records.store import find_records, verify_files
 from harness.run import jobs
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What `run_jobs` asks of a plan."""
+
+    place: Path
+    status: int = 0
+
+    def folder(self) -> Path:
+        return self.place
+
 
 SMOKE = "harness run maml/sinusoid-5shot --variant maml --budget smoke"
 IMAGES = "harness run maml/omniglot-5way-1shot --variant first-order --budget smoke"
@@ -117,7 +131,12 @@ def test_switches_folders_and_engines_reach_the_run(say, workplace):
 
 def test_all_variants_unless_told(say, workplace, monkeypatch):
     ran = []
-    monkeypatch.setattr("harness.cli.run.run", lambda plan, seconds: ran.append((plan, seconds)))
+
+    def asked(plans, jobs, threads, arguments):
+        ran.extend((plan, arguments.checkpoint_every) for plan in plans)
+        return 0
+
+    monkeypatch.setattr("harness.cli.run.run_jobs", asked)
     line = "harness run maml/sinusoid-10shot --seeds 1 2 --checkpoint-every 7"
     assert say(line).status == 0
     names = ["maml", "maml-code-rate", "pretrained", "oracle"]
@@ -139,7 +158,9 @@ def test_seeds_side_by_side_give_what_they_give_alone(say, workplace, monkeypatc
     for i, line in enumerate(asked):
         assert f"--seeds {i} --jobs 1 --budget smoke" in line
         assert "--set method.inner_rate=0.02 --deterministic --if-data-at-hand" in line
-    assert say(f"{SMOKE} {more} --jobs 1 --results alone --work other").status == 0
+    for seed in (0, 1):
+        own = more.replace("0 1", str(seed), 1)
+        assert say(f"{SMOKE} {own} --results alone --work other").status == 0
     assert len(asked) == 2
     both, alone = (find_records(workplace / name) for name in ("both", "alone"))
     assert [s.record.seed for s in both] == [0, 1]
@@ -151,9 +172,22 @@ def test_seeds_side_by_side_give_what_they_give_alone(say, workplace, monkeypatc
 
 
 def test_the_worst_exit_status_of_the_processes_is_given(monkeypatch):
-    monkeypatch.setattr(jobs, "command", lambda status, *_: code(f"raise SystemExit({status})"))
-    assert jobs.run_jobs([0, 2, 1], 2, 1, Namespace()) == 2
-    assert jobs.run_jobs([0, 0], 1, 1, Namespace()) == 0
+    monkeypatch.setattr(jobs, "command", lambda plan, *_: code(f"raise SystemExit({plan.status})"))
+    plans = [Planned(Path(str(i)), status) for i, status in enumerate((0, 2, 1))]
+    assert jobs.run_jobs(plans, 2, 1, Namespace()) == 2
+    assert jobs.run_jobs(plans[:1] * 2, 1, 1, Namespace()) == 0
+
+
+def test_plans_that_share_a_training_come_one_after_the_other(monkeypatch, tmp_path):
+    """Each would find the other's lock on the checkpoint."""
+    alone = (
+        "import sys, time; from pathlib import Path\n"
+        "lock = Path(sys.argv[1]); lock.touch(exist_ok=False)\n"
+        "time.sleep(0.3); lock.unlink()\n"
+    )
+    monkeypatch.setattr(jobs, "command", lambda plan, *_: [*code(alone), str(plan.folder())])
+    shared, other = Planned(tmp_path / "shared"), Planned(tmp_path / "other")
+    assert jobs.run_jobs([shared, shared, other, shared], 3, 1, Namespace()) == 0
 
 
 def test_an_interrupt_reaches_the_processes_and_waits_for_them(monkeypatch, tmp_path):
@@ -174,7 +208,7 @@ def test_an_interrupt_reaches_the_processes_and_waits_for_them(monkeypatch, tmp_
 
     monkeypatch.setattr(jobs.time, "sleep", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        jobs.run_jobs([0], 1, 1, Namespace())
+        jobs.run_jobs([Planned(tmp_path)], 1, 1, Namespace())
     assert (tmp_path / "stopped").exists()
 
 
