@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 
 from harness.compare.across import group_setting, shown_metric
-from harness.compare.groups import Group
+from harness.compare.groups import Group, same_trainings
 from harness.compare.holm import holm
 from harness.compare.rows import Collection
 from harness.compare.setting import NOT_STATED, Setting
@@ -65,7 +65,7 @@ def _family(
 ) -> list[AcrossPair]:
     metrics = [tuple(shown_metric(collection, g) for g in pair) for pair in pairs]
     found: list[Estimate] = [
-        paired_estimate(a.scores(x), b.scores(y))
+        paired_estimate(a.scores(x), b.scores(y), same_trainings(a, b))
         for (a, b), (x, y) in zip(pairs, metrics, strict=True)
     ]
     adjusted = holm([e.p_zero() for e in found])

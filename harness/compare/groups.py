@@ -71,6 +71,12 @@ class Group:
         return found
 
 
+def same_trainings(a: Group, b: Group) -> bool:
+    """Tell whether finished runs of both, seed by seed, are tests of the same weights."""
+    x, y = ([run.record.training_digest for run in group.finished] for group in (a, b))
+    return x == y
+
+
 def group_records(
     records: Iterable[StoredRecord], protocols: dict[str, dict[str, Any]]
 ) -> list[Group]:
@@ -90,6 +96,8 @@ def group_records(
     found = []
     for key, runs in buckets.items():
         paper, cell, variant, budget, device, departures = key[:6]
+        # Of one seed's runs, which differ in what has no meaning, one counts.
+        runs = list({s.record.seed: s for s in sorted(runs, key=lambda s: s.folder)}.values())
         runs.sort(key=lambda s: s.record.seed)
         found.append(Group(paper, cell, variant, budget, device, departures, tuple(runs)))
     return sorted(found, key=_order)

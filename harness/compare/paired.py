@@ -9,7 +9,7 @@ from itertools import combinations
 import numpy as np
 
 from harness.catalog import Cell
-from harness.compare.groups import Group
+from harness.compare.groups import Group, same_trainings
 from harness.compare.rows import Collection
 from harness.compare.statistics import paired_estimate
 
@@ -71,7 +71,7 @@ def _setting(group: Group) -> tuple[str, ...]:
 
 
 def _pair(a: Group, b: Group, metric: str, x: np.ndarray, y: np.ndarray) -> PairedRow:
-    found = paired_estimate(x, y)
+    found = paired_estimate(x, y, same_trainings(a, b))
     return PairedRow(
         paper=a.paper,
         cell=a.cell,

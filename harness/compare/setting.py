@@ -26,9 +26,12 @@ class Setting:
     inference: str
     """`transductive`: a query image is classified with the help of the others of its episode.
     `not stated`: neither the source of a quoted number nor the method says which."""
+    classes: str = ""
+    """The class split, and whether test classes are turned, too; '' for a quoted number."""
 
     def __str__(self) -> str:
-        return f"{self.dataset} {self.ways}-way {self.shots}-shot, {self.inference}"
+        found = f"{self.dataset} {self.ways}-way {self.shots}-shot, {self.inference}"
+        return f"{found}, {self.classes}" if self.classes else found
 
 
 def setting(
@@ -45,8 +48,17 @@ def setting(
     tasks = protocol.get("tasks", {})
     if not all(name in tasks for name in ("dataset", "test_ways", "test_shots")):
         return None
-    own = inference_of(protocol, declared) if inference is None else inference or NOT_STATED
-    return Setting(dataset or tasks["dataset"], tasks["test_ways"], tasks["test_shots"], own)
+    where = (dataset or tasks["dataset"], tasks["test_ways"], tasks["test_shots"])
+    if inference is not None:
+        return Setting(*where, inference or NOT_STATED)
+    return Setting(*where, inference_of(protocol, declared), _classes(tasks))
+
+
+def _classes(tasks: Mapping[str, Any]) -> str:
+    """Name the split, with `turned` where rotations of test classes are drawn or are classes."""
+    rotations = str(tasks.get("rotations", "none"))
+    turned = rotations != "none" and not rotations.startswith("train-")
+    return " ".join([str(tasks.get("class_split", "")), *["turned"] * turned]).strip()
 
 
 def inference_of(protocol: Mapping[str, Any], declared: str) -> str:

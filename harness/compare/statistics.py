@@ -82,17 +82,20 @@ def mean_estimate(scores: np.ndarray) -> Estimate:
     return _add(float(scores.mean()), [task_estimate(scores), seed_estimate(scores)])
 
 
-def paired_estimate(a: np.ndarray, b: np.ndarray) -> Estimate:
+def paired_estimate(a: np.ndarray, b: np.ndarray, same_trainings: bool = False) -> Estimate:
     """Estimate the mean of a - b, [seeds of a, tasks] and [seeds of b, tasks], on the same tasks.
 
     Over tasks the difference is paired. Seeds are separate trainings, so where a side has several,
-    its seed part is added. With one seed a side this is the paired t test.
+    its seed part is added; with `same_trainings`, where row i of both is the same weights, the seed
+    part is that of the difference. With one seed a side this is the paired t test.
     """
     if a.shape[1] != b.shape[1]:
         raise HarnessError(
             f"found {a.shape[1]} and {b.shape[1]} tasks, wanted the same tasks for a pair."
         )
     tasks = _mean(a.mean(axis=0) - b.mean(axis=0), "test tasks")
+    if same_trainings:
+        return _add(tasks.value, [tasks, seed_estimate(a - b)])
     return _add(tasks.value, [tasks, seed_estimate(a), seed_estimate(b)])
 
 

@@ -36,7 +36,7 @@ def margin(metric: str, value: float, interval: float | None, kind: str) -> floa
     """
     default = ACCURACY_MARGIN if is_accuracy(metric) else LOSS_MARGIN * abs(value)
     words = kind.lower().replace("-", " ")
-    if interval is None or "standard deviation" in words or "sd" in words.split():
+    if interval is None or "standard deviation" in words or {"sd", "std"} & set(words.split()):
         return default
     return max(default, interval)
 

@@ -211,3 +211,17 @@ def test_inference_is_read_from_the_switch() -> None:
     assert setting({"tasks": tasks}) == Setting("omniglot", 5, 1, "not stated")
     assert setting({"tasks": tasks}, inference="") == Setting("omniglot", 5, 1, "not stated")
     assert setting({"tasks": {"dataset": "omniglot"}}) is None
+
+
+def test_other_test_classes_are_another_setting() -> None:
+    tasks = {"dataset": "omniglot", "test_ways": 5, "test_shots": 1, "class_split": "vinyals"}
+    found = [
+        setting({"tasks": tasks | {"rotations": rotations}}, "inductive")
+        for rotations in ("none", "train-as-classes", "as-classes", "per-class-in-task")
+    ]
+    assert found[0] == found[1]
+    assert found[2] == found[3]
+    assert [str(s) for s in found[1:3]] == [
+        "omniglot 5-way 1-shot, inductive, vinyals",
+        "omniglot 5-way 1-shot, inductive, vinyals turned",
+    ]

@@ -51,3 +51,21 @@ def test_reduced_runs_are_paired_with_their_budget_stated(toy: ToyPaper) -> None
     found = paired_rows(collect(toy.results))
     assert [(r.a, r.b) for r in found] == [("plain", "fancy"), ("plain", "ours"), ("fancy", "ours")]
     assert {r.budget for r in found} == {"0.1"}
+
+
+def test_two_tests_of_the_same_trainings_share_their_seeds(toy: ToyPaper) -> None:
+    for seed, mean in enumerate((80.0, 85.0, 90.0)):
+        for variant, more in (("plain", 0.0), ("ours", 1.0)):
+            x = {"accuracy": draws(mean + more, 4, 0)}
+            toy.add(x, variant=variant, seed=seed, training_digest=str(seed))
+    [row] = paired_rows(collect(toy.results))
+    assert row.difference == pytest.approx(-1)
+    assert row.interval < 1e-6
+
+
+def test_one_run_of_a_seed_counts(toy: ToyPaper) -> None:
+    for at_once in (50, 25):
+        x = {"accuracy": draws(95, 4)}
+        toy.add(x, overrides={"testing.tasks_at_once": at_once})
+    [group] = collect(toy.results).groups
+    assert [r.seed for r in group.records] == [0]

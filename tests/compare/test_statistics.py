@@ -65,6 +65,17 @@ def test_a_pair_with_several_seeds_adds_their_parts() -> None:
     assert paired_estimate(a, b).se ** 2 == pytest.approx(sum(parts))
 
 
+def test_tests_of_the_same_weights_are_paired_by_seed_too() -> None:
+    """Seeds that differ much, and a difference that is the same in each."""
+    noise = np.random.default_rng(0).normal(0, 0.1, (3, 200))
+    b = np.array([[70.0], [80.0], [90.0]]) + np.random.default_rng(1).normal(0, 5, (1, 200))
+    apart, paired = (paired_estimate(b + 1 + noise, b, same) for same in (False, True))
+    assert apart.half_width() > 10
+    wanted = scipy.stats.ttest_1samp((1 + noise).mean(1), 0).confidence_interval(0.95)
+    assert paired.half_width() == pytest.approx((wanted.high - wanted.low) / 2, rel=0.2)
+    assert paired.value == pytest.approx(1, abs=0.05)
+
+
 def test_a_pair_needs_the_same_tasks() -> None:
     with pytest.raises(HarnessError, match="found 3 and 4 tasks"):
         paired_estimate(np.zeros((1, 3)), np.zeros((1, 4)))
