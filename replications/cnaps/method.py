@@ -55,6 +55,12 @@ class Cnaps(Method):
         """Start all networks, the head of pre-training, and an optimiser for each phase."""
         s, g, channels = self.settings, self.generator, tasks.image_shape[0]
         self.extractor = Extractor(channels, s.widths, g).to(self.device)
+        ids = torch.from_numpy(tasks.class_ids("train"))
+        self.position = torch.full((int(ids.max()) + 1,), -1)
+        self.position[ids] = torch.arange(len(ids))
+        self.position = self.position.to(self.device)
+        # The head before what differs between variants: at one seed all have the same extractor.
+        self.head = dense(s.widths[-1], len(ids), g).to(self.device)
         self.model = nn.ModuleDict({"classifier": LinearClassifier(s.widths[-1], g)})
         if s.adaptation != "none":
             self.model["encoder"] = SetEncoder(channels, s.encoder_filters, s.encoder_blocks, g)
@@ -64,11 +70,6 @@ class Cnaps(Method):
                 for below, maps in zip(s.widths, s.widths[1:], strict=False)
             )
         self.model.to(self.device)
-        ids = torch.from_numpy(tasks.class_ids("train"))
-        self.position = torch.full((int(ids.max()) + 1,), -1)
-        self.position[ids] = torch.arange(len(ids))
-        self.position = self.position.to(self.device)
-        self.head = dense(s.widths[-1], len(ids), g).to(self.device)
         pretrained = [*self.extractor.parameters(), *self.head.parameters()]
         self.optimisers = {
             "pretrain": torch.optim.Adam(pretrained, lr=s.pretrain_rate),

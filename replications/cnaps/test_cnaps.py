@@ -186,6 +186,17 @@ def test_pretraining_is_plain_classification_of_all_training_classes() -> None:
     assert ours.optimisers["pretrain"].param_groups[0]["lr"] == pytest.approx(0.00025)
 
 
+def test_all_variants_pretrain_the_same_extractor() -> None:
+    methods = [build(variant) for variant in VARIANTS]
+    for i in range(3):
+        for method in methods:
+            method.train_step(batch(2, 3, 2, 2, seed=i), i)
+    first, *others = ({**m.extractor.state_dict(), **m.head.state_dict()} for m in methods)
+    assert not torch.equal(first["convolutions.0.weight"], build().extractor.convolutions[0].weight)
+    assert len(others) == 2
+    assert all(same_weights(first, other) for other in others)
+
+
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_each_phase_trains_its_own_part(variant: str) -> None:
     method, b = build(variant, pretrain_iterations=1), batch(2, 3, 2, 2)
