@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from harness.catalog import papers
 from harness.models.class_means import class_means
-from harness.noise import step_generator
+from harness.noise import step_generator, task_normals
 from harness.paper_tests.resume import same_weights, with_and_without_stop
 from harness.paper_tests.smoke_plans import smoke_plan
 from harness.paper_tests.toy_episodes import batch, generator, one_task
@@ -234,11 +234,26 @@ def test_evaluation_does_not_depend_on_company(average: str) -> None:
             assert torch.equal(values[0], together[name][i])
 
 
-def test_code_chooses_by_the_average_of_exponential_logits() -> None:
-    # Two samples whose softmax prefers class 1 on average, while the larger logits prefer class 0.
-    logits = torch.tensor([[[[9.0, 8.5]], [[0.0, 3.0]]]])
-    assert log_predictive(logits).argmax(-1).item() == 1
-    assert logits.logsumexp(1).argmax(-1).item() == 0
+def test_each_variant_chooses_by_an_average_of_its_own() -> None:
+    # Wide posteriors: samples part enough for the two averages to prefer different classes.
+    b, scores = batch(4, 5, 1, 4), {}
+    for average in ("probabilities", "exponential-logits"):
+        method = build(test_average=average)
+        with torch.no_grad():
+            method.model["amortised"].networks["weight_log_variance"][-1].bias += 2
+            method.model["amortised"].networks["bias_log_variance"][-1].bias += 2
+        found = scores[average] = method.evaluate(b)
+        for t in range(4):
+            task = one_task(b, t)
+            queries, posterior = method._infer(task, 1.0, None)
+            normals = task_normals(task.support_x, (10, 20, 5))
+            logits = sampled_logits(posterior, queries, normals)
+            each = logits.softmax(-1) if average == "probabilities" else logits.exp()
+            right = each.mean(1).argmax(-1) == task.query_y
+            assert found["accuracy"][t].item() == pytest.approx(5 * int(right.sum()))
+    paper, code = scores.values()
+    assert not torch.equal(paper["accuracy"], code["accuracy"])
+    assert torch.equal(paper["loss"], code["loss"])
 
 
 def test_it_learns() -> None:
