@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from harness.errors import HarnessError
 from harness.methods.one_network import OneNetwork
 from harness.models.ridge_features import RidgeFeatures
+from harness.noise import draw_seed, step_generator
 from harness.tasks.batch import SupervisedBatch
 
 
@@ -96,8 +97,9 @@ class R2D2(OneNetwork):
         self.model.to(self.device)
         learned = [p for p in self.model.parameters() if p.requires_grad]
         self.optimiser = torch.optim.Adam(learned, lr=s.learning_rate)
-        self.noise = torch.Generator(self.device)
-        self.seed = int(torch.randint(2**40, (), generator=self.generator))
+        self.shots_seed = draw_seed(self.generator)
+        self.noise_seed = draw_seed(self.generator)
+        self.noise = torch.Generator(self.device)  # unused until a training step sets its own
 
     @classmethod
     def metrics(cls, settings: Any) -> tuple[str, ...]:
@@ -107,8 +109,7 @@ class R2D2(OneNetwork):
     def train_step(self, batch: SupervisedBatch, iteration: int) -> Tensor:
         """Take one Adam step on the mean loss of all queries; `iteration` counts from 0."""
         self.model.train()
-        # Seeded anew each step: a run that goes on draws what it would have drawn.
-        self.noise.manual_seed(self.seed + iteration)
+        self.noise = step_generator(self.noise_seed, iteration, self.device)
         rate = self.settings.learning_rate * 0.5 ** (iteration // self.settings.halve_every)
         self.optimiser.param_groups[0]["lr"] = rate
         batch = reshuffled(batch, self._shots(iteration))
@@ -130,8 +131,9 @@ class R2D2(OneNetwork):
         return {"accuracy": 100 * right.float().mean(1), "loss": losses.mean(1)}
 
     def _shots(self, iteration: int) -> int:
+        """Draw the shots of training step `iteration`."""
         s = self.settings
-        drawn = torch.Generator().manual_seed(self.seed + iteration)
+        drawn = step_generator(self.shots_seed, iteration, torch.device("cpu"))
         return int(torch.randint(s.shots_min, s.shots_max + 1, (), generator=drawn))
 
     def _scores(self, batch: SupervisedBatch) -> Tensor:

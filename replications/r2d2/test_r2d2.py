@@ -90,15 +90,6 @@ def test_two_examples_by_hand():
     torch.testing.assert_close(found, torch.tensor([[[0.75, -0.25]]]))
 
 
-@pytest.mark.parametrize(("size", "wanted"), [(28, 1536 + 2048), (32, 3456 + 4608)])
-def test_features_are_as_many_as_in_the_authors_script(size, wanted):
-    from harness.models.ridge_features import RidgeFeatures
-
-    g = torch.Generator().manual_seed(0)
-    net = RidgeFeatures(1, (96, 192, 384, 512), size, 0.1, 0.0, "one", g).eval()
-    assert net(torch.rand(1, 1, size, size), g).shape == (1, wanted)
-
-
 def test_episodes_keep_their_images_with_other_shots():
     _, tasks = build()
     batch = tasks.batch("train", 0, 2)
@@ -118,6 +109,52 @@ def test_episodes_keep_their_images_with_other_shots():
 def test_training_episodes_have_one_to_nine_shots():
     method, _ = build()
     assert {method._shots(i) for i in range(300)} == set(range(1, 10))
+
+
+def test_shots_are_a_stream_of_their_own():
+    """Neither that of another seed, some steps on, nor that of dropout."""
+    method, _ = build()
+    assert method.shots_seed != method.noise_seed
+    drawn = []
+    for seed in (5, 6):
+        method.shots_seed = seed
+        drawn.append([method._shots(i) for i in range(40)])
+    assert drawn[0][1:] != drawn[1][:-1]
+
+
+def test_the_rate_is_halved_every_2000_episodes():
+    method, tasks = build()
+    rates = []
+    for i in (0, 1999, 2000, 4000):
+        method.train_step(tasks.batch("train", i, 1), i)
+        rates.append(method.optimiser.param_groups[0]["lr"])
+    assert rates == [0.005, 0.005, 0.0025, 0.00125]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"method__dropout": 0.4},
+        {"method__leaky_slope": 0.9},
+        {"method__batch_norm_scale": "one"},
+        {"method__ridge": 5.0},
+        {"method__scale": 1.0},
+    ],
+    ids=str,
+)
+def test_each_switch_changes_the_loss(changed):
+    (plain, tasks), (other, _) = build(), build(**changed)
+    batch = tasks.batch("train", 0, 1)
+    assert not torch.isclose(plain.train_step(batch, 0), other.train_step(batch, 0), rtol=1e-4)
+
+
+def test_batch_norm_scales_start_uniform_as_in_torch_0_3():
+    scale, one = (
+        build(**changed)[0].weights()["encoder.norms.0.weight"]
+        for changed in ({}, {"method__batch_norm_scale": "one"})
+    )
+    assert (one == 1).all()
+    assert ((scale >= 0) & (scale < 1)).all()
 
 
 def test_the_ridge_weight_is_learned_unless_fixed():
