@@ -92,6 +92,17 @@ def test_heads_are_fitted_as_torch_fits_each(kind: str) -> None:
         torch.testing.assert_close(scores[t], theirs(queries[t]), rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.parametrize("variant", ["baseline", "baseline-plus-plus", "nearest-neighbour"])
+def test_heads_are_fitted_with_the_settings_of_the_authors_code(variant: str) -> None:
+    # SMALL sets 5 epochs; the rest is that of the cell.
+    method, _ = build(variant)
+    assert method._sgd() == HeadSGD(
+        epochs=5, batch=4, rate=0.01, momentum=0.9, dampening=0.9, weight_decay=0.001
+    )
+    other = build(variant, method__test_rate=0.3, method__test_batch=7)[0]._sgd()
+    assert (other.rate, other.batch) == (0.3, 7)
+
+
 def test_one_step_of_a_linear_head_by_hand() -> None:
     # From zero weights every class has probability 1/2; the gradient is (p - onehot) z.
     z = torch.tensor([[[1.0, 0.0], [0.0, 2.0]]])
