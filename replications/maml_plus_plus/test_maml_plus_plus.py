@@ -72,6 +72,18 @@ def test_what_is_annealed_changes_at_epochs():
     assert method.learning_rate(50000) == pytest.approx(1e-5)
 
 
+def test_a_training_step_is_taken_at_the_annealed_rate():
+    method, tasks = build(method__steps=1, training__validation_metric="accuracy@1")
+    batch = tasks.batch("train", 0, 2)
+    for i, wanted in ((25000, (1e-3 + 1e-5) / 2), (50000, 1e-5)):
+        before = method.params["head.weight"].detach().clone()
+        method.train_step(batch, i)
+        assert method.optimiser.param_groups[0]["lr"] == pytest.approx(wanted)
+        # Adam's steps are no longer than its rate here, and the largest come near it.
+        moved = (method.params["head.weight"].detach() - before).abs().max().item()
+        assert moved == pytest.approx(wanted, rel=0.1)
+
+
 @pytest.mark.parametrize("first_order", [False, True])
 @pytest.mark.parametrize("engine", [DEFAULT, "higher"])
 def test_the_meta_gradient_is_that_of_the_weighted_losses(engine, first_order):
