@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from harness.errors import HarnessError
 from harness.meta_gradient.engines import engine
 from harness.meta_gradient.func import adapt
 from harness.meta_gradient.outer import Outer
@@ -68,6 +69,22 @@ class LearnedStart(Method):
         # Without batch norm there are none, and nothing to look at.
         if how in ("running", "running-queries") and norms(self.model):
             self.calibration_tasks = RUNNING_TASKS
+
+    @torch.no_grad()
+    def check_alone(self, how: WholeTestStatistics, tasks: Any) -> None:
+        """Refuse to score query examples one at a time where a batch norm cannot take one alone,
+        as those after a dense layer cannot: before training, not after it."""
+        if how != "one-at-a-time" or not norms(self.model):
+            return
+        one = tasks.batch("train", 0, 1).support_x[0, :1].to(self.device)
+        try:
+            self.model(one)
+        except HarnessError:
+            raise HarnessError(
+                f"method.test_batch_norm: found {how!r}, wanted another, as a batch norm of this "
+                "network has one value of each channel of a single example; try --set "
+                "method.test_batch_norm=support-plus-one."
+            ) from None
 
     @torch.no_grad()
     def calibrate(self, batch: SupervisedBatch) -> None:

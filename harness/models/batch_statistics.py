@@ -18,6 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from harness.errors import HarnessError
+
 Moments = tuple[Tensor, Tensor]
 """Mean and variance (of n, not n - 1) of each channel, [C] each."""
 
@@ -38,7 +40,10 @@ class BatchStatistics(nn.Module):
         self.eps = eps
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalise x [B, C, …]."""
+        """Normalise x [B, C, …].
+
+        Raises HarnessError where a channel has one value alone, whose variance is no variance.
+        """
         shape = (-1, *[1] * (x.dim() - 2))
         if self.given is not None:
             mean, variance = (moment.view(shape) for moment in self.given)
@@ -46,6 +51,11 @@ class BatchStatistics(nn.Module):
             if self.weight is not None:
                 normal = normal * self.weight.view(shape)
             return normal + self.bias.view(shape)
+        if x.numel() == x.shape[1]:
+            raise HarnessError(
+                "batch norm: found one value of each channel, wanted two or more: give it more "
+                "examples at once."
+            )
         if self.weight is not None:
             return F.batch_norm(x, None, None, self.weight, self.bias, training=True, eps=self.eps)
         # The offset is added outside: torch's double backward of a batch norm with an offset and no

@@ -83,6 +83,7 @@ class MAML(LearnedStart):
         test_inner = InnerLoop(s.test_steps, s.inner_rate, True, frozen)
         self.begin(Problem(model, loss, loss), s.meta_rate, inner, test_inner)
         self.calibrate_for(s.test_batch_norm)
+        self.check_alone(s.test_batch_norm, tasks)
 
     @torch.no_grad()
     def evaluate(self, batch: SupervisedBatch) -> dict[str, Tensor]:

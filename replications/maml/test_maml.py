@@ -190,6 +190,17 @@ def test_running_statistics_are_estimated_and_used_while_adapting_too():
     assert torch.equal(found["running"][0], found["running-queries"][0]), "no step yet"
 
 
+def test_one_at_a_time_is_refused_where_a_batch_norm_cannot_take_one():
+    """After dense layers; a convolution's maps have values enough, and no batch norm no trouble."""
+    alone = {"method__test_batch_norm": "one-at-a-time"}
+    glyphs = alone | {"tasks__dataset": "glyphs"}
+    with pytest.raises(HarnessError, match=r"found 'one-at-a-time', wanted another.*support-plus"):
+        build("omniglot-5way-1shot", "no-conv", **glyphs)
+    build("sinusoid-5shot", "maml", **alone)
+    method, tasks = build("omniglot-5way-1shot", "first-order", **glyphs, method__test_steps=3)
+    assert method.evaluate(tasks.batch("val", 0, 2))["accuracy@3"].shape == (2,)
+
+
 def test_no_batch_norm_no_calibration():
     method, _ = build("sinusoid-5shot", "maml", method__test_batch_norm="running")
     assert method.calibration_tasks == 0
