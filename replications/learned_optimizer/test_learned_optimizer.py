@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any
 
 import pytest
@@ -118,16 +119,14 @@ def test_meta_gradient_is_that_of_autograd_and_of_finite_differences(
     torch.testing.assert_close(slope, torch.as_tensor(analytic), rtol=1e-7, atol=0)
 
 
-def test_steps_and_carried_state_are_those_of_one_long_plain_unroll() -> None:
-    method = learned(dtype=torch.float64)
+@pytest.mark.parametrize("divisor", [1, 7])
+def test_steps_and_carried_state_are_those_of_one_long_plain_unroll(divisor: int) -> None:
+    method = learned(dtype=torch.float64, gradient_divisor=divisor)
     batch = double(quadratics().batch("train", 0, 4))
     losses = method.evaluate(batch)
-    whole, _ = plain_unroll(
-        method.network.weights, (5, 4), batch, batch.start, method.network.zero_state(12), 12, 1
-    )
-    before, _ = plain_unroll(
-        method.network.weights, (5, 4), batch, batch.start, method.network.zero_state(12), 11, 1
-    )
+    weights, state = method.network.weights, method.network.zero_state(12)
+    whole, _ = plain_unroll(weights, (5, 4), batch, batch.start, state, 12, divisor)
+    before, _ = plain_unroll(weights, (5, 4), batch, batch.start, state, 11, divisor)
     torch.testing.assert_close(losses["loss@12"].mean(), whole - before, rtol=1e-10, atol=0)
     x, state = batch.start, method.network.zero_state(12)
     for k in range(1, 4):
@@ -138,9 +137,37 @@ def test_steps_and_carried_state_are_those_of_one_long_plain_unroll() -> None:
 
 
 def losses_after(method: LearnedOptimizer, batch: QuadraticBatch, steps: int) -> Tensor:
-    shorter = learned(dtype=torch.float64, steps=steps, report_every=steps)
+    divisor = method.settings.gradient_divisor
+    shorter = learned(
+        dtype=torch.float64, steps=steps, report_every=steps, gradient_divisor=divisor
+    )
     shorter.load_weights(method.weights())
     return shorter.evaluate(batch)[f"loss@{steps}"]
+
+
+def test_training_carries_x_and_state_within_an_epoch_and_starts_anew_after_it() -> None:
+    method = learned(dtype=torch.float64, learning_rate=0.0)  # so that the weights stay
+    batch = double(quadratics().batch("train", 0, 4))
+    for i in range(4):
+        method.train_step(batch, i)
+        steps = 4 * (i % 3 + 1)
+        torch.testing.assert_close(
+            batch.losses_and_gradients(method.x)[0], losses_after(method, batch, steps)
+        )
+
+
+@pytest.mark.parametrize(("schedule", "end"), [("constant", 2), ("cosine", 2), ("cosine", 5)])
+def test_adams_rate_is_that_of_the_schedule(schedule: Any, end: int) -> None:
+    method = learned(schedule=schedule, schedule_iterations=end)
+    batch = quadratics().batch("train", 0, 4)
+    for i in range(7):
+        before = method.weights()
+        method.train_step(batch, i)
+        (group,) = method.adam.param_groups
+        factor = (1 + math.cos(math.pi * min(i / end, 1))) / 2 if schedule == "cosine" else 1.0
+        assert group["lr"] == pytest.approx(1e-2 * factor)
+        moved = any(not torch.equal(w, before[name]) for name, w in method.weights().items())
+        assert moved == (group["lr"] > 0), "the rate is that of this step"
 
 
 def test_zero_output_weights_leave_x_where_it_is() -> None:

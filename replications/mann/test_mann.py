@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 from harness.catalog import Variant, find_cell, papers
 from harness.errors import HarnessError
+from harness.models.least_recently_used_memory import start, step
 from harness.report.step_plot import counted
 from harness.run.budget import budget
 from harness.run.plan import Plan
@@ -54,8 +56,8 @@ def test_without_memory_it_is_torchs_lstm() -> None:
     x = torch.zeros(3, 50, 405, dtype=torch.float64)
     x[:, :, :400] = batch.images.flatten(2)
     for t in range(3):
-        for step in range(1, 50):
-            x[t, step, 400 + batch.labels[t, step - 1, 0]] = 1.0
+        for i in range(1, 50):
+            x[t, i, 400 + batch.labels[t, i - 1, 0]] = 1.0
     wanted = F.linear(lstm(x)[0], p["output"], p["output_bias"]).unsqueeze(2)
     torch.testing.assert_close(method.logits(batch), wanted)
 
@@ -71,6 +73,67 @@ def test_a_memory_that_nobody_reads_changes_nothing() -> None:
         lstm.parameters[name] = mann.parameters[name]
     lstm.parameters["output"] = mann.parameters["output"][:, :12]
     torch.testing.assert_close(mann.logits(batch), lstm.logits(batch))
+
+
+def written_out(method: Mann, batch: SequenceBatch) -> Tensor:
+    """Logits of an LSTM with memory, from the paper's sentences, one step after the other."""
+    s, p = method.settings, method.parameters
+    shape = (len(batch), s.heads, s.width)
+    images = batch.images.flatten(2)
+    told = torch.zeros_like(images[:, 0, : p["output"].shape[0]])
+    hidden = cell = images.new_zeros(len(batch), s.units)
+    reads = images.new_zeros(len(batch), s.heads * s.width)
+    memory = start(len(batch), s.locations, s.width, s.heads, images)
+    given = []
+    for image, label in zip(images.unbind(1), batch.labels.unbind(1), strict=True):
+        total = torch.cat([image, told], 1) @ p["input"].T + p["input_bias"]
+        total = total + hidden @ p["hidden"].T + reads @ p["read"].T
+        enter, forget, leave = total[:, : 3 * s.units].sigmoid().split(s.units, 1)
+        cell = forget * cell + enter * total[:, 3 * s.units :].tanh()
+        hidden = leave * cell.tanh()
+        keys = (hidden @ p["key"].T + p["key_bias"]).tanh().view(shape)
+        gates = (hidden @ p["gate"].T + p["gate_bias"]).sigmoid()
+        found, memory = step(memory, keys, gates, s.usage_decay)
+        reads = found.flatten(1)
+        given.append(torch.cat([hidden, reads], 1) @ p["output"].T + p["output_bias"])
+        told = F.one_hot(label, method.label_shape[1]).to(images.dtype).flatten(1)
+    return torch.stack(given, 1).unflatten(2, method.label_shape)
+
+
+@pytest.mark.parametrize(("cell", "decay"), [("one-hot-5class", 0.95), ("strings-5class", 0.3)])
+def test_logits_and_gradients_are_those_of_a_plain_loop(cell: str, decay: float) -> None:
+    method, tasks = build(variant(cell, method__usage_decay=decay))
+    batch = double(method, tasks.batch("train", 0, 3))
+    for w in method.parameters.values():
+        w.mul_(3).requires_grad_()  # far enough from zero for the memory to matter
+    logits = written_out(method, batch)
+    torch.testing.assert_close(method.logits(batch), logits)
+    # Cross-entropy, summed over steps and symbols, mean over sequences.
+    right = logits.log_softmax(-1).gather(-1, batch.labels.unsqueeze(-1))
+    wanted = torch.autograd.grad(-right.sum() / 3, list(method.parameters.values()))
+    method.train_step(batch, 0)
+    for (name, w), gradient in zip(method.parameters.items(), wanted, strict=True):
+        assert float(gradient.abs().max()) > 0, name
+        torch.testing.assert_close(w.grad, gradient, msg=name)
+
+
+@pytest.mark.parametrize("bias", [0.0, 1.5])
+def test_the_forget_gates_bias_is_the_switch_and_others_are_zero(bias: float) -> None:
+    method, _ = build(variant(method__forget_bias=bias))
+    found = {k: w.tolist() for k, w in method.parameters.items() if k.endswith("bias")}
+    assert found.pop("input_bias") == [0.0] * 12 + [bias] * 12 + [0.0] * 24
+    assert not any(any(values) for values in found.values())
+
+
+@pytest.mark.parametrize("centred", [True, False])
+def test_every_switch_of_rmsprop_is_used(centred: bool) -> None:
+    wanted = {"lr": 0.002, "alpha": 0.8, "momentum": 0.3, "eps": 0.07, "centered": centred}
+    ours = ("learning_rate", "decay", "momentum", "epsilon", "centred")
+    switches = {f"method__{name}": v for name, v in zip(ours, wanted.values(), strict=True)}
+    method, _ = build(variant(**switches))
+    (group,) = method.optimiser.param_groups
+    assert wanted.items() <= group.items()
+    assert [id(w) for w in group["params"]] == [id(w) for w in method.parameters.values()]
 
 
 @pytest.mark.parametrize("name", ["mann", "mann-feedforward", "lstm", "feedforward"])
@@ -161,6 +224,8 @@ def test_the_table_is_the_papers() -> None:
             v = cell.variant(name)
             assert (v.tasks.classes, v.tasks.label_length) in ((5, 1), (5, 5), (15, 5))
             assert (v.method.locations, v.method.width, v.method.heads) == (128, 40, 4)
+            # Graves (2013) has 1e-4 inside the root.
+            assert (v.method.centred, v.method.decay, v.method.epsilon**2) == (True, 0.95, 1e-4)
 
 
 @pytest.mark.cuda

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
+from torch import Tensor
 
 from harness.catalog import papers
 from harness.errors import HarnessError
+from harness.models.location_and_content_memory import rotations, step
 from harness.paper_tests.resume import same_weights, with_and_without_stop
 from harness.paper_tests.smoke_plans import smoke_method
 from harness.report.step_plot import counted
@@ -56,6 +60,82 @@ def test_parameters_beside_the_number_printed(name: str, missing: int) -> None:
         if line.metric == "parameters" and note[name] in line.note
     ]
     assert printed - here == missing
+
+
+def written_out(net: Any, x: Tensor) -> Tensor:
+    """Logits of a Neural Turing Machine, one step and one product after the other; x [T, S, I]."""
+    s, t = net.s, len(x)
+    memory = torch.stack([net.memory] * t)
+    found = torch.stack([net.first_read] * t)
+    weighting = x.new_zeros(t, 2, s.locations)
+    if s.controller == "lstm":
+        hidden, cell = torch.stack([net.hidden] * t), torch.stack([net.cell] * t)
+    given = []
+    for now in x.unbind(1):
+        total = now @ net.input.T + net.input_bias + found @ net.carried[:, : s.width].T
+        if s.controller == "lstm":
+            total = total + hidden @ net.carried[:, s.width :].T
+            enter, forget, leave, candidate = total.split(s.units, 1)
+            cell = forget.sigmoid() * cell + enter.sigmoid() * candidate.tanh()
+            hidden = leave.sigmoid() * cell.tanh()
+        else:
+            hidden = total.tanh()
+        told = hidden @ net.heads.T + net.heads_bias
+        looked, weighting, memory = step(memory, weighting, told, rotations(s.locations, 3).to(x))
+        found = looked[:, 0]
+        given.append(torch.cat([hidden, found], 1) @ net.output.T + net.output_bias)
+    return torch.stack(given, 1)
+
+
+@pytest.mark.parametrize("name", ["ntm-lstm", "ntm-feedforward"])
+def test_gradients_are_those_of_a_plain_loop(name: str) -> None:
+    method, tasks = small(name, method__clip=1e9)
+    batch = double(method, tasks.batch("train", 0, 6))
+    logits, targets = batch.answers(written_out(method.model, batch.inputs())), batch.targets()
+    nats = F.binary_cross_entropy_with_logits(
+        logits, targets, batch.asked()[..., None], reduction="sum"
+    )
+    wanted = torch.autograd.grad(nats / 6, list(method.model.parameters()))
+    bits = method.train_step(batch, 0)
+    torch.testing.assert_close(bits, nats.detach() / 6 / math.log(2))
+    for (which, p), gradient in zip(method.model.named_parameters(), wanted, strict=True):
+        assert float(gradient.abs().max()) > 0, which
+        torch.testing.assert_close(p.grad, gradient, msg=which)
+
+
+def test_weights_are_drawn_as_the_readme_says() -> None:
+    v = CELLS["copy"].variant("ntm-lstm")
+    tasks = SimpleNamespace(input_width=9, target_width=8, settings=v.tasks)
+    generator = torch.Generator().manual_seed(0)
+    net = ALGORITHMS["ntm"](v.method, tasks, torch.device("cpu"), "", generator).model
+    bounds = {
+        **dict.fromkeys(("input", "carried"), 5 / math.sqrt(129)),
+        **{"heads": 0.2475, "output": math.sqrt(6 / 128), "memory": 1 / math.sqrt(148)},
+    }
+    sds = {
+        **dict.fromkeys(("hidden", "cell"), 0.05),
+        **dict.fromkeys(("first_read", "heads_bias", "output_bias"), 0.01),
+    }
+    for name, w in net.state_dict().items():
+        if name in bounds:
+            assert float(w.abs().max()) == pytest.approx(bounds[name], rel=0.01), name
+        elif name in sds:  # of 8 to 100 numbers
+            assert float(w.square().mean().sqrt()) == pytest.approx(sds[name], rel=0.5), name
+        else:
+            assert name == "input_bias"
+            assert not w.any()
+
+
+@pytest.mark.parametrize("name", ["ntm-lstm", "lstm"])
+@pytest.mark.parametrize("centred", [True, False])
+def test_every_switch_of_rmsprop_is_used(name: str, centred: bool) -> None:
+    wanted = {"lr": 0.002, "alpha": 0.8, "momentum": 0.3, "eps": 0.07, "centered": centred}
+    ours = ("learning_rate", "decay", "momentum", "epsilon", "centred")
+    switches = {f"method__{k}": v for k, v in zip(ours, wanted.values(), strict=True)}
+    method, _ = small(name, **switches)
+    (group,) = method.optimiser.param_groups
+    assert wanted.items() <= group.items()
+    assert [id(w) for w in group["params"]] == [id(w) for w in method.model.parameters()]
 
 
 @pytest.mark.parametrize("name", VARIANTS)

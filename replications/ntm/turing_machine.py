@@ -38,8 +38,9 @@ class MachineSettings:
 class TuringMachine(nn.Module):
     """Controller, memory with one read and one write head, and a linear read-out.
 
-    Weights are drawn as in pytorch-ntm, which has no feedforward controller: that one's are Glorot
-    uniform. One product gives all that both heads are told.
+    Weights are drawn as in pytorch-ntm, but for those of the heads, which are drawn as one matrix;
+    it has a second bias a gate too (README, departure 10), and no feedforward controller: that
+    one's are Glorot uniform. One product gives all that both heads are told.
     """
 
     def __init__(
