@@ -13,6 +13,14 @@ from torch import nn
 from harness.catalog import papers
 from harness.errors import HarnessError
 from harness.paper_tests.resume import same_weights, with_and_without_stop
+from harness.paper_tests.switch_effects import (
+    TESTING,
+    THROUGHOUT,
+    TRAINING,
+    choices,
+    switch_names,
+    where_seen,
+)
 from harness.paper_tests.toy_episodes import batch, generator, labels, one_task
 from harness.protocol import read_switches
 from harness.tasks.batch import SupervisedBatch
@@ -27,6 +35,18 @@ from replications.matching.method import (
 
 CELLS = papers()["matching"].cells
 TASKS = SimpleNamespace(image_shape=(1, 28, 28))
+SEEN: dict[str, tuple[Any, tuple[Any, ...]]] = {
+    "similarity": (THROUGHOUT, ()),
+    "similarity_scale": (THROUGHOUT, (1.0, 10.0)),
+    "full_context": (THROUGHOUT, ()),
+    "read_steps": (THROUGHOUT, (1, 2, 3)),
+    "filters": (THROUGHOUT, (4, 8)),
+    "learning_rate": (TRAINING, (1e-3, 1e-2)),
+    "halve_every": (TRAINING, (1, 2)),
+    "batch_norm_scale": (THROUGHOUT, ()),
+    "batch_norm_test": (TESTING, ()),
+}
+"""Where each switch is seen; with its values, where they are not choices by name."""
 
 
 def build(variant: str = "cosine", seed: int = 0, **switches: Any) -> Any:
@@ -158,17 +178,55 @@ def test_scores_do_not_depend_on_company(variant: str) -> None:
     assert all(torch.equal(before[k], v) for k, v in method.weights().items())
 
 
+@pytest.mark.parametrize("switch", switch_names(Matching.Settings))
+def test_each_switch_is_seen_where_it_works(switch: str) -> None:
+    place, numbers = SEEN[switch]
+    values = choices(Matching.Settings, switch) or numbers
+    steps, test = [batch(1, 5, 2, 3, seed=i) for i in range(3)], batch(2, 5, 2, 3, seed=9)
+
+    def make(**changed: Any) -> Any:
+        # Running statistics of a few steps leave next to nothing of an embedding.
+        return build("fce", **{"batch_norm_test": "transductive", **changed})
+
+    assert where_seen(make, switch, values, steps, test) == {place}
+
+
 def test_running_statistics_are_inductive() -> None:
-    # Seen in the loss of the first query: whether the other queries are there must not matter.
+    # A query's loss must not depend on the other queries, and does when testing is transductive.
     b = batch(1, 5, 1, 2)
-    one = SupervisedBatch(b.support_x, b.support_y, b.query_x[:, :1], b.query_y[:, :1])
     for statistics, same in (("running", True), ("transductive", False)):
         method = build(batch_norm_test=statistics)
-        method.model.eval()
-        own = statistics == "transductive"
-        with torch.no_grad():
-            alone, among = (method._log_probabilities(x, own)[0, 0] for x in (one, b))
-        assert torch.allclose(alone, among, atol=1e-6) is same
+        together, alone = method.evaluate(b)["loss"], 0.0
+        for x, y in zip(b.query_x.split(1, 1), b.query_y.split(1, 1), strict=True):
+            one = SupervisedBatch(b.support_x, b.support_y, x, y)
+            alone += float(method.evaluate(one)["loss"]) / b.query_y.numel()
+        assert (float(together) == pytest.approx(alone, rel=1e-4)) is same
+
+
+def test_batch_norms_start_as_the_name_says() -> None:
+    for how in ("one", "uniform"):
+        blocks = build(batch_norm_scale=how).model["encoder"].blocks
+        scales = torch.cat([block.norm.weight for block in blocks])
+        assert bool((scales == 1).all()) is (how == "one")
+
+
+@pytest.mark.parametrize("scale", [1.0, 10.0])
+@pytest.mark.parametrize("similarity", ["cosine", "squared-euclidean"])
+def test_scores_are_those_of_equation_1(similarity: str, scale: float) -> None:
+    method, b = build(similarity=similarity, similarity_scale=scale), batch(1, 3, 2, 2)
+    with torch.no_grad():
+        support, queries = (method.model["encoder"].eval()(x[0]) for x in (b.support_x, b.query_x))
+    loss = right = 0.0
+    for query, y in zip(queries, b.query_y[0], strict=True):
+        compared = torch.cosine_similarity(query[None], support)
+        if similarity != "cosine":
+            compared = -(query - support).square().sum(1)
+        p = (scale * compared).softmax(0).view(3, 2).sum(1)
+        loss -= float(p[y].log()) / 6
+        right += 100 * float(p.argmax() == y) / 6
+    found = method.evaluate(b)
+    assert float(found["loss"]) == pytest.approx(loss, rel=1e-5)
+    assert float(found["accuracy"]) == pytest.approx(right)
 
 
 def test_learning_rate_is_halved() -> None:
@@ -193,9 +251,7 @@ def test_smoke_training(variant: str) -> None:
 
 
 def test_pixels_learn_nothing_and_find_near_copies() -> None:
-    settings = PixelSettings("cosine", 1.0)
-    method = Pixels(settings, TASKS, torch.device("cpu"), "", generator())
-    b = batch(4, 5, 1, 3)
+    method, b = pixels("cosine", 1.0), batch(4, 5, 1, 3)
     loss = method.train_step(b, 0)
     scores = method.evaluate(b)
     assert method.weights() == {}
@@ -203,12 +259,30 @@ def test_pixels_learn_nothing_and_find_near_copies() -> None:
     assert scores["accuracy"].mean() > 90
 
 
+def pixels(kind: str, scale: float) -> Pixels:
+    settings = PixelSettings(kind, scale)  # type: ignore[arg-type]
+    return Pixels(settings, TASKS, torch.device("cpu"), "", generator())
+
+
 def test_a_large_scale_is_the_nearest_neighbour() -> None:
-    # Two support images of class 1 outweigh the one of class 0 that is nearer, but only softly.
-    compared = torch.tensor([[[0.9, 0.8, 0.8]]])
-    y = torch.tensor([[0, 1, 1]])
-    assert log_probabilities(compared, y).argmax(-1).item() == 1
-    assert log_probabilities(1000 * compared, y).argmax(-1).item() == 0
+    # Two classes of five images as unit vectors. One of class 0 is nearest to the query, the other
+    # four are at a right angle to it; all five of class 1 are nearly as near as the first.
+    def at(*cosines: float) -> torch.Tensor:
+        sines = [(1 - c * c) ** 0.5 for c in cosines]
+        return torch.tensor([cosines, sines]).T.reshape(1, len(cosines), 1, 1, 2)
+
+    support, y = at(0.9, *4 * (0.0,), *5 * (0.8,)), labels(1, 2, 5)
+    b = SupervisedBatch(support, y, at(1.0), torch.tensor([[0]]))
+    for scale, right in ((1.0, 0.0), (1000.0, 100.0)):
+        found = pixels("cosine", scale).evaluate(b)
+        weights = [math.exp(scale * (c - 0.9)) for c in (0.9, *4 * (0.0,), *5 * (0.8,))]
+        assert found["accuracy"].tolist() == [right]
+        assert float(found["loss"]) == pytest.approx(
+            math.log(sum(weights) / sum(weights[:5])), abs=1e-4
+        )
+    # Between unit vectors, minus the squared distance is twice the cosine but for a constant.
+    twice = pixels("cosine", 2.0).evaluate(b)["loss"]
+    torch.testing.assert_close(pixels("squared-euclidean", 1.0).evaluate(b)["loss"], twice)
 
 
 def test_published_lines_answer_to_what_was_printed() -> None:

@@ -15,6 +15,14 @@ from harness.catalog import method_class, papers, replications_folder
 from harness.models.pooled_conv4 import PooledConv4
 from harness.paper_tests.resume import same_weights, with_and_without_stop
 from harness.paper_tests.smoke_plans import smoke_plan
+from harness.paper_tests.switch_effects import (
+    TESTING,
+    THROUGHOUT,
+    TRAINING,
+    choices,
+    switch_names,
+    where_seen,
+)
 from harness.paper_tests.toy_episodes import batch, generator, labels, one_task
 from harness.protocol import read_switches
 from harness.records.schema import read_record
@@ -23,6 +31,15 @@ from harness.tasks.batch import SupervisedBatch
 from replications.protonet.method import ProtoNet, logits, prototypes
 
 CELLS = papers()["protonet"].cells
+SEEN: dict[str, tuple[Any, tuple[Any, ...]]] = {
+    "distance": (THROUGHOUT, ()),
+    "filters": (THROUGHOUT, (4, 8)),
+    "learning_rate": (TRAINING, (1e-3, 1e-2)),
+    "halve_every": (TRAINING, (1, 2)),
+    "batch_norm_scale": (THROUGHOUT, ()),
+    "batch_norm_test": (TESTING, ()),
+}
+"""Where each switch is seen; with its values, where they are not choices by name."""
 
 
 def build(seed: int = 0, **switches: Any) -> Any:
@@ -214,18 +231,35 @@ def test_evaluation_leaves_no_trace_and_does_not_depend_on_company(statistics: s
     assert all(torch.equal(before[k], v) for k, v in method.weights().items())
 
 
+@pytest.mark.parametrize("switch", switch_names(ProtoNet.Settings))
+def test_each_switch_is_seen_where_it_works(switch: str) -> None:
+    place, numbers = SEEN[switch]
+    values = choices(ProtoNet.Settings, switch) or numbers
+    steps, test = [batch(1, 5, 2, 3, seed=i) for i in range(3)], batch(2, 5, 2, 3, seed=9)
+
+    def make(**changed: Any) -> Any:
+        # Running statistics of a few steps leave next to nothing of an embedding.
+        return build(**{"batch_norm_test": "transductive", **changed})
+
+    assert where_seen(make, switch, values, steps, test) == {place}
+
+
 def test_running_statistics_are_inductive() -> None:
-    # A query's logits must not depend on the other queries, and do when testing is transductive.
+    # A query's loss must not depend on the other queries, and does when testing is transductive.
     b = batch(1, 5, 1, 2)
-    half = SupervisedBatch(b.support_x, b.support_y, b.query_x[:, :1], b.query_y[:, :1])
     for statistics, same in (("running", True), ("transductive", False)):
         method = build(batch_norm_test=statistics)
-        found = []
-        for part in (b, half):
-            own = statistics == "transductive"
-            images = torch.cat([part.support_x, part.query_x], 1)[0]
-            found.append(method.model.eval()(images, own_statistics=own)[:6])
-        assert torch.allclose(found[0], found[1], atol=1e-6) is same
+        together, alone = method.evaluate(b)["loss"], 0.0
+        for x, y in zip(b.query_x.split(1, 1), b.query_y.split(1, 1), strict=True):
+            one = SupervisedBatch(b.support_x, b.support_y, x, y)
+            alone += float(method.evaluate(one)["loss"]) / b.query_y.numel()
+        assert (float(together) == pytest.approx(alone, rel=1e-4)) is same
+
+
+def test_batch_norms_start_as_the_name_says() -> None:
+    for how in ("one", "uniform"):
+        scales = torch.cat([x.norm.weight for x in build(batch_norm_scale=how).model.blocks])
+        assert bool((scales == 1).all()) is (how == "one")
 
 
 def by_hand(encoder: PooledConv4, images: Tensor, source: slice) -> Tensor:

@@ -204,6 +204,19 @@ def test_the_threshold_is_chosen_on_validation_and_kept_with_the_weights() -> No
     assert half.threshold == 0
 
 
+def test_pairs_are_called_the_same_from_the_threshold_on() -> None:
+    method, tasks = build(variant())
+    batch = pairs(tasks, count=40)
+    with torch.no_grad():
+        logits = method.evidence(*(method.model["twin"](x) for x in (batch.first, batch.second)))
+    rows = zip(logits.tolist(), batch.same.tolist(), strict=True)
+    evidence = sorted((found, same) for found, same in rows)
+    for place in (10, 30):  # some pairs lie below, some above, and one on the threshold itself
+        method.threshold = torch.tensor(evidence[place][0])
+        right = [(found >= evidence[place][0]) == same for found, same in zip(logits.tolist(), batch.same.tolist(), strict=True)]
+        assert method.evaluate(batch)["accuracy"].tolist() == [100.0 * x for x in right]
+
+
 def test_training_goes_down_on_one_batch() -> None:
     method, tasks = build(variant(method__learning_rates=[0.1] * 6))
     batch = pairs(tasks)

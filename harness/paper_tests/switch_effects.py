@@ -1,0 +1,70 @@
+"""Where a method's switch is seen: nowhere, where a line of the method has lost hold of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import typing
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from harness.method import Method
+
+BEFORE, LOSSES, WEIGHTS, AFTER = "scores before training", "losses", "weights", "scores after"
+
+Places = frozenset[str]
+THROUGHOUT: Places = frozenset({BEFORE, LOSSES, WEIGHTS, AFTER})
+TRAINING: Places = frozenset({LOSSES, WEIGHTS, AFTER})
+"""Where a switch is seen that changes steps of training only, such as a learning rate."""
+TESTING: Places = frozenset({BEFORE, AFTER})
+
+
+def switch_names(settings: type) -> list[str]:
+    """Name the switches of a method's `Settings`, in order."""
+    return [field.name for field in dataclasses.fields(settings)]
+
+
+def choices(settings: type, switch: str) -> tuple[Any, ...]:
+    """Give every value of a switch that is a flag or a named choice; () for any other."""
+    hint = typing.get_type_hints(settings)[switch]
+    if hint is bool:
+        return False, True
+    return typing.get_args(hint) if typing.get_origin(hint) is typing.Literal else ()
+
+
+def where_seen(
+    make: Callable[..., Method],
+    switch: str,
+    values: Sequence[Any],
+    batches: Sequence[Any],
+    test: Any,
+) -> set[Places]:
+    """Give the places where methods part that differ in `switch` only, for each pair of `values`.
+
+    `make(**{switch: value})` builds a method, the same each time but for the switch. It is scored
+    on the batch `test`, takes a step on each of `batches`, and is scored again. {TESTING} means
+    that any two values are told apart by both scores, and by nothing else.
+    """
+    found = [_trace(make(**{switch: value}), batches, test) for value in values]
+    return {_parted(*both) for both in itertools.combinations(found, 2)}
+
+
+def _trace(method: Method, batches: Sequence[Any], test: Any) -> dict[str, dict[str, Tensor]]:
+    before = method.evaluate(test)
+    losses = {str(i): method.train_step(batch, i) for i, batch in enumerate(batches)}
+    weights = {name: w.clone() for name, w in method.weights().items()}
+    return {BEFORE: before, LOSSES: losses, WEIGHTS: weights, AFTER: method.evaluate(test)}
+
+
+def _parted(one: dict[str, dict[str, Tensor]], other: dict[str, dict[str, Tensor]]) -> Places:
+    return frozenset(place for place in one if not _close(one[place], other[place]))
+
+
+def _close(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
+    """Whether the same names stand for the same shapes and numbers, but for rounding."""
+    if {k: v.shape for k, v in one.items()} != {k: v.shape for k, v in other.items()}:
+        return False
+    return all(torch.allclose(v, other[k], rtol=1e-5, atol=1e-7) for k, v in one.items())
