@@ -15,6 +15,16 @@ from torch import Tensor
 from harness.catalog import Variant, papers
 from harness.errors import HarnessError
 from harness.meta_gradient.engines import DEFAULT
+from harness.paper_tests.switch_effects import (
+    AFTER,
+    BEFORE,
+    THROUGHOUT,
+    TRAINING,
+    WEIGHTS,
+    choices,
+    switch_names,
+    where_seen,
+)
 from harness.records.schema import read_record
 from harness.run.budget import budget
 from harness.run.loop import run
@@ -33,6 +43,19 @@ NETWORK = {
     "method.units": 12,
     "training.meta_batch": 8,
 }
+SEEN: dict[str, tuple[frozenset[str], tuple[Any, ...]]] = {
+    "filters": (THROUGHOUT, ([3, 4, 5, 6], [4, 4, 5, 6])),
+    "kernels": (THROUGHOUT, ([5, 3, 3, 2], [3, 3, 3, 2])),
+    "units": (THROUGHOUT, (8, 12)),
+    "learning_rates": (TRAINING, ([0.1] * 6, [0.1] * 5 + [0.2])),
+    "momenta": (TRAINING, ([0.9] * 6, [0.9] * 5 + [0.5])),
+    "l2_penalties": (TRAINING, ([1e-4] * 6, [1e-4] * 5 + [0.1])),
+    "rate_decay": (TRAINING, (0.99, 0.5)),
+    "first_momentum": (TRAINING, (0.5, 0.1)),
+    "momentum_epochs": (TRAINING, (2, 4)),
+    "test_threshold": (frozenset({BEFORE, WEIGHTS, AFTER}), ()),
+}
+"""Where each switch is seen; with its values, where they are not choices by name."""
 
 
 def variant(cell: str = "verification-30k", name: str = "plain", **switches: Any) -> Variant:
@@ -225,6 +248,25 @@ def test_pairs_are_called_the_same_from_the_threshold_on() -> None:
         assert sum(called) == 20 - place
         wanted = [100.0 * (c == s) for c, s in zip(called, batch.same.tolist(), strict=True)]
         assert method.evaluate(batch)["accuracy"].tolist() == wanted
+
+
+@pytest.mark.parametrize("switch", switch_names(Siamese.Settings))
+def test_each_switch_is_seen_where_it_works(switch: str) -> None:
+    place, numbers = SEEN[switch]
+    values = choices(Siamese.Settings, switch) or numbers
+    # Rates that do something in three steps, each an epoch.
+    base = {"method__learning_rates": [0.1] * 6, "tasks__train_pairs": 8}
+    _, tasks = build(variant(**base))
+    runs = tasks.batch("val", 0, 2)
+
+    def make(**changed: Any) -> Siamese:
+        method, _ = build(variant(**base | {f"method__{k}": v for k, v in changed.items()}))
+        see(method)
+        method.finalise(runs)  # type: ignore[arg-type]
+        return method
+
+    steps, test = [pairs(tasks, 8 * i) for i in range(3)], pairs(tasks, 80, 40)
+    assert where_seen(make, switch, values, steps, test) == {place}
 
 
 def test_training_goes_down_on_one_batch() -> None:
