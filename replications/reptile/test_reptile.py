@@ -9,6 +9,14 @@ from harness.catalog import find_cell, papers
 from harness.errors import HarnessError
 from harness.paper_tests.resume import same_weights, with_and_without_stop
 from harness.paper_tests.smoke_plans import smoke_method, smoke_plan
+from harness.paper_tests.switch_effects import (
+    TESTING,
+    THROUGHOUT,
+    TRAINING,
+    choices,
+    switch_names,
+    where_seen,
+)
 from harness.records.schema import read_record
 from harness.run.loop import run
 from replications.reptile.inner_adam import (
@@ -20,7 +28,24 @@ from replications.reptile.inner_adam import (
     gradients_of,
     minibatches,
 )
+from replications.reptile.method import ReptileSettings
 
+SEEN = {
+    "filters": (THROUGHOUT, (4, 8)),
+    "shrink": (THROUGHOUT, ()),
+    "outer": (TRAINING, ()),
+    "inner_steps": (TRAINING, (2, 3)),
+    "inner_batch": (TRAINING, (5, 10)),
+    "inner_rate": (THROUGHOUT, (0.02, 0.05)),
+    "inner_state": (TRAINING, ()),
+    "meta_step": (TRAINING, (1.0, 0.5)),
+    "meta_step_final": (TRAINING, (0.0, 0.5)),
+    "meta_step_iterations": (TRAINING, (10, 20)),
+    "test_steps": (TESTING, (1, 5)),
+    "test_batch": (TESTING, (3, 5)),
+    "test_batch_norm": (TESTING, ()),
+}
+"""Where each switch is seen; with its values, where they are not choices by name."""
 GLYPHS = {"tasks.dataset": "glyphs", "training.meta_batch": 2, "method.filters": 4}
 
 
@@ -34,6 +59,21 @@ def test_smoke_run_of(tmp_path, variant):
     record = read_record(run(plan) / "record.json")
     assert record.status == "finished"
     assert set(record.metrics) == {"accuracy"}
+
+
+@pytest.mark.parametrize("switch", switch_names(ReptileSettings))
+def test_each_switch_is_seen_where_it_works(switch):
+    place, numbers = SEEN[switch]
+    _, tasks = build(tasks__train_queries=5)  # scores are nothing but accuracies: many images
+    steps, test = [tasks.batch("train", 2 * i, 2) for i in range(3)], tasks.batch("train", 50, 20)
+
+    def make(**changed):
+        own = {"inner_rate": 0.02, "test_steps": 5, "meta_step_iterations": 10}
+        own |= {"test_batch_norm": "transductive", **changed}  # the one that takes least time
+        return build(**{f"method__{k}": v for k, v in own.items()})[0]
+
+    values = choices(ReptileSettings, switch) or numbers
+    assert where_seen(make, switch, values, steps, test) == {place}
 
 
 def double(method):
