@@ -21,7 +21,7 @@ class Progress:
     """A line that is rewritten on a terminal, and printed now and then elsewhere."""
 
     def __init__(self, label: str, total: int, done: int = 0, stream: TextIO | None = None) -> None:
-        self.label, self.total, self.first = label, total, done
+        self.label, self.total, self.first, self.done = label, total, done, done
         self.stream = stream or sys.stderr
         self.terminal = self.stream.isatty()
         self.every = 0.5 if self.terminal else 15.0
@@ -30,6 +30,7 @@ class Progress:
 
     def update(self, done: int, note: str = "") -> None:
         """Say where the work stands, if it is time to."""
+        self.done = done
         now = time.monotonic()
         if now - self.last < self.every or done <= self.first:
             return
@@ -41,6 +42,10 @@ class Progress:
         self.shown = True
         end = "\x1b[K\r" if self.terminal else "\n"
         print(line, end=end, file=self.stream, flush=True)
+
+    def add(self, more: int, note: str = "") -> None:
+        """Say that so much more is done."""
+        self.update(self.done + more, note)
 
     def close(self) -> None:
         """Leave the terminal line."""

@@ -68,7 +68,7 @@ class Measuring:
         if any(self._mine(p) for group in self.groups for p in group):
             left = sum(map(len, timed)) + len(waiting)
             print(f"harness: going on; points left: {left}.", file=sys.stderr)
-        self.progress, self.done = Progress(f"{self.cell.key} costs", processes), 0
+        self.progress = Progress(f"{self.cell.key} costs", processes)
         try:
             for group, new in zip(self.groups, timed, strict=True):
                 if new:
@@ -125,7 +125,7 @@ class Measuring:
                     if found["status"] == MEASURED:
                         rounds[point].append(_take(Round, found))
                         operations.setdefault(point, found["operations_per_step"])
-                self._advance(point)
+                self.progress.add(1, point.label)
         return [
             CostPoint(
                 point=point,
@@ -151,7 +151,7 @@ class Measuring:
             found = self._ask("memory", point)
             status, note = found["status"], found["note"]
             memory = _take(Memory, found) if status == MEASURED else None
-        self._advance(point)
+        self.progress.add(1, point.label)
         known = self._mine(point)
         assert known is not None
         return dataclasses.replace(known, memory_status=status, memory_note=note, memory=memory)
@@ -182,10 +182,6 @@ class Measuring:
                 operations=operations,
             )
         )
-
-    def _advance(self, point: Point) -> None:
-        self.done += 1
-        self.progress.update(self.done, point.label)
 
 
 def _take(cls: type[Any], found: dict[str, Any]) -> Any:

@@ -43,12 +43,6 @@ class Explaining:
     fewest: dict[str, Any]
     """Switches that leave out test steps which `metric` does not need."""
     progress: Progress
-    done: int = 0
-
-    def advance(self, tasks: int) -> None:
-        """Tell the progress line that so many tasks are scored."""
-        self.done += tasks
-        self.progress.update(self.done)
 
     def tested(self, todo: list[Alternative]) -> Iterator[EffectRow]:
         """Test again under each alternative; one that cannot be tested is a row that says why, and
@@ -63,7 +57,7 @@ class Explaining:
                 if same != own:
                     yield self.row(a, note=f"at test the same as {same}")
                     continue
-                scores = self.kept.scores(setting, self.advance)[self.metric]
+                scores = self.kept.scores(setting, self.progress.add)[self.metric]
             except HarnessError as e:
                 yield self.row(a, note=str(e))
                 continue
@@ -101,7 +95,7 @@ class Explaining:
             more = base[:n]
             if n > self.count:
                 setting = self.kept.setting(self.fewest, n)
-                more = self.kept.scores(setting, self.advance)[self.metric]
+                more = self.kept.scores(setting, self.progress.add)[self.metric]
                 base = more[: self.count]
             halves = (width(self.metric, _half_width(s)) for s in (base, more))
             note = "the mean's interval: ± {}, instead ± {}".format(*halves)

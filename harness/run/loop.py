@@ -17,6 +17,7 @@ from harness.measure.environment import environment, processor_name
 from harness.measure.git_state import git_state
 from harness.measure.memory import peak_device_bytes, peak_host_bytes
 from harness.method import Method
+from harness.progress import Progress
 from harness.records.curve_file import curve_csv
 from harness.records.schema import MetricSummary, Record
 from harness.records.scores_file import SCORES, scores_bytes
@@ -110,9 +111,13 @@ def _run(plan: Plan, checkpoint_seconds: float) -> Path:
 
 def test(plan: Plan, method: Method, tasks: TaskSource) -> Scores:
     """Open the test split and score the method on it: metric -> [tasks]."""
-    testing = plan.variant.testing
+    testing, count = plan.variant.testing, plan.budget.test_tasks
     open_test(method, tasks, testing.tasks_at_once)
-    scores = evaluate(method, tasks, "test", plan.budget.test_tasks, testing.tasks_at_once)
+    progress = Progress(f"{plan.label}, test tasks", count)
+    try:
+        scores = evaluate(method, tasks, "test", count, testing.tasks_at_once, progress.add)
+    finally:
+        progress.close()
     return add_best_of_steps(scores) if testing.best_of_steps else scores
 
 

@@ -104,6 +104,15 @@ def test_progress_elsewhere_is_a_line_now_and_then(clock):
     assert stream.getvalue() == "cell: 2/10, 0.1/s, 1 min 20 s left\n"
 
 
+def test_progress_counts_on_what_is_added(clock):
+    stream = io.StringIO()
+    shown = Progress("cell", 10, stream=stream)
+    for _ in range(2):
+        clock.time += 10
+        shown.add(2)
+    assert stream.getvalue() == "cell: 4/10, 0.2/s, 30 s left\n"
+
+
 def test_progress_without_a_step_says_nothing(clock):
     stream = Terminal()
     shown = Progress("cell", 10, done=5, stream=stream)

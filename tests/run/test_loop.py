@@ -1,10 +1,14 @@
 from __future__ import annotations
 
 import errno
+import itertools
+import re
+from types import SimpleNamespace
 
 import pytest
 import torch
 
+from harness import progress
 from harness.errors import HarnessError
 from harness.records.schema import read_record
 from harness.records.store import StoredRecord, verify_files
@@ -34,6 +38,13 @@ def test_a_run_ends_in_a_record_that_holds_what_was_asked_for(make_plan):
     stored = StoredRecord(folder, record)
     assert stored.scores["mse@1"].mean() == record.metrics["mse@1"].mean
     assert [row.iteration for row in stored.curve if row.validation is not None] == [20, 40, 60]
+
+
+def test_a_long_test_says_how_far_it_is(make_plan, monkeypatch, capsys):
+    clock = itertools.count(step=20.0)
+    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    run(make_plan())
+    assert re.search(r"seed 0, test tasks: 30/30, .*/s, 0 s left", capsys.readouterr().err)
 
 
 def test_equal_runs_give_equal_records_and_other_seeds_do_not(make_plan):
