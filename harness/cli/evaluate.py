@@ -13,8 +13,9 @@ from harness.meta_gradient.engines import DEFAULT
 from harness.records.schema import Record, read_record
 from harness.run.budget import budget
 from harness.run.kept_weights import check_shapes, read_weights, record_overrides
-from harness.run.loop import summary, test
+from harness.run.loop import summary
 from harness.run.plan import Plan, choose_device
+from harness.run.testing import ScoresSoFar, test
 
 SUMMARY = "test kept weights again and compare with their record"
 EXAMPLES = (
@@ -53,7 +54,8 @@ def main(arguments: argparse.Namespace) -> int:
     weights = read_weights(arguments.weights, device.type)
     check_shapes(arguments.weights, weights, method.weights(), variant.key)
     method.load_weights(weights)
-    found = {k: summary(v) for k, v in test(plan, method, tasks).items()}
+    scores = test(plan, method, tasks, ScoresSoFar())
+    found = {k: summary(v) for k, v in scores.items()}
     recorded = record.metrics if record else {}
     kept = record is None or _is_kept(arguments.weights, record)
     same = kept and all(found.get(k) == v for k, v in recorded.items())

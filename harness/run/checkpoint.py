@@ -56,7 +56,7 @@ def load(folder: Path) -> dict[str, Any] | None:
             # The first sentence: torch goes on with advice to unpickle without care.
             reason = str(e).partition(". ")[0].splitlines()[0] if str(e) else type(e).__name__
             older = name == CURRENT and (folder / BEFORE).exists()
-            then = "going on from the checkpoint before" if older else "training starts anew"
+            then = "going on from the checkpoint before" if older else "starting anew"
             print(
                 f"harness: {path} cannot be read ({reason}); set aside as {aside.name}, {then}.",
                 file=sys.stderr,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,7 +16,6 @@ from harness.measure.environment import environment, processor_name
 from harness.measure.git_state import git_state
 from harness.measure.memory import peak_device_bytes, peak_host_bytes
 from harness.method import Method
-from harness.progress import Progress
 from harness.records.curve_file import curve_csv
 from harness.records.schema import MetricSummary, Record
 from harness.records.scores_file import SCORES, scores_bytes
@@ -26,7 +24,8 @@ from harness.run import checkpoint
 from harness.run.lock import locked
 from harness.run.operations import operations_per_step
 from harness.run.plan import Plan
-from harness.run.scores import Scores, add_best_of_steps, evaluate, open_test
+from harness.run.scores import Scores
+from harness.run.testing import scores_so_far, test
 from harness.run.training import Phase, Trace
 from harness.tasks.source import TaskSource
 
@@ -86,9 +85,8 @@ def _run(plan: Plan, checkpoint_seconds: float) -> Path:
         selected = trace2.iteration
     if not trace.failure and plan.budget.validation_tasks:
         method.finalise(tasks.batch("val", 0, plan.budget.validation_tasks))
-    start = time.perf_counter()
-    scores = {} if trace.failure else test(plan, method, tasks)
-    test_seconds = time.perf_counter() - start
+    so_far = scores_so_far(plan, method, session, checkpoint_seconds)
+    scores = {} if trace.failure else test(plan, method, tasks, so_far)
     files = {"curve.csv": curve_csv(curve)}
     if not trace.failure:
         files |= {SCORES: scores_bytes(scores), "weights.safetensors": weights_bytes(method)}
@@ -97,7 +95,7 @@ def _run(plan: Plan, checkpoint_seconds: float) -> Path:
         "sessions": sessions,
         "tested": {**session, "end": datetime.now(UTC).isoformat(timespec="seconds")},
         "train_seconds": seconds,
-        "test_seconds": test_seconds,
+        "test_seconds": so_far.seconds,
         "seconds_per_step": seconds / steps if steps else None,
         "peak_host_bytes": peak_host_bytes(),
         "peak_device_bytes": peak_device_bytes(plan.device),
@@ -105,20 +103,9 @@ def _run(plan: Plan, checkpoint_seconds: float) -> Path:
     }
     record = dataclasses.replace(record, measurement=measurement, environment=environment())
     folder = write_record(plan.results, record, files)
+    so_far.remove()
     print(f"harness: {plan.label}: {record.status}, on record in {folder}", file=sys.stderr)
     return folder
-
-
-def test(plan: Plan, method: Method, tasks: TaskSource) -> Scores:
-    """Open the test split and score the method on it: metric -> [tasks]."""
-    testing, count = plan.variant.testing, plan.budget.test_tasks
-    open_test(method, tasks, testing.tasks_at_once)
-    progress = Progress(f"{plan.label}, test tasks", count)
-    try:
-        scores = evaluate(method, tasks, "test", count, testing.tasks_at_once, progress.add)
-    finally:
-        progress.close()
-    return add_best_of_steps(scores) if testing.best_of_steps else scores
 
 
 def summary(values: np.ndarray) -> MetricSummary:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -20,6 +20,21 @@ def open_test(method: Method, tasks: TaskSource, at_once: int) -> None:
     tasks.end_training()
 
 
+def scored_chunks(
+    method: Method, tasks: TaskSource, split: str, count: int, at_once: int, first: int = 0
+) -> Iterator[Scores]:
+    """Score tasks `first` … count-1 of `split`, `at_once` of them at a time."""
+    for start in range(first, count, at_once):
+        batch = tasks.batch(split, start, min(at_once, count - start))
+        found = method.evaluate(batch)
+        yield {name: v.detach().double().cpu().numpy() for name, v in found.items()}
+
+
+def joined(chunks: Sequence[Scores]) -> Scores:
+    """Put chunks of scores together."""
+    return {name: np.concatenate([c[name] for c in chunks]) for name in chunks[0]}
+
+
 def evaluate(
     method: Method,
     tasks: TaskSource,
@@ -31,14 +46,12 @@ def evaluate(
     """Score tasks 0 … count-1 of `split`: metric name -> [count] float64.
 
     `done` is called after each chunk with the number of tasks it had."""
-    parts: dict[str, list[np.ndarray]] = {}
-    for first in range(0, count, at_once):
-        batch = tasks.batch(split, first, min(at_once, count - first))
-        for name, values in method.evaluate(batch).items():
-            parts.setdefault(name, []).append(values.detach().double().cpu().numpy())
+    chunks = []
+    for chunk in scored_chunks(method, tasks, split, count, at_once):
+        chunks.append(chunk)
         if done is not None:
-            done(len(batch))
-    return {name: np.concatenate(found) for name, found in parts.items()}
+            done(len(next(iter(chunk.values()))))
+    return joined(chunks)
 
 
 def add_best_of_steps(scores: Scores) -> Scores:

@@ -12,7 +12,7 @@ from harness import progress
 from harness.errors import HarnessError
 from harness.records.schema import read_record
 from harness.records.store import StoredRecord, verify_files
-from harness.run import checkpoint, training
+from harness.run import checkpoint, loop, training
 from harness.run.lock import locked
 from harness.run.loop import run
 from harness.tasks.source import TestSplitLocked
@@ -45,6 +45,31 @@ def test_a_long_test_says_how_far_it_is(make_plan, monkeypatch, capsys):
     monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     run(make_plan())
     assert re.search(r"seed 0, test tasks: 30/30, .*/s, 0 s left", capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("clean", [True, False])
+def test_a_stopped_test_goes_on_where_it_was_if_a_commit_names_its_code(
+    make_plan, monkeypatch, clean
+):
+    monkeypatch.setattr(loop, "git_state", lambda: {"commit": "c" * 40, "clean": clean})
+    plan, scored = make_plan("a"), []
+    method = type(plan.method(plan.tasks()))
+    score = method.evaluate
+
+    def stop_at_the_third(self, batch):
+        scored.append(len(batch))
+        if len(scored) == 3 + 3:  # three looks at validation tasks come before
+            raise KeyboardInterrupt
+        return score(self, batch)
+
+    monkeypatch.setattr(method, "evaluate", stop_at_the_third)
+    with pytest.raises(KeyboardInterrupt):
+        run(plan)
+    found = run(plan)
+    assert len(scored) - 6 == (1 if clean else 3)  # chunks of 10 of the 30 test tasks
+    assert not list(plan.folder().glob("test-*"))
+    monkeypatch.undo()
+    assert result(found) == result(run(make_plan("b")))
 
 
 def test_equal_runs_give_equal_records_and_other_seeds_do_not(make_plan):
@@ -139,7 +164,7 @@ def test_two_broken_checkpoints_mean_a_fresh_start(make_plan, capsys):
     folder = run(make_plan("a"))
     first, second, *_ = capsys.readouterr().err.splitlines()
     assert first.endswith("set aside as checkpoint.broken, going on from the checkpoint before.")
-    assert second.endswith("set aside as checkpoint-before.broken, training starts anew.")
+    assert second.endswith("set aside as checkpoint-before.broken, starting anew.")
     assert "torch.load" not in first + second
     assert result(folder) == result(run(make_plan("b")))
 

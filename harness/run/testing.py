@@ -1,0 +1,99 @@
+"""The test of a run. Scores are kept as they come: a test that is stopped goes on from there."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import shutil
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from harness.method import Method
+from harness.progress import Progress
+from harness.protocol import digest
+from harness.run import checkpoint
+from harness.run.plan import Plan
+from harness.run.scores import Scores, add_best_of_steps, joined, open_test, scored_chunks
+from harness.tasks.source import TaskSource
+
+
+@dataclass
+class ScoresSoFar:
+    """Chunks of scores of one network by one code, and where a run keeps them."""
+
+    folder: Path = Path()
+    key: str = ""
+    """Names network and code; empty where nothing is kept."""
+    every: float = math.inf
+    """Seconds between two writings."""
+    chunks: list[Scores] = field(default_factory=list)
+    seconds: float = 0.0
+    """Spent on them, over all sessions."""
+
+    @property
+    def count(self) -> int:
+        """Tasks that are scored."""
+        return sum(len(next(iter(chunk.values()))) for chunk in self.chunks)
+
+    def resume(self) -> None:
+        """Take what an earlier session kept, if it was of this network and this code."""
+        state = checkpoint.load(self.folder)
+        if state is not None and state["key"] == self.key:
+            self.chunks = [{k: v.numpy() for k, v in c.items()} for c in state["chunks"]]
+            self.seconds = state["seconds"]
+
+    def save(self) -> None:
+        """Write what there is, if it is to be kept."""
+        if not self.key:
+            return
+        chunks = [{k: torch.from_numpy(v) for k, v in c.items()} for c in self.chunks]
+        state = {"key": self.key, "chunks": chunks, "seconds": self.seconds}
+        checkpoint.save(self.folder, state)
+
+    def remove(self) -> None:
+        """Take them away, when they are on record."""
+        if self.key:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def scores_so_far(plan: Plan, method: Method, session: dict[str, Any], every: float) -> ScoresSoFar:
+    """Give what an earlier session left of a run's test. Nothing is kept where the code has changes
+    that no commit names: scores of two codes would be taken for those of one."""
+    if session["clean"] is False:
+        return ScoresSoFar()
+    weights = hashlib.sha256()
+    for name, value in sorted(method.weights().items()):
+        weights.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
+    key = digest([plan.config_digest(), weights.hexdigest(), session])
+    found = ScoresSoFar(plan.folder() / f"test-{plan.config_digest()[:12]}", key, every)
+    found.resume()
+    return found
+
+
+def test(plan: Plan, method: Method, tasks: TaskSource, so_far: ScoresSoFar) -> Scores:
+    """Open the test split and score the method on it, from `so_far` on: metric -> [tasks]."""
+    testing, count = plan.variant.testing, plan.budget.test_tasks
+    before = saved = time.monotonic()
+    open_test(method, tasks, testing.tasks_at_once)
+    progress = Progress(f"{plan.label}, test tasks", count, so_far.count)
+    try:
+        chunks = scored_chunks(method, tasks, "test", count, testing.tasks_at_once, so_far.count)
+        for chunk in chunks:
+            so_far.chunks.append(chunk)
+            so_far.seconds += time.monotonic() - before
+            before = time.monotonic()
+            progress.update(so_far.count)
+            if before - saved > so_far.every:
+                so_far.save()
+                saved = before
+    except KeyboardInterrupt:
+        so_far.save()
+        raise
+    finally:
+        progress.close()
+    scores = joined(so_far.chunks)
+    return add_best_of_steps(scores) if testing.best_of_steps else scores
