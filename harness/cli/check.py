@@ -7,6 +7,7 @@ import contextlib
 import io
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,9 @@ from harness.records.schema import read_record
 
 SUMMARY = "check that a paper folder keeps the contract of this project"
 EXAMPLES = ["harness check maml --no-runs", "harness check protonet --no-runs"]
+
+SMOKE_SECONDS = 20.0
+"""What a smoke run may take on a CPU before it is a warning."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -71,6 +75,7 @@ def smoke_run(variant: Variant) -> Finding:
         there = Path(folder)
         device = torch.device("cpu")
         plan = Plan(variant, variant, 0, length, DEFAULT, device, there / "results", there / "work")
+        start = time.perf_counter()
         try:
             with contextlib.redirect_stderr(io.StringIO()):  # progress of three steps is noise
                 record = read_record(run(plan) / "record.json")
@@ -81,6 +86,7 @@ def smoke_run(variant: Variant) -> Finding:
         except Exception as e:
             # Whatever a contributor's method raises is a finding, not our crash.
             return Finding(name, False, f"{type(e).__name__}: {e}")
+    seconds = time.perf_counter() - start
     if record.status != "finished":
         return Finding(name, False, f"{record.status}: {record.status_note}.")
     odd = [m for m, s in record.metrics.items() if s.mean is None]
@@ -89,7 +95,10 @@ def smoke_run(variant: Variant) -> Finding:
     if set(record.metrics) != set(metrics(variant)):
         named, given = ", ".join(metrics(variant)), ", ".join(record.metrics)
         return Finding(name, False, f"metrics() names {named}, evaluate gave {given}.")
-    return Finding(name, True, f"{record.iterations} iterations, gave {', '.join(record.metrics)}.")
+    given = f"{record.iterations} iterations in {seconds:.1f} s, gave {', '.join(record.metrics)}"
+    if seconds > SMOKE_SECONDS:
+        return Finding(name, True, f"{given}; wanted {SMOKE_SECONDS} s at most.", warning=True)
+    return Finding(name, True, f"{given}.")
 
 
 def _word(finding: Finding) -> str:

@@ -1,5 +1,6 @@
 """The scaffold passes the contract, and each broken clause is one line that says what to do."""
 
+import re
 import subprocess
 import sys
 
@@ -153,6 +154,16 @@ def test_data_that_is_not_at_hand_is_a_warning(demo, capsys, monkeypatch):
     status, lines = checked(capsys)
     assert status == 0
     assert any("warning smoke run" in s and "not run: found no images" in s for s in lines)
+
+
+def test_a_slow_smoke_run_is_a_warning(demo, capsys, monkeypatch):
+    monkeypatch.setattr("harness.cli.check.SMOKE_SECONDS", 1e-9)
+    status, lines = checked(capsys)
+    assert status == 0
+    assert any(
+        re.match(r"warning smoke run .* 3 iterations in \d+\.\d s, .*wanted 1e-09 s", s)
+        for s in lines
+    ), lines
 
 
 def test_an_unknown_paper_is_answered(demo, capsys):
