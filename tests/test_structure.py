@@ -33,6 +33,13 @@ def test_a_replication_imports_from_the_harness_only(path):
         assert known or (first == "replications" and rest[:1] == [own]), found
 
 
+@pytest.mark.parametrize("folder", sorted({p.parent for p in REPLICATIONS}), ids=name)
+def test_a_replication_shows_where_each_switch_is_seen(folder):
+    """A switch that has come loose gives equal runs under two names (harness/paper_tests)."""
+    tests = [p.read_text(encoding="utf-8") for p in folder.glob("test_*.py")]
+    assert any("where_seen(" in text for text in tests)
+
+
 @pytest.mark.parametrize("path", HARNESS + REPLICATIONS + TESTS, ids=name)
 def test_files_are_short_enough_to_be_read(path):
     assert len(path.read_text(encoding="utf-8").splitlines()) < 400

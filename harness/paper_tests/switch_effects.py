@@ -11,7 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from harness.meta_gradient.engines import DEFAULT
 from harness.method import Method
+from harness.paper_tests.smoke_plans import smoke_method
 
 BEFORE, LOSSES, WEIGHTS, AFTER = "scores before training", "losses", "weights", "scores after"
 
@@ -33,6 +35,20 @@ def choices(settings: type, switch: str) -> tuple[Any, ...]:
     if hint is bool:
         return False, True
     return typing.get_args(hint) if typing.get_origin(hint) is typing.Literal else ()
+
+
+def maker(
+    cell: str, variant: str, small: dict[str, Any], engine: str = DEFAULT, **own: Any
+) -> Callable[..., Method]:
+    """Give what makes the method of a smoke run of `variant` with switches of the method changed:
+    those in `small`, as `smoke_plan` has them, then `own`, then those of the call."""
+
+    def make(**changed: Any) -> Method:
+        switches = {f"method__{name}": value for name, value in (own | changed).items()}
+        method: Method = smoke_method(cell, variant, small, engine, **switches)[0]
+        return method
+
+    return make
 
 
 def where_seen(

@@ -33,7 +33,8 @@ class MamlSettings:
     hidden: tuple[int, ...]
     """Filters of the four convolutions (all equal), or units of the hidden layers."""
     batch_norm: bool
-    """MLP only: normalise hidden layers (Omniglot without convolutions) or not (sinusoids)."""
+    """Of the MLP: normalise hidden layers (Omniglot without convolutions) or not (sinusoids).
+    Convolutions are always normalised."""
     loss: Literal["mse", "cross-entropy"]
     order: Literal["second", "first"]
     inner_steps: int
@@ -71,10 +72,8 @@ class MAML(LearnedStart):
     def build(self, tasks: Any) -> None:
         """Start the network, and say what adapts and by which loss."""
         s = self.settings
-        classes, images = s.loss == "cross-entropy", hasattr(tasks, "image_shape")
-        if classes != images:
-            wanted = "cross-entropy" if images else "mse"
-            raise HarnessError(f"method.loss: found {s.loss!r}, wanted {wanted!r} on these tasks.")
+        classes = hasattr(tasks, "image_shape")
+        refuse_idle(s, classes)
         model = network(s, tasks, self.generator).to(self.device)
         loss = CrossEntropy(s.inner_loss) if classes else MeanSquaredError()
         # The authors keep batch norm's offset out of the weights that adapt (maml.py, utils.py).
@@ -111,6 +110,23 @@ class ClippedMAML(MAML):
         """The same, and say where to cut."""
         super().build(tasks)
         self.outer = clip_of_the_code(self.settings.outer_clip, self.settings.inner_loss, tasks)
+
+
+def refuse_idle(s: MamlSettings, images: bool) -> None:
+    """Refuse what these tasks or this network have no use for: on record it would seem to act."""
+    loss = "cross-entropy" if images else "mse"
+    if s.loss != loss:
+        raise HarnessError(f"method.loss: found {s.loss!r}, wanted {loss!r} on these tasks.")
+    if not images and (s.network, s.inner_loss) != ("mlp", "mean"):
+        raise HarnessError(
+            f"method.network and method.inner_loss: found {s.network!r} and {s.inner_loss!r}, "
+            "wanted 'mlp' and 'mean' on these tasks."
+        )
+    if s.network != "mlp" and not (s.batch_norm and s.hidden == s.hidden[:1] * 4):
+        raise HarnessError(
+            f"method.batch_norm and method.hidden: found {s.batch_norm} and {list(s.hidden)}, "
+            f"wanted true and four equal numbers for {s.network!r}."
+        )
 
 
 def network(s: MamlSettings, tasks: Any, generator: torch.Generator) -> nn.Module:

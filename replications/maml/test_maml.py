@@ -171,6 +171,26 @@ def test_a_loss_that_does_not_fit_the_tasks_is_one_sentence():
         build("sinusoid-5shot", "maml", **changed)
 
 
+@pytest.mark.parametrize(
+    ("cell", "variant", "changed", "error"),
+    [
+        (
+            "sinusoid-5shot",
+            "maml",
+            {"network": "strided-conv4"},
+            "found 'strided-conv4' and 'mean'",
+        ),
+        ("sinusoid-5shot", "maml", {"inner_loss": "sum-over-classes"}, "wanted 'mlp' and 'mean'"),
+        ("omniglot-5way-1shot", "first-order", {"batch_norm": False}, "found False and"),
+        ("omniglot-5way-1shot", "first-order", {"hidden": [4, 4, 4, 8]}, "four equal numbers"),
+        ("omniglot-5way-1shot", "first-order", {"hidden": [4] * 3}, "four equal numbers"),
+    ],
+)
+def test_a_switch_that_would_do_nothing_is_refused(cell, variant, changed, error):
+    with pytest.raises(HarnessError, match=error):
+        build(cell, variant, **{f"method__{k}": v for k, v in changed.items()})
+
+
 def test_running_statistics_are_estimated_and_used_while_adapting_too():
     found = {}
     for how in ("transductive", "running", "running-queries"):
