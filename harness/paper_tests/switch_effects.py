@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -66,6 +66,21 @@ def where_seen(
     """
     found = [_trace(make(**{switch: value}), batches, test) for value in values]
     return {_parted(*both) for both in itertools.combinations(found, 2)}
+
+
+def assert_seen(
+    seen: Mapping[str, tuple[Places, Sequence[Any]]],
+    settings: type,
+    switch: str,
+    make: Callable[..., Method],
+    batches: Sequence[Any],
+    test: Any,
+) -> None:
+    """Fail where a switch is not seen in just the places that `seen` has for it, between any two of
+    its named choices or, where it has none, of the values beside the places."""
+    place, values = seen[switch]
+    found = where_seen(make, switch, choices(settings, switch) or values, batches, test)
+    assert found == {place}
 
 
 def _trace(method: Method, batches: Sequence[Any], test: Any) -> dict[str, dict[str, Tensor]]:

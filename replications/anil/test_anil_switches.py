@@ -9,10 +9,9 @@ from harness.paper_tests.switch_effects import (
     TESTING,
     THROUGHOUT,
     TRAINING,
-    choices,
+    assert_seen,
     maker,
     switch_names,
-    where_seen,
 )
 from replications.anil.method import AnilSettings
 
@@ -44,9 +43,7 @@ SEEN = {
 
 @pytest.mark.parametrize("switch", switch_names(AnilSettings))
 def test_each_switch_is_seen_where_it_works(switch):
-    place, numbers = SEEN[switch]
     _, tasks = smoke_method(CELL, "anil", SMALL)
     steps, test = [tasks.batch("train", 2 * i, 2) for i in range(2)], tasks.batch("train", 50, 5)
     make = maker(CELL, "anil", SMALL, "func", frozen_layers=0, test_frozen_layers=0)
-    values = choices(AnilSettings, switch) or numbers
-    assert where_seen(make, switch, values, steps, test) == {place}
+    assert_seen(SEEN, AnilSettings, switch, make, steps, test)

@@ -9,7 +9,7 @@ from harness.paper_tests.switch_effects import (
     TESTING,
     THROUGHOUT,
     TRAINING,
-    choices,
+    assert_seen,
     maker,
     switch_names,
     where_seen,
@@ -45,10 +45,8 @@ def batches():
     "switch", [s for s in switch_names(BaselineSettings) if s != "cosine_scale"]
 )
 def test_each_switch_is_seen_where_it_works(switch):
-    place, numbers = SEEN[switch]
-    values = choices(BaselineSettings, switch) or numbers
     make = maker(CELL, "baseline", SMALL, **SHORT)
-    assert where_seen(make, switch, values, *batches()) == {place}
+    assert_seen(SEEN, BaselineSettings, switch, make, *batches())
 
 
 def test_the_scale_of_a_cosine_is_seen_throughout():

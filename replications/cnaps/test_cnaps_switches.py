@@ -8,10 +8,9 @@ from harness.paper_tests.smoke_plans import smoke_method
 from harness.paper_tests.switch_effects import (
     THROUGHOUT,
     TRAINING,
-    choices,
+    assert_seen,
     maker,
     switch_names,
-    where_seen,
 )
 from replications.cnaps.method import CnapsSettings
 
@@ -37,9 +36,7 @@ SEEN = {
 
 @pytest.mark.parametrize("switch", switch_names(CnapsSettings))
 def test_each_switch_is_seen_where_it_works(switch):
-    place, numbers = SEEN[switch]
     _, tasks = smoke_method(CELL, "film", SMALL)
     steps, test = [tasks.batch("train", 2 * i, 2) for i in range(4)], tasks.batch("val", 0, 20)
     make = maker(CELL, "film", SMALL, pretrain_iterations=1, learning_rate=0.05)
-    values = choices(CnapsSettings, switch) or numbers
-    assert where_seen(make, switch, values, steps, test) == {place}
+    assert_seen(SEEN, CnapsSettings, switch, make, steps, test)

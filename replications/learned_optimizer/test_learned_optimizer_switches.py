@@ -9,10 +9,9 @@ from harness.paper_tests.switch_effects import (
     TESTING,
     THROUGHOUT,
     TRAINING,
-    choices,
+    assert_seen,
     maker,
     switch_names,
-    where_seen,
 )
 from replications.learned_optimizer.method import LearnedSettings
 
@@ -42,9 +41,7 @@ SEEN = {
 
 @pytest.mark.parametrize("switch", switch_names(LearnedSettings))
 def test_each_switch_is_seen_where_it_works(switch):
-    place, numbers = SEEN[switch]
     _, tasks = smoke_method(CELL, "lstm", SMALL | {f"method.{k}": v for k, v in SHORT.items()})
     steps, test = [tasks.batch("train", 0, 4)] * 3, tasks.batch("val", 0, 20)
     make = maker(CELL, "lstm", SMALL, **SHORT)
-    values = choices(LearnedSettings, switch) or numbers
-    assert where_seen(make, switch, values, steps, test) == {place}
+    assert_seen(SEEN, LearnedSettings, switch, make, steps, test)

@@ -10,7 +10,7 @@ from harness.paper_tests.switch_effects import (
     THROUGHOUT,
     TRAINING,
     WEIGHTS,
-    choices,
+    assert_seen,
     maker,
     switch_names,
     where_seen,
@@ -62,7 +62,6 @@ MULTI_TASK = BASELINES | {
 
 @pytest.mark.parametrize("switch", sorted(SEEN))
 def test_each_switch_is_seen_where_it_works(switch):
-    place, numbers = SEEN[switch]
     _, tasks = smoke_method(OMNIGLOT, "second-order", GLYPHS, tasks__train_queries=5)
     steps, test = [tasks.batch("train", 2 * i, 2) for i in range(3)], tasks.batch("train", 50, 20)
     make = maker(OMNIGLOT, "second-order", GLYPHS, "func", hidden=[4] * 4, inner_rate=0.1)
@@ -73,8 +72,7 @@ def test_each_switch_is_seen_where_it_works(switch):
             method.calibrate(tasks.batch("train", 10, 5))
         return method
 
-    values = choices(ClippedSettings, switch) or numbers
-    assert where_seen(calibrated, switch, values, steps, test) == {place}
+    assert_seen(SEEN, ClippedSettings, switch, calibrated, steps, test)
 
 
 def test_batch_norm_of_the_mlp_is_seen_throughout():
@@ -105,7 +103,6 @@ def test_every_switch_is_tried():
 )
 def test_each_switch_of_a_baseline_is_seen_where_it_works(variant, switch):
     seen = BASELINES if variant == "pretrained" else MULTI_TASK
-    place, numbers = seen[switch]
     small = {"training.validation_metric": "mse@1", "tasks.train_shots": 20}
     _, tasks = smoke_method(SINES, variant, small)
     first = tasks.batch("train", 0, 4)
@@ -113,5 +110,4 @@ def test_each_switch_of_a_baseline_is_seen_where_it_works(variant, switch):
     if variant == "multi-task":
         own |= {"steps_per_network": 2, "minibatch": 5, "regularisation": "l2", "strength": 0.1}
     make = maker(SINES, variant, small, **own)
-    values = choices(MultiTaskSettings, switch) or numbers
-    assert where_seen(make, switch, values, [first] * 4, tasks.batch("val", 0, 20)) == {place}
+    assert_seen(seen, MultiTaskSettings, switch, make, [first] * 4, tasks.batch("val", 0, 20))

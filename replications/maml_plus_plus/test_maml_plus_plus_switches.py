@@ -8,10 +8,9 @@ from harness.paper_tests.smoke_plans import smoke_method
 from harness.paper_tests.switch_effects import (
     THROUGHOUT,
     TRAINING,
-    choices,
+    assert_seen,
     maker,
     switch_names,
-    where_seen,
 )
 from replications.maml_plus_plus.method import MamlPlusPlusSettings
 
@@ -44,9 +43,7 @@ SEEN = {
 
 @pytest.mark.parametrize("switch", switch_names(MamlPlusPlusSettings))
 def test_each_switch_is_seen_where_it_works(switch):
-    place, numbers = SEEN[switch]
     _, tasks = smoke_method(CELL, "maml-plus-plus", SMALL)
     steps, test = [tasks.batch("train", i, 1) for i in range(4)], tasks.batch("train", 50, 10)
     make = maker(CELL, "maml-plus-plus", SMALL, "func", **SHORT)
-    values = choices(MamlPlusPlusSettings, switch) or numbers
-    assert where_seen(make, switch, values, steps, test) == {place}
+    assert_seen(SEEN, MamlPlusPlusSettings, switch, make, steps, test)

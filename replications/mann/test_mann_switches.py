@@ -8,10 +8,9 @@ from harness.paper_tests.smoke_plans import smoke_method
 from harness.paper_tests.switch_effects import (
     THROUGHOUT,
     TRAINING,
-    choices,
+    assert_seen,
     maker,
     switch_names,
-    where_seen,
 )
 from replications.mann.method import MannSettings
 
@@ -37,9 +36,7 @@ SEEN = {
 
 @pytest.mark.parametrize("switch", switch_names(MannSettings))
 def test_each_switch_is_seen_where_it_works(switch):
-    place, numbers = SEEN[switch]
     _, tasks = smoke_method(CELL, "mann", SMALL)
     steps, test = [tasks.batch("train", 2 * i, 2) for i in range(3)], tasks.batch("train", 50, 20)
     make = maker(CELL, "mann", SMALL, heads=2, learning_rate=0.01)
-    values = choices(MannSettings, switch) or numbers
-    assert where_seen(make, switch, values, steps, test) == {place}
+    assert_seen(SEEN, MannSettings, switch, make, steps, test)

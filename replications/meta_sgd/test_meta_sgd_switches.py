@@ -8,10 +8,9 @@ from harness.paper_tests.smoke_plans import smoke_method
 from harness.paper_tests.switch_effects import (
     THROUGHOUT,
     TRAINING,
-    choices,
+    assert_seen,
     maker,
     switch_names,
-    where_seen,
 )
 from replications.meta_sgd.method import MetaSGDSettings
 
@@ -33,9 +32,7 @@ REFUSED = {"network", "loss"}
 
 @pytest.mark.parametrize("switch", [s for s in switch_names(MetaSGDSettings) if s not in REFUSED])
 def test_each_switch_is_seen_where_it_works(switch):
-    place, numbers = SEEN[switch]
     _, tasks = smoke_method(CELL, "meta-sgd", SMALL)
     steps, test = [tasks.batch("train", 2 * i, 2) for i in range(3)], tasks.batch("train", 50, 20)
     make = maker(CELL, "meta-sgd", SMALL, "func")
-    values = choices(MetaSGDSettings, switch) or numbers
-    assert where_seen(make, switch, values, steps, test) == {place}
+    assert_seen(SEEN, MetaSGDSettings, switch, make, steps, test)

@@ -9,10 +9,9 @@ from harness.paper_tests.switch_effects import (
     TESTING,
     THROUGHOUT,
     TRAINING,
-    choices,
+    assert_seen,
     maker,
     switch_names,
-    where_seen,
 )
 from replications.ntm.method import LstmSettings, NtmSettings
 
@@ -56,10 +55,8 @@ SETTINGS = {"ntm-lstm": NtmSettings, "lstm": LstmSettings}
     ("variant", "switch"), [(v, s) for v in SETTINGS for s in switch_names(SETTINGS[v])]
 )
 def test_each_switch_is_seen_where_it_works(variant, switch):
-    place, numbers = SEEN[variant][switch]
     small = SMALL | (MACHINE if variant == "ntm-lstm" else {})
     _, tasks = smoke_method(CELL, variant, small)
     steps, test = [tasks.batch("train", i, 1) for i in range(3)], tasks.batch("val", 0, 20)
     make = maker(CELL, variant, small)
-    values = choices(SETTINGS[variant], switch) or numbers
-    assert where_seen(make, switch, values, steps, test) == {place}
+    assert_seen(SEEN[variant], SETTINGS[variant], switch, make, steps, test)

@@ -8,10 +8,9 @@ from harness.paper_tests.smoke_plans import smoke_method
 from harness.paper_tests.switch_effects import (
     THROUGHOUT,
     TRAINING,
-    choices,
+    assert_seen,
     maker,
     switch_names,
-    where_seen,
 )
 from replications.r2d2.method import R2D2Settings
 
@@ -41,9 +40,7 @@ SEEN = {
 
 @pytest.mark.parametrize("switch", switch_names(R2D2Settings))
 def test_each_switch_is_seen_where_it_works(switch):
-    place, numbers = SEEN[switch]
     _, tasks = smoke_method(CELL, "r2d2", SMALL)
     steps, test = [tasks.batch("train", i, 1) for i in range(3)], tasks.batch("val", 0, 20)
     make = maker(CELL, "r2d2", SMALL, learning_rate=0.05, ridge=1.0)
-    values = choices(R2D2Settings, switch) or numbers
-    assert where_seen(make, switch, values, steps, test) == {place}
+    assert_seen(SEEN, R2D2Settings, switch, make, steps, test)

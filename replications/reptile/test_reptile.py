@@ -13,9 +13,8 @@ from harness.paper_tests.switch_effects import (
     TESTING,
     THROUGHOUT,
     TRAINING,
-    choices,
+    assert_seen,
     switch_names,
-    where_seen,
 )
 from harness.records.schema import read_record
 from harness.run.loop import run
@@ -63,7 +62,6 @@ def test_smoke_run_of(tmp_path, variant):
 
 @pytest.mark.parametrize("switch", switch_names(ReptileSettings))
 def test_each_switch_is_seen_where_it_works(switch):
-    place, numbers = SEEN[switch]
     _, tasks = build(tasks__train_queries=5)  # scores are nothing but accuracies: many images
     steps, test = [tasks.batch("train", 2 * i, 2) for i in range(3)], tasks.batch("train", 50, 20)
 
@@ -72,8 +70,7 @@ def test_each_switch_is_seen_where_it_works(switch):
         own |= {"test_batch_norm": "transductive", **changed}  # the one that takes least time
         return build(**{f"method__{k}": v for k, v in own.items()})[0]
 
-    values = choices(ReptileSettings, switch) or numbers
-    assert where_seen(make, switch, values, steps, test) == {place}
+    assert_seen(SEEN, ReptileSettings, switch, make, steps, test)
 
 
 def double(method):

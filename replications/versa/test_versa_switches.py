@@ -9,10 +9,9 @@ from harness.paper_tests.switch_effects import (
     TESTING,
     THROUGHOUT,
     TRAINING,
-    choices,
+    assert_seen,
     maker,
     switch_names,
-    where_seen,
 )
 from replications.versa.method import VersaSettings
 
@@ -33,9 +32,7 @@ SEEN = {
 
 @pytest.mark.parametrize("switch", switch_names(VersaSettings))
 def test_each_switch_is_seen_where_it_works(switch):
-    place, numbers = SEEN[switch]
     _, tasks = smoke_method(CELL, "versa", SMALL)
     steps, test = [tasks.batch("train", 2 * i, 2) for i in range(3)], tasks.batch("val", 0, 20)
     make = maker(CELL, "versa", SMALL)
-    values = choices(VersaSettings, switch) or numbers
-    assert where_seen(make, switch, values, steps, test) == {place}
+    assert_seen(SEEN, VersaSettings, switch, make, steps, test)
