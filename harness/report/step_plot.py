@@ -13,6 +13,7 @@ from harness.catalog import Cell, method_class
 from harness.compare.groups import Group
 from harness.compare.numbers import axis_label, is_accuracy
 from harness.compare.statistics import largest_share, mean_estimate
+from harness.method import STEPS_AT_TEST
 from harness.report.style import PAPER_COLOUR, figure, look, save
 
 
@@ -21,19 +22,23 @@ def plot_test_steps(cell: Cell, groups: list[Group], stem: Path) -> list[Path]:
 
     The bars are 95 % intervals over tasks and seeds.
     """
+    # Where k counts something else, a few tasks that hold the mean are its finding: few errors.
+    adapts = counted(cell) == STEPS_AT_TEST
     names = {name for g in groups for name, found in steps(g.metrics).items() if len(found) > 1}
     paths = []
     for name in sorted(names):
         made, [axes] = figure()
-        left_out = []
+        left_out: list[str] = []
+        values: list[float] = []
         for i, group in enumerate(groups):
             means = {
                 step: mean_estimate(scores)
                 for step, metric in sorted(steps(group.metrics).get(name, {}).items())
                 if np.isfinite(scores := group.scores(metric)).all()
                 and scores.shape[1] > 1
-                and largest_share(scores) < 0.1
+                and not (adapts and largest_share(scores) > 0.1)
             }
+            values += [m.value for m in means.values()]
             if len(means) < len(steps(group.metrics).get(name, {})):
                 left_out.append(group.variant)
             if means:
@@ -52,14 +57,26 @@ def plot_test_steps(cell: Cell, groups: list[Group], stem: Path) -> list[Path]:
         axes.xaxis.get_major_locator().set_params(integer=True)
         title = f"{cell.title} (bars: 95 % interval)"
         axes.set_title(textwrap.fill(title, 70), fontsize=10)
-        if not is_accuracy(name):
-            axes.set_yscale("log")
+        scale, options = value_scale(name, values)
+        axes.set_yscale(scale, **options)
+        if scale == "symlog":
+            axes.set_ylim(bottom=0)
         if left_out:
             note = f"steps at which tasks diverge are left out: {', '.join(left_out)}"
             axes.annotate(note, (0.01, 0.01), xycoords="axes fraction", fontsize=7)
         made.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=8)
         paths += save(made, stem.with_name(f"{stem.name}-{name}"))
     return paths
+
+
+def value_scale(name: str, values: list[float]) -> tuple[str, dict[str, float]]:
+    """Choose the scale of an axis of means: logarithmic but for accuracies, and linear from zero to
+    the smallest number above it where some are zero."""
+    if is_accuracy(name) or max(values, default=0.0) <= 0:
+        return "linear", {}
+    if min(values) > 0:
+        return "log", {}
+    return "symlog", {"linthresh": min(v for v in values if v > 0)}
 
 
 def steps(metrics: list[str]) -> dict[str, dict[int, str]]:

@@ -4,7 +4,7 @@ import numpy as np
 
 from harness.compare.rows import collect
 from harness.report.plots import write_plots
-from harness.report.step_plot import steps
+from harness.report.step_plot import steps, value_scale
 from harness.report.style import look
 from tests.toy_paper import ToyPaper, draws
 
@@ -62,6 +62,13 @@ def test_without_records_nothing_is_drawn(toy: ToyPaper, tmp_path: Path) -> None
 def test_steps_are_read_from_metric_names() -> None:
     found = steps(["mse@0", "mse@10", "mse@best", "accuracy"])
     assert found == {"mse": {0: "mse@0", 10: "mse@10"}}
+
+
+def test_the_scale_of_an_axis_has_room_for_zeros() -> None:
+    assert value_scale("accuracy", [0.0, 90.0]) == ("linear", {})
+    assert value_scale("mse", [0.1, 1e7]) == ("log", {})
+    assert value_scale("bits", [0.0, 0.003, 480.0]) == ("symlog", {"linthresh": 0.003})
+    assert value_scale("bits", [0.0, 0.0]) == value_scale("bits", []) == ("linear", {})
 
 
 def test_series_stay_apart_when_colours_run_out() -> None:
