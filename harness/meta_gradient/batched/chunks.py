@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 from harness.errors import HarnessError
 from harness.measure.live_tensors import LiveTensors
@@ -40,6 +41,7 @@ def fitting(
     budget is refused in one sentence, and another one gives way.
     """
 
+    @cache
     def peak(chunks: Chunks) -> int:
         with LiveTensors() as live:
             work(chunks)
