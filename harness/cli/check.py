@@ -65,10 +65,12 @@ def smoke_run(variant: Variant) -> Finding:
     """Let a variant take a few steps and be tested on a few tasks, in a folder that is dropped."""
     # Slow to import, and not needed for the other checks.
     from harness.meta_gradient.engines import DEFAULT
+    from harness.run.allocator import keep_freed_memory
     from harness.run.budget import budget
     from harness.run.loop import run
     from harness.run.plan import Plan
 
+    keep_freed_memory()  # as `harness run` does
     name = f"smoke run {variant.key}"
     length = budget("smoke", variant.training, variant.testing)
     with tempfile.TemporaryDirectory() as folder:

@@ -11,6 +11,7 @@ from harness.catalog import find_cell
 from harness.errors import HarnessError
 from harness.meta_gradient.engines import DEFAULT
 from harness.records.schema import Record, read_record
+from harness.run.allocator import keep_freed_memory
 from harness.run.budget import budget
 from harness.run.kept_weights import check_shapes, read_weights, record_overrides
 from harness.run.loop import summary
@@ -46,6 +47,8 @@ def main(arguments: argparse.Namespace) -> int:
     variant = cell.variant(name, changed)
     length = budget(record.budget if record else "full", variant.training, variant.testing)
     device = choose_device(arguments.device)
+    if device.type == "cpu":
+        keep_freed_memory()
     # The seed draws training tasks: some methods look at them again before the test.
     seed = record.seed if record else 0
     plan = Plan(variant, variant, seed, length, DEFAULT, device, Path(), Path())
