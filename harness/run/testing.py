@@ -61,9 +61,9 @@ class ScoresSoFar:
 
 
 def scores_so_far(plan: Plan, method: Method, session: dict[str, Any], every: float) -> ScoresSoFar:
-    """Give what an earlier session left of a run's test. Nothing is kept where the code has changes
-    that no commit names: scores of two codes would be taken for those of one."""
-    if session["clean"] is False:
+    """Give what an earlier session left of a run's test. Nothing is kept where no commit is known
+    to name the code whole: scores of two codes would be taken for those of one."""
+    if session["clean"] is not True:
         return ScoresSoFar()
     weights = hashlib.sha256()
     for name, value in sorted(method.weights().items()):

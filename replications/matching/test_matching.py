@@ -17,9 +17,8 @@ from harness.paper_tests.switch_effects import (
     TESTING,
     THROUGHOUT,
     TRAINING,
-    choices,
+    assert_seen,
     switch_names,
-    where_seen,
 )
 from harness.paper_tests.toy_episodes import batch, generator, labels, one_task
 from harness.protocol import read_switches
@@ -180,15 +179,13 @@ def test_scores_do_not_depend_on_company(variant: str) -> None:
 
 @pytest.mark.parametrize("switch", switch_names(Matching.Settings))
 def test_each_switch_is_seen_where_it_works(switch: str) -> None:
-    place, numbers = SEEN[switch]
-    values = choices(Matching.Settings, switch) or numbers
     steps, test = [batch(1, 5, 2, 3, seed=i) for i in range(3)], batch(2, 5, 2, 3, seed=9)
 
     def make(**changed: Any) -> Any:
         # Running statistics of a few steps leave next to nothing of an embedding.
         return build("fce", **{"batch_norm_test": "transductive", **changed})
 
-    assert where_seen(make, switch, values, steps, test) == {place}
+    assert_seen(SEEN, Matching.Settings, switch, make, steps, test)
 
 
 def test_running_statistics_are_inductive() -> None:

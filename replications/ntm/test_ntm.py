@@ -16,9 +16,17 @@ from harness.errors import HarnessError
 from harness.models.location_and_content_memory import rotations, step
 from harness.paper_tests.resume import same_weights, with_and_without_stop
 from harness.paper_tests.smoke_plans import smoke_method
+from harness.paper_tests.switch_effects import (
+    TESTING,
+    THROUGHOUT,
+    TRAINING,
+    assert_seen,
+    maker,
+    switch_names,
+)
 from harness.report.step_plot import counted
 from harness.tasks.copy_sequences import CopyBatch
-from replications.ntm.method import ALGORITHMS
+from replications.ntm.method import ALGORITHMS, LstmSettings, NtmSettings
 
 CELLS = papers()["ntm"].cells
 VARIANTS = ("ntm-lstm", "ntm-feedforward", "lstm")
@@ -31,6 +39,30 @@ SMALL = {
     "method.learning_rate": 0.003,
 }
 MACHINE = {"method.locations": 9, "method.width": 4}
+BOTH = {
+    "learning_rate": (TRAINING, (1e-3, 1e-2)),
+    "decay": (TRAINING, (0.5, 0.95)),
+    "momentum": (TRAINING, (0.0, 0.9)),
+    "epsilon": (TRAINING, (1e-4, 1e-2)),
+    "centred": (TRAINING, ()),
+    "clip": (TRAINING, (1e-3, 10.0)),
+    "loss": (TRAINING, ()),
+    "report_lengths": (TESTING, ((2, 5), (1, 5))),
+    "units": (THROUGHOUT, (12, 13)),
+}
+"""Where each switch is seen; with its values, where they are not choices by name."""
+SEEN = {
+    "ntm-lstm": BOTH
+    | {
+        "controller": (THROUGHOUT, ()),
+        "locations": (THROUGHOUT, (9, 12)),
+        "width": (THROUGHOUT, (4, 5)),
+        "reach": (THROUGHOUT, (1, 2)),
+        "learned_start": (TRAINING, ()),
+    },
+    "lstm": BOTH | {"layers": (THROUGHOUT, (1, 2))},
+}
+SETTINGS = {"ntm-lstm": NtmSettings, "lstm": LstmSettings}
 
 
 def small(name: str, **switches: Any) -> tuple[Any, Any]:
@@ -267,3 +299,13 @@ def test_cuda_gives_the_same_losses(name: str) -> None:
     method.model.cuda()
     there, _ = method.losses(CopyBatch(batch.vectors.cuda(), batch.lengths.cuda()))
     torch.testing.assert_close(there.cpu(), here)
+
+
+@pytest.mark.parametrize(
+    ("variant", "switch"), [(v, s) for v in SETTINGS for s in switch_names(SETTINGS[v])]
+)
+def test_each_switch_is_seen_where_it_works(variant: str, switch: str) -> None:
+    changed = SMALL | (MACHINE if variant != "lstm" else {})
+    make, (_, tasks) = maker("ntm/copy", variant, changed), small(variant)
+    steps, test = [tasks.batch("train", i, 1) for i in range(3)], tasks.batch("val", 0, 20)
+    assert_seen(SEEN[variant], SETTINGS[variant], switch, make, steps, test)

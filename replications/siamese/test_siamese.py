@@ -21,9 +21,8 @@ from harness.paper_tests.switch_effects import (
     THROUGHOUT,
     TRAINING,
     WEIGHTS,
-    choices,
+    assert_seen,
     switch_names,
-    where_seen,
 )
 from harness.records.schema import read_record
 from harness.run.budget import budget
@@ -252,8 +251,6 @@ def test_pairs_are_called_the_same_from_the_threshold_on() -> None:
 
 @pytest.mark.parametrize("switch", switch_names(Siamese.Settings))
 def test_each_switch_is_seen_where_it_works(switch: str) -> None:
-    place, numbers = SEEN[switch]
-    values = choices(Siamese.Settings, switch) or numbers
     # Rates that do something in three steps, each an epoch.
     base = {"method__learning_rates": [0.1] * 6, "tasks__train_pairs": 8}
     _, tasks = build(variant(**base))
@@ -266,7 +263,7 @@ def test_each_switch_is_seen_where_it_works(switch: str) -> None:
         return method
 
     steps, test = [pairs(tasks, 8 * i) for i in range(3)], pairs(tasks, 80, 40)
-    assert where_seen(make, switch, values, steps, test) == {place}
+    assert_seen(SEEN, Siamese.Settings, switch, make, steps, test)
 
 
 def test_training_goes_down_on_one_batch() -> None:

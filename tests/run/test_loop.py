@@ -47,7 +47,7 @@ def test_a_long_test_says_how_far_it_is(make_plan, monkeypatch, capsys):
     assert re.search(r"seed 0, test tasks: 30/30, .*/s, 0 s left", capsys.readouterr().err)
 
 
-@pytest.mark.parametrize("clean", [True, False])
+@pytest.mark.parametrize("clean", [True, False, None])
 def test_a_stopped_test_goes_on_where_it_was_if_a_commit_names_its_code(
     make_plan, monkeypatch, clean
 ):
