@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from harness.errors import HarnessError
 from harness.protocol import Testing, Training
 
-SMOKE_ITERATIONS = 3
-SMOKE_META_BATCH, SMOKE_TASKS = 2, 4
+SMOKE_ITERATIONS = 2
+SMOKE_META_BATCH, SMOKE_TASKS = 2, 2
 """At most, in a meta-batch, and in a validation and a test: a smoke run shows that all parts
 work."""
 

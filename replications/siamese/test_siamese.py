@@ -319,7 +319,7 @@ def test_a_small_run_ends_on_record(cell: str, name: str, tmp_path: Path) -> Non
     plan = Plan(v, v, 0, length, DEFAULT, CPU, tmp_path / "results", tmp_path / "work")
     record = read_record(run(plan) / "record.json")
     assert record.status == "finished"
-    assert record.metrics["accuracy"].n == 4
+    assert record.metrics["accuracy"].n == 2
     assert record.synthetic
 
 

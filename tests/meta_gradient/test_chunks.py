@@ -9,10 +9,12 @@ from torch.nn import functional as F
 
 from harness.errors import HarnessError
 from harness.measure.live_tensors import LiveTensors
+from harness.meta_gradient.batched import engine as engine_module
 from harness.meta_gradient.batched.chunks import Chunks, fitting
-from harness.meta_gradient.batched.engine import Batched
+from harness.meta_gradient.batched.engine import Batched, _Work, passes
 from harness.meta_gradient.engines import engine
 from harness.meta_gradient.problem import InnerLoop, Problem
+from harness.models.max_pool_conv4 import MaxPoolConv4
 from harness.models.strided_conv4 import StridedConv4
 from harness.tasks.batch import SupervisedBatch
 from tests.meta_gradient.problems import distance, start
@@ -36,6 +38,48 @@ def peak(meta_gradient, tasks: int, steps: int) -> int:
     with LiveTensors() as live:
         meta_gradient(problem, start(problem), batch, inner)
     return live.peak
+
+
+class Smooth(nn.Module):
+    """A small model with an operation that has no rule."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(1, 4, 3)
+        self.head = nn.Linear(4 * 26 * 26, 5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(F.gelu(self.convolution(x)).flatten(1))
+
+
+@pytest.mark.parametrize("model", ["strided", "pooled", "smooth"])
+@pytest.mark.parametrize("first_order", [False, True])
+def test_shapes_alone_give_the_same_bytes(model, first_order, monkeypatch):
+    problem, batch = omniglot(2)
+    if model == "pooled":
+        generator = torch.Generator().manual_seed(0)
+        problem = Problem(MaxPoolConv4(3, 32, 64, 5, generator), F.cross_entropy, F.cross_entropy)
+        x = torch.rand(2, 10, 3, 64, 64)
+        batch = SupervisedBatch(x, batch.support_y.repeat(1, 2), x, batch.support_y.repeat(1, 2))
+    elif model == "smooth":
+        problem = Problem(Smooth(), F.cross_entropy, F.cross_entropy)
+    inner = InnerLoop(3, 0.1, first_order)
+    work = _Work(passes(problem, batch.support_x[0]), start(problem), batch, inner, {})
+    monkeypatch.setattr(engine_module, "LONG_BYTES", 0)
+    with torch.no_grad():
+        rehearsal = work.rehearsal()
+        assert rehearsal is not work
+        for chunks in (Chunks(1, 1), Chunks(2, 1), Chunks(1, 3)):
+            assert rehearsal.peak(chunks) == work.peak(chunks)
+    for tensor in (*work._params.values(), *vars(work.batch).values()):
+        assert type(tensor) in (torch.Tensor, nn.Parameter)
+
+
+def test_small_work_is_measured_by_doing_it():
+    problem, batch = omniglot(2)
+    inner = InnerLoop(1, 0.1, first_order=False)
+    work = _Work(passes(problem, batch.support_x[0]), start(problem), batch, inner, {})
+    assert work.rehearsal() is work
 
 
 @pytest.mark.parametrize("steps", [1, 3, 10])
@@ -92,17 +136,17 @@ def test_a_budget_in_the_engines_name():
 def test_chunks_are_even_and_kept_steps_come_before_more_tasks():
     each, step = 10, 5
 
-    def work(chunks: Chunks) -> torch.Tensor:
-        return torch.empty(chunks.tasks * (each + step * chunks.keep), dtype=torch.uint8)
+    def taken(chunks: Chunks) -> int:
+        return chunks.tasks * (each + step * chunks.keep)
 
     # Eight tasks with two kept steps take 160; all ten kept would take 8 * 60.
-    assert fitting(work, 32, 10, 200, strict=True) == Chunks(8, 3)
+    assert fitting(taken, 32, 10, 200, strict=True) == Chunks(8, 3)
     # All 32 tasks with all steps fit.
-    assert fitting(work, 32, 2, 700, strict=True) == Chunks(32, 2)
+    assert fitting(taken, 32, 2, 700, strict=True) == Chunks(32, 2)
     # 22 would fit; two chunks of 16 are as many as 22 and 10.
-    assert fitting(work, 32, 1, 330, strict=True) == Chunks(16, 1)
+    assert fitting(taken, 32, 1, 330, strict=True) == Chunks(16, 1)
     # A budget of the engine's own gives way to one task.
-    assert fitting(work, 4, 1, 5, strict=False) == Chunks(1, 1)
+    assert fitting(taken, 4, 1, 5, strict=False) == Chunks(1, 1)
 
 
 def test_first_order_takes_as_many_tasks_at_ten_steps_as_at_one():

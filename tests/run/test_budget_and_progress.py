@@ -23,7 +23,7 @@ from harness.run.budget import budget
         ("0.1", ("0.1", 7000, 500, 10000)),
         ("0.10", ("0.1", 7000, 500, 10000)),
         ("1e-9", ("1e-09", 1, 500, 10000)),
-        ("smoke", ("smoke", 3, 4, 4)),
+        ("smoke", ("smoke", 2, 2, 2)),
     ],
 )
 def test_budgets(label, expected):

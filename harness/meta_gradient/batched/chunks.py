@@ -1,7 +1,7 @@
 """How many tasks go through the engine together, so that memory stays within a budget.
 
-The bytes a task takes are measured, not modelled: the work is done once for one task and once for
-two, and the tensors alive are counted. That holds for any model and on any device.
+The bytes a task takes are measured, not modelled: once for one task and once for two, by counting
+the tensors alive. That holds for any model and on any device.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import cache
 
 from harness.errors import HarnessError
-from harness.measure.live_tensors import LiveTensors
 
 ENOUGH = 8
 """Tasks that keep a processor busy; below, more tasks are worth more than kept activations."""
@@ -20,6 +19,9 @@ ENOUGH = 8
 HEADROOM = 1.5
 """Times what one task takes: a budget that is not strict gives way so far, which lets a task of
 large images keep activations that would otherwise be computed twice."""
+
+SECOND = 0.75
+"""Times what one task takes: with less room beside it, a second one is not tried."""
 
 
 @dataclass(frozen=True)
@@ -33,21 +35,14 @@ class Chunks:
 
 
 def fitting(
-    work: Callable[[Chunks], object], tasks: int, steps: int, budget_bytes: int, strict: bool
+    measured: Callable[[Chunks], int], tasks: int, steps: int, budget_bytes: int, strict: bool
 ) -> Chunks:
     """Choose chunks for `tasks` tasks and `steps` inner steps that stay below `budget_bytes`.
 
-    `work(chunks)` does the work on the first few chunks. Where not even one task fits, a `strict`
-    budget is refused in one sentence, and another one gives way.
+    `measured(chunks)` gives the most bytes that the work takes in them. Where not even one task
+    fits, a `strict` budget is refused in one sentence, and another one gives way.
     """
-
-    @cache
-    def peak(chunks: Chunks) -> int:
-        with LiveTensors() as live:
-            work(chunks)
-        most: int = live.peak
-        return most
-
+    peak = cache(measured)
     least = min(steps, 1)
     one = peak(Chunks(1, least))
     if one > budget_bytes and strict:
@@ -57,10 +52,10 @@ def fitting(
         )
     if not strict:
         budget_bytes = max(budget_bytes, int(HEADROOM * one))
-    if tasks == 1:
-        each, more = one, 0
-    else:
-        each = max(1, peak(Chunks(2, least)) - one)
+    each, more = one, 0
+    if tasks > 1:
+        if budget_bytes - one > SECOND * one:
+            each = max(1, peak(Chunks(2, least)) - one)
         # What one more kept step takes, from keeping all: a single one may hide below the peak.
         kept = peak(Chunks(1, steps)) - one if steps > least else 0
         more = max(0, kept) // max(1, steps - least)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Hashable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._pytree import tree_map_only
 
 from harness.errors import HarnessError
+from harness.measure.live_tensors import LiveTensors
 from harness.meta_gradient.batched.chunks import Chunks, fitting
 from harness.meta_gradient.batched.passes import GeneralPasses, Passes, RulePasses
 from harness.meta_gradient.batched.products import factors_in
@@ -32,8 +36,15 @@ from harness.tasks.batch import SupervisedBatch
 
 CPU_BYTES = 192 * 2**20
 """Budget on a CPU: enough for a dozen tasks of a small convnet; more gains nothing."""
+LONG_BYTES = 2**20
+"""On a CPU, of a task's query inputs, from which memory is measured on shapes alone: the same bytes
+(tests/meta_gradient/test_chunks.py), a fifth of the seconds for 75 images of 84 x 84, and no such
+peak in the process. Smaller work is done sooner than gone through without numbers."""
 FREE_SHARE = 0.5
 """Of the device memory that is free at the first call: the budget on a device of its own."""
+
+
+AS_IT_IS = nullcontext()
 
 
 class Batched:
@@ -84,7 +95,7 @@ class Batched:
             strict = self.memory_bytes is not None
             budget = self.memory_bytes or _budget(work.batch.query_x.device)
             tasks, steps = len(work.batch), work.inner.steps
-            known[key] = fitting(work.begun, tasks, steps, budget, strict)
+            known[key] = fitting(work.rehearsal().peak, tasks, steps, budget, strict)
         found: Chunks = known[key]
         return found
 
@@ -165,9 +176,10 @@ class _Work:
         batch: SupervisedBatch,
         inner: InnerLoop,
         learned: Params,
+        mode: AbstractContextManager[object] = AS_IT_IS,
     ) -> None:
         self.passes, self.batch, self.inner = passes, batch, inner
-        self._params, self._learned = params, learned
+        self._params, self._learned, self._mode = params, learned, mode
 
     def shape(self) -> Hashable:
         """Give all that memory depends on."""
@@ -193,9 +205,24 @@ class _Work:
         ]
         return self.passes.packed(adapting), seen, rates
 
-    def begun(self, chunks: Chunks) -> _Totals:
-        """Do two chunks only: as much memory as all of them take."""
-        return self.over(chunks, most=2)
+    def rehearsal(self) -> _Work:
+        """Give the work to measure: where it would take long, without its numbers."""
+        x = self.batch.query_x
+        if x.device.type != "cpu" or x[0].nbytes < LONG_BYTES:
+            return self
+        with FakeTensorMode(allow_non_fake_inputs=True) as shapes_only:
+            batch, params, learned = tree_map_only(
+                Tensor, shapes_only.from_tensor, (vars(self.batch), self._params, self._learned)
+            )
+        batch = replace(self.batch, **batch)
+        return _Work(self.passes, params, batch, self.inner, learned, shapes_only)
+
+    def peak(self, chunks: Chunks) -> int:
+        """Give the most bytes alive at once in two chunks: as many as in all of them."""
+        with self._mode, LiveTensors() as live:
+            self.over(chunks, most=2)
+        most: int = live.peak
+        return most
 
     def over(self, chunks: Chunks, most: int | None = None) -> _Totals:
         """Do the chunks one after the other, `most` of them."""
