@@ -7,7 +7,7 @@ and is not seen; on CUDA the allocator's own peak has it.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -38,11 +38,12 @@ class LiveTensors(TorchDispatchMode):  # type: ignore[no-untyped-call]
     ) -> Any:
         """Run the operation, and count what it made."""
         named = kwargs or {}
-        for tensor in _tensors((args, named.values())):
+        given = (args, tuple(named.values()))
+        for tensor in _tensors(given):
             self._see(tensor, made=False)
         found = func(*args, **named)
         # The inputs again: an operation can resize its `out`.
-        for tensor in _tensors((found, args, named.values())):
+        for tensor in _tensors((found, given)):
             self._see(tensor, made=True)
         return found
 
@@ -73,9 +74,9 @@ class LiveTensors(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def _tensors(value: Any) -> Iterator[Tensor]:
-    """Give the tensors in nested tuples, lists and the like."""
+    """Give the tensors in nested tuples and lists, which operations take and give."""
     if isinstance(value, Tensor):
         yield value
-    elif isinstance(value, Iterable) and not isinstance(value, str):
+    elif isinstance(value, (tuple, list)):
         for part in value:
             yield from _tensors(part)

@@ -81,7 +81,8 @@ def test(plan: Plan, method: Method, tasks: TaskSource, so_far: ScoresSoFar) -> 
     open_test(method, tasks, testing.tasks_at_once)
     progress = Progress(f"{plan.label}, test tasks", count, so_far.count)
     try:
-        chunks = scored_chunks(method, tasks, "test", count, testing.tasks_at_once, so_far.count)
+        at_once, label = testing.tasks_at_once, f"{plan.label}, test images"
+        chunks = scored_chunks(method, tasks, "test", count, at_once, so_far.count, label)
         for chunk in chunks:
             so_far.chunks.append(chunk)
             so_far.seconds += time.monotonic() - before

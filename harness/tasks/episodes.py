@@ -8,6 +8,7 @@ one of these are compared on the same support images.
 from __future__ import annotations
 
 import abc
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -136,24 +137,43 @@ class Episodes(TaskSource):
         Gives x [T, ways * (shots or queries), channels, size, size] float32 and
         y [T, ways * …] int64, ordered by class; `classes` [T, ways] are class ids.
         """
+        shape = self.image_shape
+        return self.laid_out(
+            arrays, lambda rows: self.images(rows.ravel()).view(len(rows), -1, *shape)
+        )
+
+    def laid_out(self, arrays: Arrays, examples: Callable[[np.ndarray], Tensor]) -> EpisodeBatch:
+        """Give a batch of what `examples` has for rows [T, ways, …] of the store: x [T, n, …]."""
         # Rows of the store's tensor: turned copies one after the other, classes within them.
-        of_each = self.store.images_per_class
         turn = arrays["rotation"].astype(np.int64) * len(self.store.class_names)
         turned = turn + arrays["class"]
-        first = (turned * of_each)[:, :, None]
+        first = (turned * self.store.images_per_class)[:, :, None]
         ids = turned if self.rotations("train")[0] else arrays["class"].astype(np.int64)
+        support, query = first + arrays["support"], first + arrays["query"]
         return EpisodeBatch(
-            *self._gather(first + arrays["support"]),
-            *self._gather(first + arrays["query"]),
+            examples(support),
+            self._labels(support),
+            examples(query),
+            self._labels(query),
             torch.from_numpy(ids).to(self.device),
         )
 
-    def _gather(self, rows: np.ndarray) -> tuple[Tensor, Tensor]:
+    def rows(self, split: str) -> np.ndarray:
+        """Give the rows, int64, of all images that episodes of `split` may show."""
+        of_each = self.store.images_per_class
+        turns = np.arange(4 if any(self.rotations(split)) else 1) * len(self.store.class_names)
+        first = (turns[:, None] + self.class_split.classes(split)).ravel() * of_each
+        found: np.ndarray = (first[:, None] + np.arange(of_each)).ravel()
+        return found
+
+    def images(self, rows: np.ndarray) -> Tensor:
+        """Give the images in `rows` [n] of the store: [n, channels, size, size] float32."""
+        pixels = self._images.index_select(0, torch.from_numpy(rows).to(self.device))
+        return self.to_float(pixels.view(-1, *self.image_shape))
+
+    def _labels(self, rows: np.ndarray) -> Tensor:
         tasks, ways, of_each = rows.shape
-        pixels = self._images.index_select(0, torch.from_numpy(rows.ravel()).to(self.device))
-        x = self.to_float(pixels.view(tasks, ways * of_each, *self.image_shape))
-        y = torch.arange(ways, device=self.device).repeat_interleave(of_each).repeat(tasks, 1)
-        return x, y
+        return torch.arange(ways, device=self.device).repeat_interleave(of_each).repeat(tasks, 1)
 
     def _check_counts(self, split: str) -> None:
         ways, shots, queries = self.ways(split), self.shots(split), self.queries(split)

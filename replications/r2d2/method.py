@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from harness.errors import HarnessError
-from harness.methods.one_network import OneNetwork
+from harness.methods.embeds_alone import EmbedsAlone
 from harness.models.ridge_features import RidgeFeatures
 from harness.noise import draw_seed, step_generator
 from harness.tasks.batch import SupervisedBatch
@@ -64,7 +64,7 @@ def ridge_logits(support: Tensor, labels: Tensor, queries: Tensor, ridge: Tensor
     return found
 
 
-class R2D2(OneNetwork):
+class R2D2(EmbedsAlone):
     """One embedding and a head in closed form: `engine` plays no part."""
 
     Settings = R2D2Settings
@@ -113,7 +113,11 @@ class R2D2(OneNetwork):
         rate = self.settings.learning_rate * 0.5 ** (iteration // self.settings.halve_every)
         self.optimiser.param_groups[0]["lr"] = rate
         batch = reshuffled(batch, self._shots(iteration))
-        scores = self._scores(batch)
+        # Support and query images share their batch statistics.
+        x = torch.cat([batch.support_x, batch.query_x], 1)
+        embedded = self.model.encoder(x.flatten(0, 1), self.noise).unflatten(0, x.shape[:2])
+        shots = batch.support_y.shape[1]
+        scores = self._logits(embedded[:, :shots], batch.support_y, embedded[:, shots:])
         loss = F.cross_entropy(scores.flatten(0, 1), batch.query_y.flatten())
         self.optimiser.zero_grad()
         loss.backward()
@@ -121,11 +125,17 @@ class R2D2(OneNetwork):
         return loss.detach()
 
     @torch.no_grad()
-    def evaluate(self, batch: SupervisedBatch) -> dict[str, Tensor]:
-        """Score T tasks by running batch-norm statistics (inductive): `accuracy` [T] in percent and
-        `loss` [T] (mean over queries, nats)."""
+    def embed(self, images: Tensor) -> Tensor:
+        """Embed images by running batch-norm statistics (inductive)."""
         self.model.eval()
-        scores = self._scores(batch)
+        found: Tensor = self.model.encoder(images, self.noise)
+        return found
+
+    @torch.no_grad()
+    def score(self, batch: SupervisedBatch) -> dict[str, Tensor]:
+        """Score T tasks of embedded images: `accuracy` [T] in percent and `loss` [T] (mean over
+        queries, nats)."""
+        scores = self._logits(batch.support_x, batch.support_y, batch.query_x)
         right = scores.argmax(-1) == batch.query_y
         losses = F.cross_entropy(scores.mT, batch.query_y, reduction="none")
         return {"accuracy": 100 * right.float().mean(1), "loss": losses.mean(1)}
@@ -136,15 +146,11 @@ class R2D2(OneNetwork):
         drawn = step_generator(self.shots_seed, iteration, torch.device("cpu"))
         return int(torch.randint(s.shots_min, s.shots_max + 1, (), generator=drawn))
 
-    def _scores(self, batch: SupervisedBatch) -> Tensor:
-        """Give logits [T, Q, ways]; support and query images are embedded in one batch."""
-        x = torch.cat([batch.support_x, batch.query_x], 1)
-        embedded = self.model.encoder(x.flatten(0, 1), self.noise).unflatten(0, x.shape[:2])
-        shots = batch.support_y.shape[1]
-        ways = int(batch.support_y.max()) + 1
-        labels = F.one_hot(batch.support_y, ways).to(embedded.dtype)
-        ridge = self.model.ridge
-        found = ridge_logits(embedded[:, :shots], labels, embedded[:, shots:], ridge)
+    def _logits(self, support: Tensor, support_y: Tensor, query: Tensor) -> Tensor:
+        """Give logits [T, Q, ways] from embeddings [T, S, D] and [T, Q, D]."""
+        ways = int(support_y.max()) + 1
+        labels = F.one_hot(support_y, ways).to(support.dtype)
+        found = ridge_logits(support, labels, query, self.model.ridge)
         return self.model.scale * found + self.model.bias
 
 

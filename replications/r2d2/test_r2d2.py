@@ -14,6 +14,7 @@ from harness.paper_tests.resume import same_weights, with_and_without_stop
 from harness.paper_tests.smoke_plans import smoke_method, smoke_plan
 from harness.records.schema import read_record
 from harness.run.loop import run
+from harness.run.scores import evaluate
 from harness.tasks.batch import SupervisedBatch
 from replications.r2d2.method import reshuffled, ridge_logits
 
@@ -195,3 +196,20 @@ def test_training_goes_on_bit_for_bit_with_dropout():
 def test_shots_that_do_not_fit_are_one_sentence():
     with pytest.raises(HarnessError, match=r"found 1 and 10, wanted .* < 10"):
         build(method__shots_max=10)
+
+
+def test_many_tasks_share_embeddings_and_score_as_each_alone(monkeypatch):
+    method, tasks = smoke_method("r2d2/cifar-fs-5way-1shot", "r2d2", TEXTURES)
+    embedded = []
+    embed = method.embed
+    monkeypatch.setattr(method, "embed", lambda x: embedded.append(len(x)) or embed(x))
+    images = len(tasks.rows("val"))
+    tasks_of_it = images // (5 * 4)
+    few = evaluate(method, tasks, "val", tasks_of_it, 16)
+    assert sum(embedded) == images, "each image of each task"
+    embedded.clear()
+    many = evaluate(method, tasks, "val", tasks_of_it + 40, 16)
+    assert sum(embedded) == images + 1, "each image of the split, and one for its shape"
+    for name, alone in few.items():
+        assert len(many[name]) == tasks_of_it + 40
+        np.testing.assert_allclose(many[name][:tasks_of_it], alone, rtol=1e-4)
