@@ -27,6 +27,9 @@ class Method(abc.ABC):
     operations_countable: bool = True
     """False where torch's operation counter does not see the method's products, or where steps of a
     training differ in how many they have."""
+    counted_in_training: ClassVar[bool] = False
+    """True where no step has a convolution with weights per task, which torch's counter gets wrong:
+    the first step of a training is then counted while it is done, not one task apart from it."""
     capturable: ClassVar[bool] = False
     """True where `train_step` is the same work at every iteration and never waits for the device,
     so that a CUDA graph of it may be replayed (`harness run --capture`)."""

@@ -17,6 +17,7 @@ class OneNetwork(Method):
     of seed and iteration: nothing else is carried from one step to the next.
     """
 
+    counted_in_training = True
     model: nn.Module
     optimiser: torch.optim.Optimizer
 

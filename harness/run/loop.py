@@ -48,7 +48,6 @@ def _run(plan: Plan, checkpoint_seconds: float) -> Path:
         **{"processor": processor_name(), "threads": torch.get_num_threads()},
     }
     tasks = plan.tasks()
-    operations = operations_per_step(plan, tasks)
     training = dataclasses.replace(plan.variant.training, meta_batch=plan.budget.meta_batch)
 
     def phase(split: str, iterations: int, name: str) -> tuple[Method, Trace]:
@@ -69,7 +68,10 @@ def _run(plan: Plan, checkpoint_seconds: float) -> Path:
         )
         return method, found.run()
 
+    apart = not plan.algorithm.counted_in_training
+    operations = operations_per_step(plan, tasks) if apart else None
     method, trace = phase("train", plan.budget.iterations, "train")
+    operations = trace.operations if operations is None else operations
     seconds, steps, curve = trace.seconds, trace.iteration, _whole_curve(trace)
     sessions = trace.sessions
     selected = trace.iteration

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
+from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
+from harness.run.capture import Step
 from harness.run.plan import Plan
 from harness.tasks.source import TaskSource
 
@@ -21,6 +24,12 @@ def operations_per_step(plan: Plan, tasks: TaskSource) -> int | None:
     if not probe.operations_countable:
         return None
     batch = tasks.batch("train", 0, 1)
+    _, operations = counted(probe.train_step, batch, 0)
+    return operations * plan.budget.meta_batch
+
+
+def counted(step: Step, batch: Any, iteration: int) -> tuple[Tensor, int]:
+    """Do a training step; give its loss and its operations."""
     with FlopCounterMode(display=False) as counter:
-        probe.train_step(batch, 0)
-    return int(counter.get_total_flops()) * plan.budget.meta_batch
+        loss = step(batch, iteration)
+    return loss, int(counter.get_total_flops())

@@ -90,10 +90,14 @@ class Plan:
         cls = task_source(v.task_source)
         return cls(v.tasks, self.seed, v.testing.task_seed, self.device)
 
+    @property
+    def algorithm(self) -> type[Method]:
+        """The class of the method."""
+        return method_class(self.variant.folder, self.variant.algorithm)
+
     def method(self, tasks: TaskSource) -> Method:
         """Build the method with its initial weights."""
-        v = self.variant
-        cls = method_class(v.folder, v.algorithm)
+        v, cls = self.variant, self.algorithm
         watched, given = v.training.validation_metric, cls.metrics(v.method)
         if v.training.validate_every and watched not in given:
             raise HarnessError(

@@ -21,6 +21,7 @@ from harness.progress import Progress
 from harness.protocol import Training
 from harness.run import checkpoint
 from harness.run.capture import training_step
+from harness.run.operations import counted
 from harness.run.scores import evaluate
 from harness.tasks.source import TaskSource
 
@@ -46,6 +47,8 @@ class Trace:
     sessions: list[dict[str, Any]] = field(default_factory=list)
     """Who did which iterations, when and on what: a run may go on at another commit."""
     failure: str = ""
+    operations: int | None = None
+    """Of the first step, where the method is `counted_in_training`."""
 
 
 def better(metric: str, new: float, old: float | None) -> bool:
@@ -115,7 +118,10 @@ class Phase:
         start = time.perf_counter()
         first = self.method.first_task(t.iteration, meta_batch)
         batch = self.tasks.batch(self.split, first, meta_batch)
-        loss = self._train_step(batch, t.iteration)
+        if self.method.counted_in_training and t.operations is None:
+            loss, t.operations = counted(self._train_step, batch, t.iteration)
+        else:
+            loss = self._train_step(batch, t.iteration)
         t.iteration += 1
         self._losses.append(loss)
         validate = self.training.validate_every > 0 and self.split == "train"

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from harness.paper_tests.smoke_plans import smoke_plan
+from harness.records.store import read_record
+from harness.run.loop import run
 from harness.run.operations import operations_per_step
 
 
@@ -34,3 +37,22 @@ def test_a_method_that_cannot_be_counted_says_so(make_plan, monkeypatch):
     tasks = plan.tasks()
     monkeypatch.setattr(type(plan.method(tasks)), "operations_countable", False)
     assert operations_per_step(plan, tasks) is None
+
+
+GLYPHS = {"tasks.dataset": "glyphs", "tasks.train_ways": 5, "method.filters": 4}
+
+
+def test_a_step_of_one_network_is_counted_in_training(tmp_path, monkeypatch):
+    cell, name = "protonet/omniglot-5way-1shot", "euclidean"
+    changed = GLYPHS | {"training.selection": "best-validation-then-retrain"}
+    apart = smoke_plan(tmp_path / "apart", cell, name, changed)
+    expected = operations_per_step(apart, apart.tasks())
+    assert expected
+    counted = smoke_plan(tmp_path / "counted", cell, name, changed)
+    found = read_record(run(counted) / "record.json")
+    assert found.measurement["operations_per_step"] == expected
+    # Counting changes no number.
+    monkeypatch.setattr(counted.algorithm, "counted_in_training", False)
+    plain = read_record(run(apart) / "record.json")
+    assert plain.measurement["operations_per_step"] == expected
+    assert plain.result_digest == found.result_digest

@@ -218,30 +218,35 @@ class _Work:
         return _Work(self.passes, params, batch, self.inner, learned, shapes_only)
 
     def peak(self, chunks: Chunks) -> int:
-        """Give the most bytes alive at once in two chunks: as many as in all of them."""
+        """Give the most bytes alive at once: what one chunk takes, beside the sums so far."""
         with self._mode, LiveTensors() as live:
-            self.over(chunks, most=2)
-        most: int = live.peak
+            sums = self.over(chunks, most=1)
+            others = len(self.batch) > chunks.tasks
+            most: int = live.peak + (live.live if others else 0)
+            del sums
         return most
 
     def over(self, chunks: Chunks, most: int | None = None) -> _Totals:
         """Do the chunks one after the other, `most` of them."""
         adapting, fixed, rates = self._packed()
         totals = _Totals(self.passes)
-        b, turned = self.batch, self.passes.input
-        for at in range(0, len(b), chunks.tasks)[:most]:
-            here = slice(at, at + chunks.tasks)
-            part = replace(
-                b,
-                support_x=turned(b.support_x[here]),
-                support_y=b.support_y[here],
-                query_x=turned(b.query_x[here]),
-                query_y=b.query_y[here],
-            )
+        for at in range(0, len(self.batch), chunks.tasks)[:most]:
+            part = self._part(slice(at, at + chunks.tasks))
             one = recursion(self.passes, adapting, fixed, part, self.inner, rates, chunks.keep)
             one.run()
             totals.add(one)
+            del one, part  # before the next is begun
         return totals
+
+    def _part(self, here: slice) -> SupervisedBatch:
+        b, turned = self.batch, self.passes.input
+        return replace(
+            b,
+            support_x=turned(b.support_x[here]),
+            support_y=b.support_y[here],
+            query_x=turned(b.query_x[here]),
+            query_y=b.query_y[here],
+        )
 
 
 def _budget(device: torch.device) -> int:
