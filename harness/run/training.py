@@ -83,6 +83,7 @@ class Phase:
         self.session = {**session, "start": _now(), "end": _now(), "iterations": 0}
         self.trace = Trace()
         self._train_step = training_step(method, capture)
+        self._counts = method.counted_in_training and method.operations_countable
         self._losses: list[Tensor] = []
         self._first = 0
         # Not of the budget, so that a longer budget goes on where a shorter one ended.
@@ -118,7 +119,7 @@ class Phase:
         start = time.perf_counter()
         first = self.method.first_task(t.iteration, meta_batch)
         batch = self.tasks.batch(self.split, first, meta_batch)
-        if self.method.counted_in_training and t.operations is None:
+        if self._counts and t.operations is None:
             loss, t.operations = counted(self._train_step, batch, t.iteration)
         else:
             loss = self._train_step(batch, t.iteration)

@@ -42,9 +42,8 @@ LONG_BYTES = 2**20
 peak in the process. Smaller work is done sooner than gone through without numbers."""
 FREE_SHARE = 0.5
 """Of the device memory that is free at the first call: the budget on a device of its own."""
-
-
 AS_IT_IS = nullcontext()
+"""The mode of work that is done with its numbers."""
 
 
 class Batched:
