@@ -51,6 +51,12 @@ class Setting:
                 found.update(x.cpu().contiguous().numpy().tobytes())
         return found.hexdigest()
 
+    def metrics(self) -> tuple[str, ...]:
+        """Name what the test gives, and the best of its steps."""
+        names = self.method.metrics(self.plan.variant.method)
+        families = dict.fromkeys(n.partition("@")[0] for n in names if "@" in n)
+        return (*names, *(f"{family}@best" for family in families))
+
 
 class Kept:
     """One trained checkpoint; the test split is open, as its training has ended."""

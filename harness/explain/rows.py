@@ -57,6 +57,9 @@ class Explaining:
                 if same != own:
                     yield self.row(a, note=f"at test the same as {same}")
                     continue
+                if self.metric not in (given := setting.metrics()):
+                    yield self.row(a, note=f"gives {given[0]}, not {self.metric}")
+                    continue
                 scores = self.kept.scores(setting, self.progress.add)[self.metric]
             except HarnessError as e:
                 yield self.row(a, note=str(e))

@@ -10,9 +10,13 @@ from harness.catalog import find_cell, papers
 from harness.costs.grid import grid
 from harness.costs.published import read_claims
 from harness.errors import HarnessError
+from harness.explain.explain import explain
+from harness.explain.kept import Kept
+from harness.explain.question import Question
 from harness.meta_gradient.engines import engine
 from harness.paper_tests.smoke_plans import smoke_method, smoke_plan
 from harness.records.schema import read_record
+from harness.records.store import verify_files
 from harness.run.loop import run
 from harness.tasks.batch import SupervisedBatch
 from replications.anil.method import by_cosine
@@ -188,3 +192,12 @@ def test_each_claim_on_cost_has_its_two_points():
 def test_layers_that_do_not_exist_are_one_sentence():
     with pytest.raises(HarnessError, match=r"method.test_frozen_layers: found 5, wanted 0 to 4"):
         build(method__test_frozen_layers=5)
+
+
+def test_what_explains_random_features_leaves_out_heads_with_other_metrics(tmp_path):
+    made = plan(tmp_path, MINI, "random-nil")
+    folder = run(made)
+    kept = Kept(find_cell(f"anil/{MINI}"), folder, verify_files(folder), made.device)
+    [heads] = [r for r in explain(kept, Question()).rows if r.switch == "method.test_head"]
+    assert (heads.instead, heads.effect) == ("adapted", None)
+    assert heads.note == "gives accuracy@0, not accuracy"
