@@ -76,8 +76,11 @@ class RidgeFeatures(nn.Module):
         return torch.cat([k.flatten(1) for k in kept], 1)
 
     def _dropped(self, x: Tensor, noise: torch.Generator) -> Tensor:
-        """Dropout as torch has it, but from a generator of the run's own."""
+        """Dropout as torch has it, but from a generator of the run's own: pixel by pixel, all
+        channels of each."""
         if not self.training or not self.dropout:
             return x
-        stays = torch.empty_like(x).bernoulli_(1 - self.dropout, generator=noise)
+        stays = torch.empty_like(x, memory_format=torch.channels_last).bernoulli_(
+            1 - self.dropout, generator=noise
+        )
         return x * stays / (1 - self.dropout)

@@ -39,7 +39,8 @@ def written_out(net, x, dropout):
         x = F.max_pool2d(x, 2, 2 if i < 3 else 1)
         x = torch.where(x > 0, x, 0.2 * x)
         if i >= 2 and net.training and dropout:
-            keeps = torch.bernoulli(torch.full_like(x, 1 - dropout), generator=noise)
+            pixels = torch.full_like(x.movedim(1, -1).contiguous(), 1 - dropout)
+            keeps = torch.bernoulli(pixels, generator=noise).movedim(-1, 1)
             x = x * keeps / (1 - dropout)
         outputs.append(x)
     third = F.max_pool2d(outputs[2], 2, 1)
