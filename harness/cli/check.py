@@ -97,7 +97,8 @@ def smoke_run(variant: Variant) -> Finding:
     if set(record.metrics) != set(metrics(variant)):
         named, given = ", ".join(metrics(variant)), ", ".join(record.metrics)
         return Finding(name, False, f"metrics() names {named}, evaluate gave {given}.")
-    given = f"{record.iterations} iterations in {seconds:.1f} s, gave {', '.join(record.metrics)}"
+    steps = f"{record.iterations} iteration{'' if record.iterations == 1 else 's'}"
+    given = f"{steps} in {seconds:.1f} s, gave {', '.join(record.metrics)}"
     if seconds > SMOKE_SECONDS:
         return Finding(name, True, f"{given}; wanted {SMOKE_SECONDS} s at most.", warning=True)
     return Finding(name, True, f"{given}.")

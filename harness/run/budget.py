@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from harness.errors import HarnessError
 from harness.protocol import Testing, Training
 
-SMOKE_ITERATIONS = 2
+SMOKE_ITERATIONS = 1
 SMOKE_META_BATCH, SMOKE_TASKS = 2, 2
 """At most, in a meta-batch, and in a validation and a test: a smoke run shows that all parts
-work."""
+work. It also trains on as many classes at once as are tested, where that is fewer
+(`Episodes.train_on_few_classes`)."""
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from harness.method import STEPS_AT_TEST, Method
 from harness.protocol import digest
 from harness.records.store import folder_for
 from harness.run.budget import Budget
+from harness.tasks.episodes import Episodes
 from harness.tasks.registry import task_source
 from harness.tasks.source import TaskSource
 
@@ -85,10 +86,12 @@ class Plan:
         ]
 
     def tasks(self) -> TaskSource:
-        """Build the task source."""
+        """Build the task source, with small training tasks for a smoke run."""
         v = self.variant
-        cls = task_source(v.task_source)
-        return cls(v.tasks, self.seed, v.testing.task_seed, self.device)
+        found = task_source(v.task_source)(v.tasks, self.seed, v.testing.task_seed, self.device)
+        if self.budget.label == "smoke" and isinstance(found, Episodes):
+            found.train_on_few_classes()
+        return found
 
     @property
     def algorithm(self) -> type[Method]:

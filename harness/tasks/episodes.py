@@ -8,6 +8,7 @@ one of these are compared on the same support images.
 from __future__ import annotations
 
 import abc
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -65,6 +66,12 @@ class Episodes(TaskSource):
         """Tell whether quarter turns are classes of their own, and whether they are drawn for each
         class of a task."""
         return False, False
+
+    def train_on_few_classes(self) -> None:
+        """For smoke runs: train on as many classes at once as are tested, where the settings have
+        more (which were checked at construction); they are the first classes of each task."""
+        s = self.settings
+        self.settings = dataclasses.replace(s, train_ways=min(s.train_ways, s.test_ways))
 
     def ways(self, split: str) -> int:
         """Give the classes in each episode of `split`."""

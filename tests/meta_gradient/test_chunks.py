@@ -79,6 +79,52 @@ def test_shapes_alone_give_the_same_bytes(model, first_order, monkeypatch):
         assert type(tensor) in (torch.Tensor, nn.Parameter)
 
 
+library = torch.library.Library("metalearning_tests", "DEF")
+library.define("turned(Tensor x) -> Tensor")
+library.impl("turned", lambda x: -x, "CPU")
+turned = torch.ops.metalearning_tests.turned
+"""Minus x: an operation of somebody's own, of which nothing says what shape it gives."""
+torch.library.register_vmap(
+    "metalearning_tests::turned", lambda info, dims, x: (turned(x), dims[0])
+)
+
+
+class Turned(torch.autograd.Function):
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x):
+        return turned(x)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        pass
+
+    @staticmethod
+    def backward(ctx, g):
+        return turned(g)
+
+
+class OwnOperation(Smooth):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return Turned.apply(super().forward(x))
+
+
+def test_an_operation_without_a_shape_rule_is_measured_by_doing_it(monkeypatch):
+    problem, batch = omniglot(2)
+    problem = Problem(OwnOperation(), F.cross_entropy, F.cross_entropy)
+    inner = InnerLoop(2, 0.1, first_order=True)
+    work = _Work(passes(problem, batch.support_x[0]), start(problem), batch, inner, {})
+    monkeypatch.setattr(engine_module, "LONG_BYTES", 0)
+    with torch.no_grad():
+        with pytest.raises(RuntimeError, match="turned"):
+            work.rehearsal().peak(Chunks(1, 1))
+        assert work.measured_peak(Chunks(1, 1)) == work.peak(Chunks(1, 1)) > 0
+    found = engine("batched")(problem, start(problem), batch, inner)
+    expected = engine("loop")(problem, start(problem), batch, inner)
+    assert distance(found, expected) < 1e-4
+
+
 def test_small_work_is_measured_by_doing_it():
     problem, batch = omniglot(2)
     inner = InnerLoop(1, 0.1, first_order=False)

@@ -94,7 +94,7 @@ class Batched:
             strict = self.memory_bytes is not None
             budget = self.memory_bytes or _budget(work.batch.query_x.device)
             tasks, steps = len(work.batch), work.inner.steps
-            known[key] = fitting(work.rehearsal().peak, tasks, steps, budget, strict)
+            known[key] = fitting(work.measured_peak, tasks, steps, budget, strict)
         found: Chunks = known[key]
         return found
 
@@ -215,6 +215,13 @@ class _Work:
             )
         batch = replace(self.batch, **batch)
         return _Work(self.passes, params, batch, self.inner, learned, shapes_only)
+
+    def measured_peak(self, chunks: Chunks) -> int:
+        """Give `peak` of the rehearsal; of the work itself where it has what needs numbers."""
+        try:
+            return self.rehearsal().peak(chunks)
+        except RuntimeError:  # torch's only common type for that; a true fault comes again now
+            return self.peak(chunks)
 
     def peak(self, chunks: Chunks) -> int:
         """Give the most bytes alive at once: what one chunk takes, beside the sums so far."""
