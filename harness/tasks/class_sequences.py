@@ -14,14 +14,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from harness.data.datasets import load_store
+from harness.data.datasets import DATASETS, load_store
 from harness.data.decode import ResizeFilter
 from harness.data.splits import ClassSplitName, class_split
 from harness.errors import HarnessError
 from harness.tasks.episodes import without_replacement
 from harness.tasks.source import BLOCK, SPLITS, Arrays, TaskSource
+from harness.tasks.turned_drawings import draw_turns_and_shifts, look_up
 
-CLASS_STREAM, IMAGE_STREAM, ORDER_STREAM, LABEL_STREAM = range(4)
+CLASS_STREAM, IMAGE_STREAM, ORDER_STREAM, LABEL_STREAM, DISTORTION_STREAM = range(5)
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,10 @@ class ClassSequenceSettings:
     class_split: ClassSplitName
     split_seed: int
     """Seed of the random class splits; the fixed ones do not look at it."""
-    rotations: Literal["none", "as-classes"]
-    """`as-classes`: each class turned by 0, 90, 180, 270 degrees makes four classes."""
+    rotations: Literal["none", "as-classes", "as-classes-distorted"]
+    """`as-classes`: each class turned by 0, 90, 180, 270 degrees makes four classes.
+    `as-classes-distorted`: besides, each image shown, also at test, is turned by up to 11.25
+    degrees and shifted by up to 10 of the 105 pixels of its side before it is made small."""
     ink: Literal["one", "zero"]
     """Value of ink in the float image; paper has the other."""
     image_size: int
@@ -80,13 +83,21 @@ class ClassSequences(TaskSource):
     ) -> None:
         super().__init__(settings, train_seed, evaluation_seed, device)
         s = self.settings
-        self.store = load_store(s.dataset, s.image_size, s.resize_filter)
+        self.distorted = s.rotations == "as-classes-distorted"
+        if self.distorted and s.resize_filter != "nearest":
+            raise HarnessError(
+                f"tasks.resize_filter: found {s.resize_filter}, wanted nearest, the only one with "
+                "tasks.rotations=as-classes-distorted."
+            )
+        size = DATASETS[s.dataset].largest if self.distorted else s.image_size
+        self.store = load_store(s.dataset, size, s.resize_filter)
         self.class_split = class_split(s.class_split, self.store, s.split_seed)
         self.synthetic = self.store.synthetic
-        self.image_shape = self.store.image_shape
-        self.turns = 4 if s.rotations == "as-classes" else 1
+        self.image_shape = (self.store.image_shape[0], s.image_size, s.image_size)
+        self.turns = 1 if s.rotations == "none" else 4
         self._check_counts()
-        self._images = self.store.tensor(device, self.turns)
+        # What is distorted is turned when it is looked up.
+        self._images = self.store.tensor(device, 1 if self.distorted else self.turns)
 
     def data_digest(self) -> str:
         """Give the sha256 of the packed store (images at the size used, class names)."""
@@ -98,6 +109,7 @@ class ClassSequences(TaskSource):
         `class` [B, N] int16 is an index into the store, `rotation` [B, N] uint8 counts quarter
         turns, `label` [B, N, P] uint8; `position` [B, L] uint8: which of the task's classes a step
         shows, `instance` [B, L] uint8 (from 0), `image` [B, L] uint8: which image of the class.
+        Where images are distorted, `degrees` [B, L] float32 and `shift` [B, L, 2] int8, too.
         """
         s, classes = self.settings, self.class_split.classes(split)
         if not len(classes):
@@ -130,18 +142,35 @@ class ClassSequences(TaskSource):
             "image": image,
         }
         small = {name: a.astype(np.uint8) for name, a in found.items()}
-        return {"class": classes[chosen].astype(np.int16), **small}
+        found = {"class": classes[chosen].astype(np.int16), **small}
+        if self.distorted:
+            generator = self.generator(split, block, DISTORTION_STREAM)
+            found["degrees"], found["shift"] = draw_turns_and_shifts((BLOCK, steps), generator)
+        return found
 
     def to_batch(self, arrays: Arrays) -> SequenceBatch:
         """Gather images and labels on the device."""
-        # Rows of the store's tensor: turned copies one after the other, classes within them.
-        turn = arrays["rotation"].astype(np.int64) * len(self.store.class_names)
-        first = (turn + arrays["class"]) * self.store.images_per_class
         position = arrays["position"].astype(np.int64)
-        rows = np.take_along_axis(first, position, 1) + arrays["image"]
+        turn, shown = (
+            np.take_along_axis(arrays[name].astype(np.int64), position, 1)
+            for name in ("rotation", "class")
+        )
         labels = arrays["label"][np.arange(len(position))[:, None], position].astype(np.int64)
         instance = arrays["instance"].astype(np.int64) + 1
-        pixels = self._images.index_select(0, torch.from_numpy(rows.ravel()).to(self.device))
+        rows = shown * self.store.images_per_class + arrays["image"]
+        if self.distorted:
+            degrees = arrays["degrees"] + turn.astype(np.float32) * 90
+            pixels = look_up(
+                self._images,
+                torch.from_numpy(rows.ravel()).to(self.device),
+                torch.from_numpy(degrees.ravel()).to(self.device),
+                torch.from_numpy(arrays["shift"].reshape(-1, 2)).to(self.device),
+                self.settings.image_size,
+            )
+        else:
+            # Rows of the store's tensor: turned copies one after the other, classes within them.
+            rows += turn * len(self.store.class_names) * self.store.images_per_class
+            pixels = self._images.index_select(0, torch.from_numpy(rows.ravel()).to(self.device))
         if self.settings.ink == "zero":
             pixels = pixels.bitwise_not_()
         return SequenceBatch(

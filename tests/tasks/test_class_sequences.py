@@ -26,6 +26,7 @@ BASE = {
     "label_symbols": 5,
 }
 STRINGS = {"classes": 15, "label_length": 5}
+DISTORTED = {"rotations": "as-classes-distorted"}
 
 
 def sequences(device=CPU, train_seed=0, evaluation_seed=100, **switches) -> ClassSequences:
@@ -77,6 +78,35 @@ def test_a_sequence_is_what_a_plain_loop_makes_of_the_draw(switches):
             assert batch.labels[t, step].tolist() == arrays["label"][t, way].tolist()
             assert batch.instance[t, step] == len(shown[way])
         assert {len(v) for v in shown.values()} == {10}
+
+
+@pytest.mark.parametrize("ink", ["one", "zero"])
+def test_distortions_change_what_is_seen_and_nothing_else(ink):
+    clean, source = sequences(ink=ink), sequences(ink=ink, **DISTORTED)
+    arrays, plain = source.arrays("train", 3, 4), clean.arrays("train", 3, 4)
+    assert all((arrays[name] == plain[name]).all() for name in plain)
+    assert set(arrays) - set(plain) == {"degrees", "shift"}
+    there, here = source.batch("train", 3, 4), clean.batch("train", 3, 4)
+    assert there.images.shape == here.images.shape
+    assert not torch.equal(there.images, here.images)
+    assert torch.equal(there.labels, here.labels)
+    # By nothing, at every quarter turn, it is every fifth pixel or so of the large image.
+    arrays["degrees"][:], arrays["shift"][:] = 0, 0
+    undone = source.to_batch(arrays).images
+    picked = np.floor((np.arange(20) + 0.5) * 105 / 20).astype(int)
+    for t, step in ((0, 0), (3, 49), (2, 17), (1, 30)):
+        way = int(arrays["position"][t, step])
+        large = source.store.images[arrays["class"][t, way], arrays["image"][t, step]]
+        small = np.rot90(large[picked][:, picked], int(arrays["rotation"][t, way])) / 255
+        np.testing.assert_allclose(undone[t, step, 0], 1 - small if ink == "zero" else small)
+    paper = 1.0 if ink == "zero" else 0.0
+    assert (there.images == paper).float().mean() > 0.5
+
+
+def test_classes_of_distorted_sequences_are_all_turns():
+    found = drawn(BLOCK, **DISTORTED)
+    assert set(found["rotation"].ravel().tolist()) == {0, 1, 2, 3}
+    assert sequences(**DISTORTED).image_shape == (1, 20, 20)
 
 
 @pytest.mark.parametrize("switches", [{}, STRINGS])
@@ -158,6 +188,7 @@ def test_validation_classes_that_are_not_there_are_refused():
         ({"classes": 6}, "found 6, but there are only 5 labels of length 1 with 5 symbols"),
         ({"label_length": 9}, "makes 1953125 labels, wanted at most 100000"),
         ({"rotations": "none", "classes": 60, "label_length": 5}, "has 42 test classes"),
+        ({**DISTORTED, "resize_filter": "lanczos"}, "found lanczos, wanted nearest"),
     ],
 )
 def test_what_cannot_be_is_one_sentence(switches, sentence):

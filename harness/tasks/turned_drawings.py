@@ -1,0 +1,50 @@
+"""Drawings turned and shifted at random in full size and then made small, many at once.
+
+Santoro et al. (2016, section 4.1) turn and shift the drawings of Omniglot and do not say how far.
+The amounts are those of the best known re-implementation (github.com/snowkylin/ntm, `utils.py`),
+which reads the nearest pixel in both steps, too. Here the two are one: a pixel of the small image
+is the pixel of the large one that it falls on.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+TURN_DEGREES = 11.25
+"""To both sides at most."""
+SHIFT_PIXELS = 10
+"""To all sides at most, of a drawing's 105 a side; whole pixels."""
+
+
+def draw_turns_and_shifts(
+    shape: tuple[int, ...], generator: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw degrees [*shape] float32 and shifts, right and down, [*shape, 2] int8, uniformly."""
+    degrees = (2 * generator.random(shape, np.float32) - 1) * np.float32(TURN_DEGREES)
+    shifts = generator.integers(-SHIFT_PIXELS, SHIFT_PIXELS, (*shape, 2), np.int8, endpoint=True)
+    return degrees, shifts
+
+
+def look_up(drawings: Tensor, rows: Tensor, degrees: Tensor, shifts: Tensor, size: int) -> Tensor:
+    """Give drawings, turned and then shifted, in small: uint8 [B, size, size].
+
+    `drawings` [n, S * S] uint8 with ink as 255, `rows` [B] int64 says which; `degrees` [B] turn
+    counterclockwise about the centre, `shifts` [B, 2] are in pixels of the large drawing, to the
+    right and down. Without either it is the nearest-neighbour resize; what comes in is paper, 0.
+    """
+    side = math.isqrt(drawings.shape[1])
+    # From an output pixel's centre back to where it came from; y is down.
+    at = (torch.arange(size, device=drawings.device) + 0.5) * (side / size) - side / 2
+    x, y = (at - shift[:, None] for shift in shifts.float().unbind(1))
+    x, y = x[:, None, :], y[:, :, None]
+    angle = (degrees * (math.pi / 180))[:, None, None]
+    column = (x * angle.cos() - y * angle.sin() + side / 2).floor_().long()
+    row = (x * angle.sin() + y * angle.cos() + side / 2).floor_().long()
+    inside = (row >= 0) & (row < side) & (column >= 0) & (column < side)
+    pixel = row.clamp_(0, side - 1).mul_(side).add_(column.clamp_(0, side - 1))
+    found = drawings.view(-1)[pixel.add_(rows[:, None, None] * side**2)]
+    return found.mul_(inside)
