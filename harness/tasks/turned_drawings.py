@@ -42,9 +42,12 @@ def look_up(drawings: Tensor, rows: Tensor, degrees: Tensor, shifts: Tensor, siz
     x, y = (at - shift[:, None] for shift in shifts.float().unbind(1))
     x, y = x[:, None, :], y[:, :, None]
     angle = (degrees * (math.pi / 180))[:, None, None]
-    column = (x * angle.cos() - y * angle.sin() + side / 2).floor_().long()
-    row = (x * angle.sin() + y * angle.cos() + side / 2).floor_().long()
-    inside = (row >= 0) & (row < side) & (column >= 0) & (column < side)
-    pixel = row.clamp_(0, side - 1).mul_(side).add_(column.clamp_(0, side - 1))
-    found = drawings.view(-1)[pixel.add_(rows[:, None, None] * side**2)]
-    return found.mul_(inside)
+    cos, sin = angle.cos(), angle.sin()
+    column = ((x * cos + side / 2) - y * sin).floor_()
+    row = ((x * sin + side / 2) + y * cos).floor_()
+    nearest_column, nearest_row = (c.clamp(0, side - 1) for c in (column, row))
+    inside = (nearest_column == column) & (nearest_row == row)
+    # Float as long as it is exact: twice as fast as whole numbers on a CPU.
+    pixel = nearest_row.mul_(side).add_(nearest_column).long()
+    pixel += rows[:, None, None] * side**2
+    return drawings.view(-1).index_select(0, pixel.view(-1)).view(pixel.shape).mul_(inside)
