@@ -68,7 +68,7 @@ def _run(plan: Plan, checkpoint_seconds: float) -> Path:
         )
         return method, found.run()
 
-    apart = not plan.algorithm.counted_in_training
+    apart = not plan.method_class.counted_in_training
     operations = operations_per_step(plan, tasks) if apart else None
     method, trace = phase("train", plan.budget.iterations, "train")
     operations = trace.operations if operations is None else operations

@@ -94,13 +94,13 @@ class Plan:
         return found
 
     @property
-    def algorithm(self) -> type[Method]:
+    def method_class(self) -> type[Method]:
         """The class of the method."""
         return method_class(self.variant.folder, self.variant.algorithm)
 
     def method(self, tasks: TaskSource) -> Method:
         """Build the method with its initial weights."""
-        v, cls = self.variant, self.algorithm
+        v, cls = self.variant, self.method_class
         watched, given = v.training.validation_metric, cls.metrics(v.method)
         if v.training.validate_every and watched not in given:
             raise HarnessError(
