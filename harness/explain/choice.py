@@ -11,7 +11,8 @@ from harness.run.scores import Scores
 
 
 def compared_metric(kept: Kept, metric: str | None, scores: Scores) -> str:
-    """Give the metric asked for, or what is printed for this variant, or what its run watched.
+    """Give the metric asked for, or what is printed for this variant, or what its run watched; of
+    several that are printed, the one watched.
 
     `…@best` is not taken unless asked for: the best of the steps is itself one of the alternatives.
     """
@@ -26,7 +27,8 @@ def compared_metric(kept: Kept, metric: str | None, scores: Scores) -> str:
     printed = [line.metric for line in kept.cell.published if r.variant in line.variants]
     definite = [m for m in printed if not m.endswith("@best")]
     watched = str(of(r.protocol, "training.validation_metric"))
-    return next((m for m in [*definite, watched] if m in scores), next(iter(scores)))
+    first = [watched] if watched in definite else []
+    return next((m for m in [*first, *definite, watched] if m in scores), next(iter(scores)))
 
 
 def fewest_steps(kept: Kept, metric: str) -> dict[str, Any]:
