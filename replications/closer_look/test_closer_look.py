@@ -221,11 +221,12 @@ def test_cells_and_the_nearest_neighbour_share_the_training_of_the_baseline() ->
     assert digests["baseline"] != digests["baseline-plus-plus"]
 
 
-def test_length_is_400_epochs() -> None:
+def test_lengths_are_400_epochs_and_30_000_mini_batches() -> None:
     for cell in CELLS.values():
         for name in cell.variants:
             v = cell.variant(name)
-            assert v.training.iterations * v.training.meta_batch == 400 * 64 * 600
+            images = 30_000 * 64 if name == "nearest-neighbour-ravi" else 400 * 64 * 600
+            assert v.training.iterations * v.training.meta_batch == images
 
 
 def test_too_few_outputs_are_one_sentence() -> None:
