@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Hashable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -218,10 +218,12 @@ class _Work:
 
     def measured_peak(self, chunks: Chunks) -> int:
         """Give `peak` of the rehearsal; of the work itself where it has what needs numbers."""
-        try:
-            return self.rehearsal().peak(chunks)
-        except RuntimeError:  # torch's only common type for that; a true fault comes again now
-            return self.peak(chunks)
+        rehearsal = self.rehearsal()
+        if rehearsal is not self:
+            # torch has no narrower type for all that shapes cannot do.
+            with suppress(RuntimeError):
+                return rehearsal.peak(chunks)
+        return self.peak(chunks)
 
     def peak(self, chunks: Chunks) -> int:
         """Give the most bytes alive at once: what one chunk takes, beside the sums so far."""
