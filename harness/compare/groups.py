@@ -82,7 +82,8 @@ def group_records(
 ) -> list[Group]:
     """Group `records`; `protocols` holds today's switches by `paper/cell/variant`.
 
-    Groups come by variant, then those without obstacles, then longer trainings, then more seeds.
+    Groups come by variant, then those with fewer switches that differ, then those with fewer
+    obstacles, then longer trainings, then more seeds.
     """
     buckets: dict[tuple[Any, ...], list[StoredRecord]] = {}
     for stored in records:
@@ -137,7 +138,8 @@ def _text(flat: dict[str, Any], name: str) -> str:
     return json.dumps(flat[name]) if name in flat else "not there"
 
 
-def _order(group: Group) -> tuple[str, str, str, int, int, int]:
+def _order(group: Group) -> tuple[str, str, str, int, int, int, int]:
     longest = max(record.iterations for record in group.records)
     where = (group.paper, group.cell, group.variant)
-    return (*where, len(group.obstacles()), -longest, -len(group.finished))
+    apart = (len(group.differences), len(group.obstacles()))
+    return (*where, *apart, -longest, -len(group.finished))

@@ -45,7 +45,8 @@ def plot_learning_curves(group: Group, rows: list[Row], stem: Path) -> list[Path
     axes[0].legend(frameon=False, fontsize=8)
     if any(value.values()):
         _draw_published(axes[-1], [r for r in rows if axis_label(r.metric) == watched])
-    title = f"{group.paper}/{group.cell}, {group.variant}, budget {group.budget}"
+    own = ", switches differ" if group.differences else ""
+    title = f"{group.paper}/{group.cell}, {group.variant}, budget {group.budget}{own}"
     axes[0].set_title("\n".join([title, *map(_end, rows)]), fontsize=10)
     return save(made, stem)
 

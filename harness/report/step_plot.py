@@ -121,4 +121,5 @@ def _published(axes: Any, cell: Cell, name: str, drawn: list[str]) -> None:
 
 def _label(group: Group) -> str:
     count = len(group.finished)
-    return f"{group.variant} ({count} seed{'s' * (count > 1)}, budget {group.budget})"
+    own = ", switches differ" if group.differences else ""
+    return f"{group.variant} ({count} seed{'s' * (count > 1)}, budget {group.budget}{own})"

@@ -49,6 +49,19 @@ def test_a_curve_is_that_of_the_longest_training(toy: ToyPaper, tmp_path: Path) 
     assert "<!-- toy/images, plain, budget 0.17 -->" in drawn
 
 
+def test_a_curve_is_that_of_the_published_switches_if_there_is_one(
+    toy: ToyPaper, tmp_path: Path
+) -> None:
+    other = ["tasks.x: 1 -> 2"]
+    toy.add({"accuracy": draws(95, 4)}, protocol_differences=other)
+    write_plots(collect(toy.results), tmp_path)
+    curve = tmp_path / "toy" / "images-plain-curve.svg"
+    assert "<!-- toy/images, plain, budget full, switches differ -->" in curve.read_text()
+    toy.add({"accuracy": draws(95, 4)}, budget="0.1", iterations=1)
+    write_plots(collect(toy.results), tmp_path)
+    assert "<!-- toy/images, plain, budget 0.1 -->" in curve.read_text()
+
+
 def test_equal_plots_are_equal_files(toy: ToyPaper, tmp_path: Path) -> None:
     toy.add({"accuracy": draws(95, 4)})
     first, second = (write_plots(collect(toy.results), tmp_path / n) for n in ("a", "b"))
