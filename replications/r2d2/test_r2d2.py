@@ -95,8 +95,9 @@ def test_episodes_keep_their_images_with_other_shots():
     _, tasks = build()
     batch = tasks.batch("train", 0, 2)
     other = reshuffled(batch, 4)
-    assert (other.support_x.shape[1], other.query_x.shape[1]) == (40, 60)
-    for c in range(10):
+    ways = tasks.ways("train")
+    assert (other.support_x.shape[1], other.query_x.shape[1]) == (4 * ways, 6 * ways)
+    for c in range(ways):
         before, after = (
             torch.cat([b.support_x[b.support_y == c], b.query_x[b.query_y == c]]).flatten(1).sum(1)
             for b in (batch, other)
