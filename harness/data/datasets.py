@@ -85,6 +85,12 @@ def known_dataset(name: str) -> Dataset:
     return DATASETS[name]
 
 
+def check_size(kind: Dataset, image_size: int) -> None:
+    """Refuse a size that images of this kind do not come in."""
+    if not 8 <= image_size <= kind.largest:
+        raise HarnessError(f"found image size {image_size}, wanted 8 to {kind.largest} pixels.")
+
+
 @functools.lru_cache(maxsize=4)
 def load_store(dataset: str, image_size: int, resize_filter: str) -> ImageStore:
     """Give the packed store of `dataset` at `image_size` pixels a side.
@@ -98,8 +104,7 @@ def load_store(dataset: str, image_size: int, resize_filter: str) -> ImageStore:
             f"found resize filter {resize_filter!r}{closest(resize_filter, kind.resize_filters)}; "
             f"wanted one of {', '.join(kind.resize_filters)}."
         )
-    if not 8 <= image_size <= kind.largest:
-        raise HarnessError(f"found image size {image_size}, wanted 8 to {kind.largest} pixels.")
+    check_size(kind, image_size)
     if dataset == "glyphs":
         from harness.data.glyphs import make_glyphs
 

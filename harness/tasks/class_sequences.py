@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from harness.data.datasets import DATASETS, load_store
+from harness.data.datasets import check_size, known_dataset, load_store
 from harness.data.decode import ResizeFilter
 from harness.data.splits import ClassSplitName, class_split
 from harness.errors import HarnessError
@@ -89,7 +89,11 @@ class ClassSequences(TaskSource):
                 f"tasks.resize_filter: found {s.resize_filter}, wanted nearest, the only one with "
                 "tasks.rotations=as-classes-distorted."
             )
-        size = DATASETS[s.dataset].largest if self.distorted else s.image_size
+        size = s.image_size
+        if self.distorted:  # and made small when it is looked up
+            kind = known_dataset(s.dataset)
+            check_size(kind, size)
+            size = kind.largest
         self.store = load_store(s.dataset, size, s.resize_filter)
         self.class_split = class_split(s.class_split, self.store, s.split_seed)
         self.synthetic = self.store.synthetic

@@ -2,8 +2,11 @@
 
 Santoro et al. (2016, section 4.1) turn and shift the drawings of Omniglot and do not say how far.
 The amounts are those of the best known re-implementation (github.com/snowkylin/ntm, `utils.py`),
-which reads the nearest pixel in both steps, too. Here the two are one: a pixel of the small image
-is the pixel of the large one that it falls on.
+which reads the nearest pixel in both steps, too (Pillow's default when resizing, before 7.0). Here
+the two are one: a pixel of the small image is the pixel of the large one that it falls on.
+
+torch's `affine_grid` and `grid_sample` give the same pixels (tests), but want whole drawings as
+floats: 53 ms for 800 of 105 x 105 on a CPU, where this takes 7.
 """
 
 from __future__ import annotations

@@ -189,6 +189,8 @@ def test_validation_classes_that_are_not_there_are_refused():
         ({"label_length": 9}, "makes 1953125 labels, wanted at most 100000"),
         ({"rotations": "none", "classes": 60, "label_length": 5}, "has 42 test classes"),
         ({**DISTORTED, "resize_filter": "lanczos"}, "found lanczos, wanted nearest"),
+        ({**DISTORTED, "image_size": 0}, "found image size 0, wanted 8 to 105 pixels"),
+        ({**DISTORTED, "image_size": 106}, "found image size 106, wanted 8 to 105 pixels"),
     ],
 )
 def test_what_cannot_be_is_one_sentence(switches, sentence):

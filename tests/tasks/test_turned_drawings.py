@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
@@ -57,6 +58,21 @@ def test_it_is_what_a_plain_loop_makes(degrees, shift, size):
     found, expected = (f(image, degrees, shift, size) for f in (looked_up, plain))
     # float32 here, float64 there: a point on the edge of two pixels may fall into either.
     assert (found != expected).mean() < 0.02
+
+
+def test_it_is_what_torchs_sampling_gives():
+    images = torch.from_numpy(np.stack([drawing(k) for k in range(50)]))
+    degrees, shifts = map(torch.from_numpy, draw_turns_and_shifts((50,), np.random.default_rng(0)))
+    degrees += 90 * torch.randint(4, (50,), generator=torch.Generator().manual_seed(0))
+    found = look_up(images.flatten(1), torch.arange(50), degrees, shifts, 20)
+    angle = degrees * (math.pi / 180)
+    c, s = angle.cos(), angle.sin()
+    x, y = (shifts.float() * (2 / SIDE)).unbind(1)
+    rows = [torch.stack([c, -s, s * y - c * x], 1), torch.stack([s, c, -s * x - c * y], 1)]
+    grid = F.affine_grid(torch.stack(rows, 1), [50, 1, 20, 20], align_corners=False)
+    sampled = F.grid_sample(images[:, None].float(), grid, mode="nearest", align_corners=False)
+    # Both in float32: a point on the edge of two pixels may fall into either.
+    assert (found != sampled[:, 0].to(torch.uint8)).float().mean() < 1e-3
 
 
 @pytest.mark.parametrize("turns", range(4))
