@@ -82,6 +82,8 @@ def main(arguments: argparse.Namespace) -> int:
             print(f"  {k:<14} {m.mean!r} {width}{beside}")
         if record:
             words = "" if kept else ": these are not the weights it kept (another sha256)"
+            if record.data_digest != tasks.data_digest():
+                words += ": the images at hand are others than those it was tested on"
             print("exactly as recorded" if same else f"NOT as recorded{words}")
     return 0 if same else 1
 

@@ -105,7 +105,7 @@ def without(content):
         (short, r"test: class \w+ is missing"),
         (unfit, r"train: data, fine_labels and filenames do not fit together"),
         (beyond, r"train: found label 77, but meta names 6 classes"),
-        (without, r"test has no data, wanted a file of CIFAR-100's python archive"),
+        (without, r"test has no data of the right kind \(but filenames, fine_labels\), wanted a f"),
     ],
 )
 def test_a_wrong_archive_is_one_sentence(data, edit, message):
