@@ -23,7 +23,7 @@ from harness.errors import HarnessError
 
 MOST_BYTES = 260_000_000
 """Of one file; CIFAR-100's `train` has 155 million, and half as many again as text of Python 3."""
-MOST_STEPS = 2_000_000
+MOST_STEPS = 1_000_000
 """Of one pickle, and places in its memory; CIFAR-100's `train` has 300,000."""
 
 

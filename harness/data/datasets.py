@@ -116,8 +116,8 @@ def load_store(dataset: str, image_size: int, resize_filter: str) -> ImageStore:
 def warn_of_other_data(note: str, where: str) -> None:
     """Say on stderr that data are not the known ones, so that nobody is surprised by a table."""
     print(
-        f"harness: warning: {where} holds {note}: what is measured on it is not comparable with "
-        "any paper; take a fresh copy.",
+        f"harness: warning: {note}, in {where}: what is measured on it is not comparable with the "
+        "papers; take a fresh copy.",
         file=sys.stderr,
     )
 

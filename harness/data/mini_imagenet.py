@@ -47,7 +47,7 @@ def locate_mini_imagenet(classes: Sequence[ColorClass]) -> Located:
             if known & {p.name for p in entries(above)}:
                 raise DataNotAtHand(
                     f"found classes of {WHOSE} in {above}, wanted them in a folder that is called "
-                    f"mini-imagenet; move {base if above == base else above} into one."
+                    f"mini-imagenet; move them to {base / 'mini-imagenet'}."
                 )
     raise DataNotAtHand(f"found no mini-ImageNet images{looked_in()}; {NEXT}.")
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.data.entries import is_clutter, unreadable
+from harness.data.entries import is_clutter, is_folder, unreadable
 
 DEEPEST = 4
 """Levels of folders below a root: a loop of links ends there."""
@@ -37,19 +37,22 @@ class Located:
         return found.hexdigest()
 
 
-def _files(path: Path, name: str, depth: int) -> Iterator[tuple[str, os.stat_result]]:
+def _files(root: Path, name: str, depth: int) -> Iterator[tuple[str, os.stat_result]]:
+    """Give (name, what the system knows of it) of each plain file; loops of links are none."""
     try:
-        found = path.stat()
-        if not stat.S_ISDIR(found.st_mode):
-            yield name, found
+        if not is_folder(root):
+            yield name, root.stat()
             return
-        with os.scandir(path) as inside:
+        with os.scandir(root) as inside:
             below = sorted((e for e in inside if not is_clutter(e.name)), key=lambda e: e.name)
-        for entry in below:
-            if entry.is_dir():
-                if depth < DEEPEST:
-                    yield from _files(Path(entry.path), f"{name}/{entry.name}", depth + 1)
-            elif entry.is_file():
-                yield f"{name}/{entry.name}", entry.stat()
     except OSError as e:
-        raise unreadable(path, e) from e
+        raise unreadable(root, e) from e
+    for entry in below:
+        try:
+            found = entry.stat()
+        except OSError:  # a link to nothing, or to itself: who reads it will say so
+            continue
+        if stat.S_ISREG(found.st_mode):
+            yield f"{name}/{entry.name}", found
+        elif stat.S_ISDIR(found.st_mode) and depth < DEEPEST:
+            yield from _files(Path(entry.path), f"{name}/{entry.name}", depth + 1)

@@ -43,7 +43,7 @@ def refuse_other_pixels(fresh: ImageStore, where: str) -> None:
     known = KNOWN[fresh.dataset]
     if known.lossless and fresh.source_digest != known.digest:
         raise HarnessError(
-            f"{where} holds other pixels than the known copy (sha256 "
+            f"{where}: found other pixels than those of the known copy (sha256 "
             f"{fresh.source_digest[:12]}, wanted {known.digest[:12]}); take a fresh copy."
         )
 

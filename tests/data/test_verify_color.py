@@ -74,7 +74,7 @@ def test_statistics_and_digests_that_do_not_fit_are_refused():
 def test_a_lossless_set_has_to_be_the_known_one(data, monkeypatch, capsys):
     cifar_tree(data)
     assert cli.main(["data", "verify", "cifar-fs"]) == 2
-    assert "holds other pixels than the known copy" in capsys.readouterr().err
+    assert "found other pixels than those of the known copy" in capsys.readouterr().err
     store = load_color("cifar-fs", 32, "none")
     monkeypatch.setitem(KNOWN, "cifar-fs", Known(store.source_digest))
     assert cli.main(["data", "verify", "cifar-fs"]) == 0
