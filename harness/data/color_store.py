@@ -19,6 +19,7 @@ from harness.data.cifar100 import find_cifar100, locate_cifar100
 from harness.data.color_classes import PARTS, ColorClass, color_classes
 from harness.data.color_source import ColorSource, ImageFiles
 from harness.data.decode_color import fit
+from harness.data.known import KNOWN
 from harness.data.mini_imagenet import find_mini_imagenet, locate_mini_imagenet, names_digest
 from harness.data.stamp import Located
 from harness.data.store import ImageStore, train_statistics
@@ -97,6 +98,9 @@ def build_color(
     finally:
         pool.shutdown(cancel_futures=True)  # after a broken image the others need not be read
     progress.close()
+    names = ""
+    if KNOWN[dataset].names and isinstance(source, ImageFiles):
+        names = names_digest(source)
     part = np.array([PARTS.index(c.part) for c in classes], np.uint8)
     return ImageStore(
         dataset=dataset,
@@ -106,5 +110,5 @@ def build_color(
         source_digest=found.hexdigest(),
         synthetic=False,
         train_statistics=train_statistics(images, part),
-        names_digest=names_digest(source) if isinstance(source, ImageFiles) else "",
+        names_digest=names,
     )
