@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterator
 
+from harness.data.cache_file import SUFFIX, packed_from
 from harness.data.datasets import DATASETS, GENERATED, known_dataset, load_store
 from harness.data.decode_color import COLOR_RESIZE_FILTERS
-from harness.data.paths import cache_folder
+from harness.data.entries import entries
+from harness.data.paths import bad_folders, cache_folder, without_bad_folders
 from harness.data.store import ImageStore
 from harness.errors import HarnessError
 
@@ -38,10 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace) -> int:
     """Do one action; HarnessError is printed by the entry point."""
     if arguments.action == "list":
-        for name, dataset in DATASETS.items():
-            print(f"{name}: {dataset.title}")
-            for line in _where(name):
-                print(f"  {line}")
+        _list()
     elif arguments.action == "verify":
         kind = known_dataset(arguments.name)
         size = kind.image_size if arguments.image_size is None else arguments.image_size
@@ -65,8 +65,19 @@ def _verify(store: ImageStore, resize_filter: str, split_seed: int) -> Iterator[
         yield from verify_color.color_facts(store)
     else:
         if not store.synthetic:
-            yield from verify.check_source()
+            yield from verify.check_source(store, resize_filter)
         yield from verify.facts(store, split_seed)
+
+
+def _list() -> None:
+    """Print what is where; a folder that cannot be read is named and the others are listed."""
+    for fault in bad_folders():
+        print(f"harness: {fault}", file=sys.stderr)
+    with without_bad_folders():
+        for name, dataset in DATASETS.items():
+            print(f"{name}: {dataset.title}")
+            for line in _where(name):
+                print(f"  {line}")
 
 
 def _where(name: str) -> Iterator[str]:
@@ -77,16 +88,19 @@ def _where(name: str) -> Iterator[str]:
         yield f"found {_found(name)}"
     except HarnessError as e:
         yield str(e)
-    for path in sorted((cache_folder() / "stores").glob(f"{name}-*.safetensors")):
-        yield f"packed {path}"
+    try:
+        packed = [p for p in entries(cache_folder() / "stores") if p.suffix == SUFFIX]
+    except HarnessError:  # there is no cache, or none that can be read
+        return
+    for path in (p for p in packed if p.name.startswith(f"{name}-")):
+        yield f"packed {path}{packed_from(path)}"
 
 
 def _found(name: str) -> str:
     if name == "omniglot":
         from harness.data.sources import find_omniglot
 
-        source = find_omniglot()
-        return f"{source.background} and {source.evaluation}"
+        return find_omniglot().located().where
     from harness.data.color_store import COLOR_SETS
 
     return COLOR_SETS[name].source().where

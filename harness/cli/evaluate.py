@@ -61,7 +61,8 @@ def main(arguments: argparse.Namespace) -> int:
     found = {k: summary(v) for k, v in scores.items()}
     recorded = record.metrics if record else {}
     kept = record is None or _is_kept(arguments.weights, record)
-    same = kept and all(found.get(k) == v for k, v in recorded.items())
+    on_these = record is None or record.data_digest == tasks.data_digest()
+    same = kept and on_these and all(found.get(k) == v for k, v in recorded.items())
     if arguments.format == "json":
         rows = [
             {
@@ -82,6 +83,8 @@ def main(arguments: argparse.Namespace) -> int:
             print(f"  {k:<14} {m.mean!r} {width}{beside}")
         if record:
             words = "" if kept else ": these are not the weights it kept (another sha256)"
+            if not on_these:
+                words += ": the images at hand are others than those it was tested on"
             print("exactly as recorded" if same else f"NOT as recorded{words}")
     return 0 if same else 1
 

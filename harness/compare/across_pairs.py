@@ -91,7 +91,7 @@ def _family(
 
 
 def _usable(collection: Collection, group: Group) -> bool:
-    if group.differences or len(group.finished) != len(group.runs):
+    if group.differences or group.data_notes or len(group.finished) != len(group.runs):
         return False
     metric = shown_metric(collection, group)
     if not metric:

@@ -55,6 +55,11 @@ class Group:
         """Scores of `metric` [finished seeds, tasks]."""
         return np.stack([run.scores[metric] for run in self.finished])
 
+    @property
+    def data_notes(self) -> list[str]:
+        """Why the data are not those that the paper reports on, once each; empty if they are."""
+        return sorted({r.data_note for r in self.records if r.data_note})
+
     def obstacles(self) -> list[str]:
         """Say what keeps these runs from a verdict; empty if nothing does."""
         found = []
@@ -64,6 +69,7 @@ class Group:
             found.append(f"{len(diverged)} of {len(self.runs)} seeds diverged ({each})")
         if any(r.synthetic for r in self.records):
             found.append("synthetic data")
+        found += self.data_notes
         if self.budget != "full":
             found.append(f"budget {self.budget}, not full")
         if self.differences:
@@ -92,7 +98,7 @@ def group_records(
         departures = tuple(differences(r, today))
         meaning = digest({k: v for k, v in _flat(r.protocol).items() if k not in WITHOUT_MEANING})
         where = (r.paper, r.cell, r.variant, r.budget, device_kind(r), departures)
-        key = (*where, meaning, r.data_digest, r.tasks_digest, r.synthetic)
+        key = (*where, meaning, r.data_digest, r.tasks_digest, r.synthetic, r.data_note)
         buckets.setdefault(key, []).append(stored)
     found = []
     for key, runs in buckets.items():

@@ -39,7 +39,8 @@ def paired_rows(collection: Collection) -> list[PairedRow]:
     """Compare every two variants of each cell that were tested on the same tasks.
 
     Only runs with the same budget, device kind, data and tasks are paired, each with the switches
-    of its variant; runs that diverged or have a score that is not finite are left out.
+    of its variant and on the data of its paper; runs that diverged or have a score that is not
+    finite are left out.
     """
     return [row for cell in collection.cells for row in _cell_pairs(cell, collection.groups)]
 
@@ -52,6 +53,7 @@ def _cell_pairs(cell: Cell, groups: list[Group]) -> Iterator[PairedRow]:
         if (g.paper, g.cell) == (cell.paper, cell.name)
         and g.variant in order
         and not g.differences
+        and not g.data_notes
         and len(g.finished) == len(g.runs)
     ]
     shown = {line.metric for line in cell.published}

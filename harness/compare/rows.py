@@ -133,6 +133,7 @@ def _caveats(group: Group) -> Iterator[str]:
     sessions = [s for r in group.records for s in r.measurement.get("sessions") or []]
     if any(s.get("clean") is False for s in sessions):
         yield "run from a working tree with changes that are in no commit"
+    yield from sorted({r.data_caveat for r in group.records if r.data_caveat})
 
 
 def _heavy_tail(scores: np.ndarray) -> Iterator[str]:

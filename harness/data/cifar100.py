@@ -5,6 +5,7 @@ Below a folder of HARNESS_DATA or the cache:
 - PNG files `cifar100/{train,test}/<fine class>/<file>`, named as in the original archive;
 - `cifar-100-python/` as torchvision leaves it, itself or in `cifar100/`.
 
+`cifar100/` may stand in a folder of its own name once more, or be what HARNESS_DATA names itself.
 Both give the same images in the same order: of each class those of `train`, then those of `test`,
 by file name. CIFAR's own train and test sets mean nothing here; classes are what is split.
 """
@@ -21,12 +22,48 @@ import numpy as np
 from harness.data.cifar_pickle import read_array_pickle
 from harness.data.color_classes import ColorClass
 from harness.data.color_source import ColorSource, ImageFiles, check_classes, check_counts
-from harness.data.decode import pillow
-from harness.data.paths import places
+from harness.data.entries import entries, is_folder, is_plain, some, subfolders
+from harness.data.paths import looked_in, places
+from harness.data.picture import pillow
+from harness.data.stamp import Located
 from harness.errors import DataNotAtHand, HarnessError
 
 NEXT = "set HARNESS_DATA or run `harness data fetch cifar-fs`"
 SIDE = 32
+MOST_LETTERS = 256
+ARCHIVE = "cifar-100-python"
+PARTS = ("train", "test")
+_PLACES = (
+    "cifar100",
+    f"cifar100/{ARCHIVE}",
+    ARCHIVE,
+    "cifar100/cifar100",
+    f"{ARCHIVE}/{ARCHIVE}",
+    "",
+)
+
+
+def locate_cifar100(classes: Sequence[ColorClass]) -> Located:
+    """Give the first copy, unread; DataNotAtHand where there is none.
+
+    HarnessError where there is half of one only.
+    """
+    half = ""
+    for folder in places(*_PLACES):
+        roots = tuple(folder / part for part in PARTS)
+        if all(map(is_folder, roots)) and _is_cifar(folder, classes):
+            return Located(str(folder), roots)
+        parts = [p for p in (*roots, folder / "meta") if is_plain(p)]
+        if len(parts) == 3:
+            return Located(str(folder), tuple(parts))
+        if parts and folder.name == ARCHIVE:
+            half = half or f"{folder}: found {' and '.join(p.name for p in parts)} only"
+    if half:
+        raise HarnessError(f"{half}, wanted train, test and meta of CIFAR-100's archive; {NEXT}.")
+    for packed in places(*(f"{name}.tar.gz" for name in (ARCHIVE, f"cifar100/{ARCHIVE}"))):
+        if is_plain(packed):
+            raise DataNotAtHand(f"found {packed}, wanted what it holds: unpack it there.")
+    raise DataNotAtHand(f"found no CIFAR-100 images{looked_in()}; {NEXT}.")
 
 
 def find_cifar100(classes: Sequence[ColorClass], of_each: int) -> ColorSource:
@@ -37,19 +74,24 @@ def find_cifar100(classes: Sequence[ColorClass], of_each: int) -> ColorSource:
     """
     names = {c.name for c in classes}
     counts = {"train": of_each - of_each // 6, "test": of_each // 6}
-    for folder in places("cifar100", "cifar100/cifar-100-python", "cifar-100-python"):
-        if all((folder / part).is_dir() for part in counts):
-            return _tree(folder, names, counts)
-        if all((folder / part).is_file() for part in (*counts, "meta")):
-            return _archive(folder, names, counts)
-    raise DataNotAtHand(f"found no CIFAR-100 images; {NEXT}.")
+    found = locate_cifar100(classes)
+    folder = found.roots[0].parent
+    return (_tree if is_folder(found.roots[0]) else _archive)(folder, names, counts)
 
 
-def _tree(folder: Path, names: set[str], wanted: Mapping[str, int]) -> ImageFiles:
+def _is_cifar(folder: Path, classes: Sequence[ColorClass]) -> bool:
+    """Tell a tree of CIFAR-100 from another that has train/ and test/: by name, or by a class."""
+    named = folder.name in ("cifar100", ARCHIVE)
+    return named or any(is_folder(folder / "train" / c.name) for c in classes)
+
+
+def _tree(folder: Path, names: set[str], wanted: Mapping[str, int]) -> ColorSource:
     files: dict[str, list[Path]] = {name: [] for name in names}
     for part, count in wanted.items():
         where = folder / part
-        found = {p.name: sorted(p.glob("*.png")) for p in where.iterdir() if p.is_dir()}
+        found = {
+            p.name: [f for f in entries(p) if f.suffix.lower() == ".png"] for p in subfolders(where)
+        }
         _check(str(where), {name: len(paths) for name, paths in found.items()}, names, count)
         for name in names:
             files[name] += found[name]
@@ -73,26 +115,21 @@ class _Archive:
             yield f"{self.folder}: image {i + 1} of {name}", module.fromarray(image)
 
 
-def _archive(folder: Path, names: set[str], wanted: Mapping[str, int]) -> _Archive:
+def _archive(folder: Path, names: set[str], wanted: Mapping[str, int]) -> ColorSource:
     meta = folder / "meta"
-    labels = [_text(n) for n in _entry(meta, read_array_pickle(meta), b"fine_label_names", list)]
+    labels = _texts(meta, _entry(meta, read_array_pickle(meta), b"fine_label_names", list))
     parts: dict[str, list[np.ndarray]] = {name: [] for name in names}
     for part, count in wanted.items():
         where = folder / part
         content = read_array_pickle(where)
         data = _entry(where, content, b"data", np.ndarray)
-        label = np.array(_entry(where, content, b"fine_labels", list))
-        files = np.array([_text(f) for f in _entry(where, content, b"filenames", list)])
+        label = _labels(where, _entry(where, content, b"fine_labels", list), len(labels))
+        files = np.array(_texts(where, _entry(where, content, b"filenames", list)))
         rows = len(data)
         shapes = (data.shape, label.shape, files.shape)
-        if shapes != ((rows, 3 * SIDE**2), (rows,), (rows,)) or label.dtype.kind != "i":
+        if shapes != ((rows, 3 * SIDE**2), (rows,), (rows,)):
             raise HarnessError(
                 f"{where}: data, fine_labels and filenames do not fit together (shapes {shapes}); "
-                f"take a fresh copy, or {NEXT}."
-            )
-        if rows and not 0 <= label.min() <= label.max() < len(labels):
-            raise HarnessError(
-                f"{where}: found label {label.max()}, but meta names {len(labels)} classes; "
                 f"take a fresh copy, or {NEXT}."
             )
         found = {labels[i]: np.flatnonzero(label == i) for i in np.unique(label)}
@@ -103,18 +140,38 @@ def _archive(folder: Path, names: set[str], wanted: Mapping[str, int]) -> _Archi
     return _Archive(folder, {name: np.concatenate(p) for name, p in parts.items()})
 
 
+def _labels(where: Path, found: list[Any], classes: int) -> np.ndarray:
+    """Give class numbers, int64; HarnessError for anything else in the list."""
+    for label in found:
+        if type(label) is not int or not 0 <= label < classes:
+            small = type(label) is int and abs(label) < 10**9
+            raise HarnessError(
+                f"{where}: found label {label if small else 'of another kind'}, but meta names "
+                f"{classes} classes; take a fresh copy, or {NEXT}."
+            )
+    return np.array(found, np.int64)
+
+
+def _texts(where: Path, found: list[Any]) -> list[str]:
+    """Give names as text; HarnessError for anything else, or a name that no file can have."""
+    names = [n.decode("latin-1") if isinstance(n, bytes) else n for n in found]
+    if not all(isinstance(n, str) and len(n) < MOST_LETTERS for n in names):
+        raise HarnessError(
+            f"{where}: found names that are no short texts, wanted those of CIFAR-100's archive; "
+            f"take a fresh copy, or {NEXT}."
+        )
+    return names
+
+
 def _entry(path: Path, content: Mapping[bytes, Any], key: bytes, kind: type) -> Any:
     found = content.get(key)
     if not isinstance(found, kind):
+        here = some(k.decode("latin-1") for k in content if isinstance(k, bytes))
         raise HarnessError(
-            f"{path} has no {key.decode()}, wanted a file of CIFAR-100's python archive; "
-            f"take a fresh copy, or {NEXT}."
+            f"{path} has no {key.decode()} of the right kind (but {here}), wanted a file "
+            f"of CIFAR-100's python archive; take a fresh copy, or {NEXT}."
         )
     return found
-
-
-def _text(name: Any) -> str:
-    return name.decode("latin-1") if isinstance(name, bytes) else str(name)
 
 
 def _check(where: str, counts: Mapping[str, int], names: set[str], wanted: int) -> None:

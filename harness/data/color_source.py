@@ -8,7 +8,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from harness.data.decode_color import decode_color
+from harness.data.entries import read_plain
 from harness.errors import HarnessError
+
+MOST_BYTES = 64_000_000
+"""Of one image file; the largest of ImageNet have about 15 million."""
 
 
 class ColorSource(Protocol):
@@ -40,13 +44,7 @@ class ImageFiles:
     def images(self, name: str) -> Iterator[tuple[str, Any]]:
         """Read and decode the files of a class."""
         for path in self.files[name]:
-            try:
-                content = path.read_bytes()
-            except OSError as e:
-                raise HarnessError(
-                    f"{path} cannot be read ({e.strerror}); take a fresh copy."
-                ) from e
-            yield str(path), decode_color(content, str(path))
+            yield str(path), decode_color(read_plain(path, MOST_BYTES), str(path))
 
 
 def check_classes(

@@ -5,6 +5,7 @@ Pillow lets other threads run while it decodes and resizes, so threads are enoug
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 from collections.abc import Callable, Sequence
@@ -13,12 +14,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.data.cache_file import cache_file, load_or_build
-from harness.data.cifar100 import find_cifar100
+from harness.data.cache_file import AtHand, cache_file, load_or_build
+from harness.data.cifar100 import find_cifar100, locate_cifar100
 from harness.data.color_classes import PARTS, ColorClass, color_classes
-from harness.data.color_source import ColorSource
+from harness.data.color_source import ColorSource, ImageFiles
 from harness.data.decode_color import fit
-from harness.data.mini_imagenet import find_mini_imagenet
+from harness.data.known import KNOWN
+from harness.data.mini_imagenet import find_mini_imagenet, locate_mini_imagenet, names_digest
+from harness.data.stamp import Located
 from harness.data.store import ImageStore, train_statistics
 from harness.progress import Progress
 
@@ -29,25 +32,25 @@ class ColorSet:
 
     classes: tuple[ColorClass, ...]
     of_each: int
+    locate: Callable[[Sequence[ColorClass]], Located]
     find: Callable[[Sequence[ColorClass], int], ColorSource]
-    known_digest: str
-    """`source_digest` of the copy that was looked at, see `harness data verify`."""
-    lossless: bool
-    """Every true copy has the known digest; JPEGs are re-encoded and resized by many hands."""
+
+    def located(self) -> Located:
+        """Find the files, unread; DataNotAtHand where they are not there."""
+        return self.locate(self.classes)
 
     def source(self) -> ColorSource:
         """Find the images; HarnessError where they are not there or not right."""
         return self.find(self.classes, self.of_each)
 
 
-MINI_IMAGENET = "c9a2457dc95301ab51c30dab24b89aa2356f14120bc021f33d59f66ae64ad8f8"
-CIFAR100 = "99e7d630ea074cc0eb32c8456552d7538ce4ca9eae43c1c76ab7d39c2c7a2bef"
+_CIFAR = (locate_cifar100, find_cifar100)
 COLOR_SETS = {
     "mini-imagenet": ColorSet(
-        color_classes("mini-imagenet"), 600, find_mini_imagenet, MINI_IMAGENET, lossless=False
+        color_classes("mini-imagenet"), 600, locate_mini_imagenet, find_mini_imagenet
     ),
-    "cifar-fs": ColorSet(color_classes("cifar-fs"), 600, find_cifar100, CIFAR100, lossless=True),
-    "fc100": ColorSet(color_classes("fc100"), 600, find_cifar100, CIFAR100, lossless=True),
+    "cifar-fs": ColorSet(color_classes("cifar-fs"), 600, *_CIFAR),
+    "fc100": ColorSet(color_classes("fc100"), 600, *_CIFAR),
 }
 
 
@@ -56,10 +59,17 @@ def load_color(dataset: str, image_size: int, resize_filter: str) -> ImageStore:
 
     Raises HarnessError where neither the cache nor the images are there, or they are broken.
     """
-    return load_or_build(
-        cache_file(dataset, image_size, resize_filter),
-        lambda: build_color(dataset, COLOR_SETS[dataset].source(), image_size, resize_filter),
-    )
+    kind = COLOR_SETS[dataset]
+
+    def at_hand() -> AtHand:
+        build = functools.partial(_build_found, dataset, image_size, resize_filter)
+        return kind.located(), build
+
+    return load_or_build(cache_file(dataset, image_size, resize_filter), at_hand)
+
+
+def _build_found(dataset: str, image_size: int, resize_filter: str) -> ImageStore:
+    return build_color(dataset, COLOR_SETS[dataset].source(), image_size, resize_filter)
 
 
 def build_color(
@@ -88,6 +98,9 @@ def build_color(
     finally:
         pool.shutdown(cancel_futures=True)  # after a broken image the others need not be read
     progress.close()
+    names = ""
+    if KNOWN[dataset].names and isinstance(source, ImageFiles):
+        names = names_digest(source)
     part = np.array([PARTS.index(c.part) for c in classes], np.uint8)
     return ImageStore(
         dataset=dataset,
@@ -97,4 +110,5 @@ def build_color(
         source_digest=found.hexdigest(),
         synthetic=False,
         train_statistics=train_statistics(images, part),
+        names_digest=names,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 from dataclasses import dataclass
 
 from harness.data.decode import RESIZE_FILTERS
@@ -95,6 +96,7 @@ def check_size(kind: Dataset, image_size: int) -> None:
 def load_store(dataset: str, image_size: int, resize_filter: str) -> ImageStore:
     """Give the packed store of `dataset` at `image_size` pixels a side.
 
+    Images that are not the known ones of the dataset are used, with a warning on stderr.
     Raises HarnessError for an unknown name, size or filter, and where the images are not found or
     broken. Generated images are drawn at the size asked for, so their filter changes nothing.
     """
@@ -105,6 +107,22 @@ def load_store(dataset: str, image_size: int, resize_filter: str) -> ImageStore:
             f"wanted one of {', '.join(kind.resize_filters)}."
         )
     check_size(kind, image_size)
+    store = _load(dataset, image_size, resize_filter)
+    if store.data_note:
+        warn_of_other_data(store.data_note, store.made_of)
+    return store
+
+
+def warn_of_other_data(note: str, where: str) -> None:
+    """Say on stderr that data are not the known ones, so that nobody is surprised by a table."""
+    print(
+        f"harness: warning: {note}, in {where}: what is measured on it is not comparable with the "
+        "papers; take a fresh copy.",
+        file=sys.stderr,
+    )
+
+
+def _load(dataset: str, image_size: int, resize_filter: str) -> ImageStore:
     if dataset == "glyphs":
         from harness.data.glyphs import make_glyphs
 

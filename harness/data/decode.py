@@ -1,4 +1,4 @@
-"""Decodes and resizes Omniglot drawings with Pillow, which is imported only here and when used.
+"""Decodes and resizes Omniglot drawings with Pillow.
 
 A trap worth knowing: the PNGs have one bit a pixel (Pillow mode "1"), and Pillow resizes mode "1"
 by NEAREST whatever filter is asked for. So code that opens a file, asks for LANCZOS and converts
@@ -8,11 +8,11 @@ filters are therefore applied here to mode "L", where they mean what they say.
 
 from __future__ import annotations
 
-import io
 from typing import Any, Literal, get_args
 
 import numpy as np
 
+from harness.data.picture import loaded, open_picture, pillow
 from harness.errors import HarnessError
 
 ResizeFilter = Literal["nearest", "box", "bilinear", "bicubic", "lanczos"]
@@ -22,17 +22,14 @@ RESIZE_FILTERS: tuple[str, ...] = get_args(ResizeFilter)
 def decode(png: bytes, side: int, where: str) -> Any:
     """Decode one drawing to a Pillow image of mode "1" or "L"; `where` names it in messages.
 
-    Raises HarnessError where Pillow is missing, the file is corrupt or not `side` x `side`.
+    Raises HarnessError where Pillow is missing, the file is corrupt, has another depth than 8 bits
+    a channel (or 1), or is not `side` x `side`.
     """
-    image_module = pillow()
-    try:
-        image = image_module.open(io.BytesIO(png), formats=["PNG"])
-        if image.size == (side, side):
-            image.load()
-            return image if image.mode in ("1", "L") else image.convert("L")
-    except (OSError, SyntaxError, ValueError, EOFError) as e:
-        raise HarnessError(f"{where} is not a readable PNG ({e}); take a fresh copy.") from e
-    raise HarnessError(f"{where} is {image.size} pixels, wanted ({side}, {side}).")
+    image = open_picture(png, where, kinds=("PNG",))
+    if image.size != (side, side):
+        raise HarnessError(f"{where} is {image.size} pixels, wanted ({side}, {side}).")
+    image = loaded(image, where, kinds=("PNG",))
+    return image if image.mode in ("1", "L") else image.convert("L")
 
 
 def resize(image: Any, size: int, resize_filter: str) -> np.ndarray:
@@ -44,14 +41,3 @@ def resize(image: Any, size: int, resize_filter: str) -> np.ndarray:
     if gray.size != (size, size):
         gray = gray.resize((size, size), getattr(pillow().Resampling, resize_filter.upper()))
     return 255 - np.asarray(gray)
-
-
-def pillow() -> Any:
-    """Import Pillow's Image module; HarnessError where Pillow is missing."""
-    try:
-        from PIL import Image
-    except ImportError as e:
-        raise HarnessError(
-            "Pillow is needed to read images; run `pip install 'metalearning-replications[data]'`."
-        ) from e
-    return Image

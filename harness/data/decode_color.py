@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from typing import Any, Literal, get_args
 
 import numpy as np
 
-from harness.data.decode import ResizeFilter, pillow
+from harness.data.decode import ResizeFilter
+from harness.data.picture import loaded, open_picture, pillow
 from harness.errors import HarnessError
 
 ColorResizeFilter = Literal["none", ResizeFilter]
@@ -17,17 +17,11 @@ COLOR_RESIZE_FILTERS: tuple[str, ...] = get_args(ColorResizeFilter)
 def decode_color(content: bytes, where: str) -> Any:
     """Decode a JPEG or PNG to a Pillow image of mode "RGB"; `where` names it in messages.
 
-    Raises HarnessError where Pillow is missing or the file is corrupt.
+    Raises HarnessError where Pillow is missing, the file is corrupt or absurdly large, or has
+    another depth than 8 bits a channel.
     """
-    module = pillow()
-    try:
-        image = module.open(io.BytesIO(content), formats=["JPEG", "PNG"])
-        image.load()
-        return image if image.mode == "RGB" else image.convert("RGB")
-    # Truncated or damaged files raise any of these.
-    except (OSError, SyntaxError, ValueError, EOFError, module.DecompressionBombError) as e:
-        reason = "neither JPEG nor PNG" if isinstance(e, module.UnidentifiedImageError) else e
-        raise HarnessError(f"{where} is not a readable image ({reason}); take a fresh copy.") from e
+    image = loaded(open_picture(content, where), where)
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def fit(image: Any, size: int, resize_filter: str, where: str) -> np.ndarray:

@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import hashlib
 import re
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from harness.data.archive import Archive, open_archive
+from harness.data import known
+from harness.data.archive import Members, Tree, open_archive
+from harness.data.datasets import warn_of_other_data
 from harness.data.decode import decode, resize
+from harness.data.entries import is_folder, is_plain
 from harness.data.omniglot_classes import SIDE
 from harness.data.paths import places
 from harness.data.store import ImageStore
@@ -39,6 +43,14 @@ runs: found by comparing the drawings of the runs with those of the dataset."""
 NEXT = (
     "put all_runs.zip of github.com/brendenlake/omniglot into omniglot/ in a folder of HARNESS_DATA"
 )
+_PLACES = (
+    "omniglot/all_runs.zip",
+    "all_runs.zip",
+    "omniglot/python/one-shot-classification/all_runs.zip",
+    "omniglot/all_runs",
+    "all_runs",
+)
+_MEMBER = re.compile(r"(?:.*/)?(run\d\d/.*)", re.IGNORECASE)
 _PAIR = re.compile(r"(run\d\d)/test/item(\d\d)\.png\s+(run\d\d)/training/class(\d\d)\.png")
 
 
@@ -52,6 +64,19 @@ class LakeRuns:
     label: np.ndarray
     source_digest: str
 
+    @property
+    def data_note(self) -> str:
+        """Say why these are not Lake's runs; '' if they are, or are of generated glyphs."""
+        return known.note("lake-runs", self.source_digest) if self.source_digest else ""
+
+    @property
+    def data_caveat(self) -> str:
+        """Give '': every true copy has the same drawings."""
+        return ""
+
+    def check(self) -> None:
+        """Do nothing: the digest is taken of what is in memory each time."""
+
     def digest(self) -> str:
         """Give the sha256 of drawings, at the size they have here, and labels."""
         found = hashlib.sha256(str(self.support.shape).encode())
@@ -61,30 +86,41 @@ class LakeRuns:
 
 
 def find_lake_runs() -> Path:
-    """Give the first `all_runs.zip`; DataNotAtHand where there is none."""
-    for path in places("omniglot/all_runs.zip", "all_runs.zip"):
-        if path.is_file():
+    """Give the first `all_runs.zip`, or `all_runs/` unpacked; DataNotAtHand where there is none."""
+    for path in places(*_PLACES):
+        if is_plain(path) or (path.suffix != ".zip" and is_folder(path)):
             return path
     raise DataNotAtHand(f"found no all_runs.zip, Lake's one-shot runs of Omniglot; {NEXT}.")
 
 
 def read_lake_runs(image_size: int, resize_filter: str) -> LakeRuns:
-    """Read all runs. Raises HarnessError for whatever is wrong with the archive."""
+    """Read all runs. Raises HarnessError for whatever is wrong with the archive.
+
+    Other drawings or pairs than the known ones are given, with a warning on stderr.
+    """
     where = find_lake_runs()
     drawings = np.empty((2, RUNS, WAYS, image_size, image_size), np.uint8)
     labels = np.empty((RUNS, WAYS), np.int64)
     original = hashlib.sha256()
-    with open_archive(where, NEXT) as archive:
+    with ExitStack() as stack:
+        archive = _Runs(
+            Tree(where, 3, (".png", ".txt"))
+            if is_folder(where)
+            else stack.enter_context(open_archive(where, NEXT))
+        )
         for run in range(RUNS):
             for part, name in enumerate(("training/class", "test/item")):
                 for i in range(WAYS):
                     member = f"run{run + 1:02d}/{name}{i + 1:02d}.png"
-                    image = decode(_member(archive, member), SIDE, f"{where}: {member}")
+                    image = decode(archive.read(member), SIDE, f"{where}: {member}")
                     original.update(np.packbits(resize(image, SIDE, "nearest") > 127).tobytes())
                     drawings[part, run, i] = resize(image, image_size, resize_filter)
             labels[run] = _labels(archive, f"run{run + 1:02d}")
             original.update(labels[run].astype("<i8").tobytes())
-    return LakeRuns(drawings[0], drawings[1], labels, original.hexdigest())
+    runs = LakeRuns(drawings[0], drawings[1], labels, original.hexdigest())
+    if runs.data_note:
+        warn_of_other_data(runs.data_note, str(where))
+    return runs
 
 
 def runs_of_glyphs(store: ImageStore) -> LakeRuns:
@@ -100,9 +136,23 @@ def runs_of_glyphs(store: ImageStore) -> LakeRuns:
     return LakeRuns(np.stack(support), np.stack(query), label, "")
 
 
-def _labels(archive: Archive, run: str) -> list[int]:
+class _Runs:
+    """Members by their place below a run, whatever folder is above the runs."""
+
+    def __init__(self, files: Members) -> None:
+        self.where, self._files = files.where, files
+        found = {m[1].casefold(): m[0] for m in map(_MEMBER.fullmatch, files.names) if m}
+        self._members = found
+
+    def read(self, name: str) -> bytes:
+        if name not in self._members:
+            raise HarnessError(f"{self.where} has no {name}; take a fresh copy, or {NEXT}.")
+        return self._files.read(self._members[name])
+
+
+def _labels(archive: _Runs, run: str) -> list[int]:
     member = f"{run}/class_labels.txt"
-    text = _member(archive, member).decode("utf-8", errors="replace")
+    text = archive.read(member).decode("utf-8", errors="replace")
     pairs = [_PAIR.fullmatch(line.strip()) for line in text.splitlines() if line.strip()]
     right = {int(p[2]): int(p[4]) for p in pairs if p and p[1] == p[3] == run}
     everything = list(range(1, WAYS + 1))
@@ -112,9 +162,3 @@ def _labels(archive: Archive, run: str) -> list[int]:
             f"training drawing of its own; take a fresh copy, or {NEXT}."
         )
     return [right[item] - 1 for item in everything]
-
-
-def _member(archive: Archive, name: str) -> bytes:
-    if name not in archive.names:
-        raise HarnessError(f"{archive.where} has no {name}; take a fresh copy, or {NEXT}.")
-    return archive.read(name)

@@ -6,15 +6,12 @@ import hashlib
 
 import numpy as np
 
-from harness.data.cache_file import cache_file, load_or_build
+from harness.data.cache_file import AtHand, cache_file, load_or_build
 from harness.data.decode import decode, resize
 from harness.data.omniglot_classes import DRAWINGS, SIDE, omniglot_classes
 from harness.data.sources import OmniglotSource, find_omniglot, read_drawings
 from harness.data.store import ImageStore
 from harness.progress import Progress
-
-SOURCE_DIGEST = "8f853cf8c6731b6fd1d22dd581d1d8827d615aba47afc4c9d17ef84eea50da03"
-"""sha256 of the 32,460 drawings at 105 x 105, one bit a pixel, in order of class and drawer."""
 
 
 def load_omniglot(image_size: int, resize_filter: str) -> ImageStore:
@@ -22,10 +19,12 @@ def load_omniglot(image_size: int, resize_filter: str) -> ImageStore:
 
     Raises HarnessError where neither the cache nor the images are there, or they are broken.
     """
-    return load_or_build(
-        cache_file("omniglot", image_size, resize_filter),
-        lambda: build_omniglot(find_omniglot(), image_size, resize_filter),
-    )
+
+    def at_hand() -> AtHand:
+        source = find_omniglot()
+        return source.located(), lambda: build_omniglot(source, image_size, resize_filter)
+
+    return load_or_build(cache_file("omniglot", image_size, resize_filter), at_hand)
 
 
 def build_omniglot(source: OmniglotSource, image_size: int, resize_filter: str) -> ImageStore:

@@ -1,27 +1,32 @@
 """Finds Omniglot on disk and reads its PNG files, from the zips or from an unpacked tree.
 
-Accepted, below a folder of HARNESS_DATA or the cache folder, directly or in `omniglot/` or
-`omniglot-py/` (torchvision's name): `images_background.zip` and `images_evaluation.zip`, or folders
-`images_background/` and `images_evaluation/`. PNGs are read straight from the zips; nothing is
-ever extracted.
+Accepted, below a folder of HARNESS_DATA or the cache folder, directly or in `omniglot/`,
+`omniglot-py/` (torchvision's name) or `omniglot/python/` (a clone of the authors' repository):
+`images_background.zip` and `images_evaluation.zip`, or folders `images_background/` and
+`images_evaluation/`. PNGs are read straight from the zips; nothing is ever extracted. Zips packed
+anew, without their top folder, in small letters or with the backslashes of Windows, are read too.
 """
 
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.data.archive import Archive, open_archive
+from harness.data.archive import Members, Tree, open_archive
+from harness.data.entries import entries, is_folder, is_plain, some
 from harness.data.omniglot_classes import DRAWINGS, omniglot_classes
-from harness.data.paths import places
+from harness.data.paths import looked_in, places
+from harness.data.stamp import Located
 from harness.errors import DataNotAtHand, HarnessError
 
 PARTS = ("images_background", "images_evaluation")
 NEXT = "set HARNESS_DATA or run `harness data fetch omniglot`"
-_DRAWING = re.compile(r"(?:^|/)(images_\w+)/([^/]+/character\d+)/([^/.][^/]*\.png)$")
+_PLACES = ("omniglot", "omniglot-py", "omniglot/omniglot-py", "omniglot/python", "python", "")
+_DRAWING = re.compile(r"(?:^|(.*)/)([^/]+/character\d+)/([^/]+\.png)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -31,11 +36,17 @@ class OmniglotSource:
     background: Path
     evaluation: Path
 
+    def located(self) -> Located:
+        """Say where the files are, for their stamp."""
+        return Located(
+            f"{self.background} and {self.evaluation}", (self.background, self.evaluation)
+        )
+
 
 def find_omniglot() -> OmniglotSource:
     """Give the first place that holds both parts; HarnessError where there is none."""
     half: Path | None = None
-    for folder in places("omniglot", "omniglot-py", "omniglot/omniglot-py", ""):
+    for folder in places(*_PLACES):
         found = [p for name in PARTS if (p := _part(folder, name)) is not None]
         if len(found) == 2:
             return OmniglotSource(found[0], found[1])
@@ -44,7 +55,7 @@ def find_omniglot() -> OmniglotSource:
         raise HarnessError(
             f"found only {half}, wanted both {PARTS[0]} and {PARTS[1]} (zip or folder); {NEXT}."
         )
-    raise DataNotAtHand(f"found no Omniglot images; {NEXT}.")
+    raise DataNotAtHand(f"found no Omniglot images{looked_in()}; {NEXT}.")
 
 
 def read_drawings(source: OmniglotSource) -> Iterator[tuple[str, list[bytes]]]:
@@ -55,71 +66,79 @@ def read_drawings(source: OmniglotSource) -> Iterator[tuple[str, list[bytes]]]:
     """
     with ExitStack() as stack:
         readers = {
-            True: _open(stack, source.background, PARTS[0]),
-            False: _open(stack, source.evaluation, PARTS[1]),
+            True: _Part(_open(stack, source.background), PARTS[0]),
+            False: _Part(_open(stack, source.evaluation), PARTS[1]),
         }
         _check(readers)
         for c in omniglot_classes():
-            reader = readers[c.background]
-            yield c.name, [reader.read(member) for member in reader.members[c.name]]
+            part = readers[c.background]
+            yield c.name, [part.files.read(name) for name in part.members[c.name]]
 
 
-class _Reader:
+class _Part:
     """Members of one part by class name, in drawer order."""
 
-    def __init__(self, where: Path, part: str, names: list[str]) -> None:
-        self.where = where
+    def __init__(self, files: Members, part: str) -> None:
+        self.files, self.where = files, files.where
+        proper = {c.name.casefold(): c.name for c in omniglot_classes()}
         found: dict[str, list[tuple[str, str]]] = {}
-        for name in names:
-            match = _DRAWING.search(name)
-            if match and match[1] == part:
-                found.setdefault(match[2], []).append((match[3], name))
-        self.members = {c: [name for _, name in sorted(files)] for c, files in found.items()}
-
-    def read(self, member: str) -> bytes:
-        raise NotImplementedError
+        for name in files.names:
+            match = _DRAWING.fullmatch(name)
+            if match and all(of in ("", part) for of in _parts_named(match[1] or "")):
+                character = proper.get(match[2].casefold(), match[2])
+                found.setdefault(character, []).append((match[3], name))
+        self.members = {c: [name for _, name in sorted(named)] for c, named in found.items()}
 
 
-class _Tree(_Reader):
-    def __init__(self, where: Path, part: str) -> None:
-        # Only the two levels that matter are walked, so that a stray folder costs nothing.
-        names = [f"{part}/{p.relative_to(where).as_posix()}" for p in where.glob("*/*/*.png")]
-        super().__init__(where, part, names)
-
-    def read(self, member: str) -> bytes:
-        path = self.where / member.split("/", 1)[1]
-        try:
-            return path.read_bytes()
-        except OSError as e:
-            raise HarnessError(f"{path} cannot be read ({e.strerror}); {NEXT}.") from e
-
-
-class _Zip(_Reader):
-    def __init__(self, where: Path, part: str, archive: Archive) -> None:
-        self.archive = archive
-        super().__init__(where, part, archive.names)
-
-    def read(self, member: str) -> bytes:
-        return self.archive.read(member)
+def _parts_named(folders: str) -> list[str]:
+    """Give which parts of Omniglot the folders above a class name: those of another are no data."""
+    return [f for f in folders.casefold().split("/") if f.startswith("images_")]
 
 
 def _part(folder: Path, name: str) -> Path | None:
-    # The zip first: an unpacked tree beside it may be a half-finished one.
-    if (archive := folder / f"{name}.zip").is_file():
-        return archive
-    return tree if (tree := folder / name).is_dir() else None
+    """Give the zip or the tree of one part; a zip that is cut off gives way to a tree beside it.
+
+    The zip first: an unpacked tree beside it may be a half-finished one.
+    """
+    archive, tree = _named(folder, f"{name}.zip"), _named(folder, name)
+    tree = tree if tree and is_folder(tree) else None
+    if archive is None or not is_plain(archive):
+        return tree
+    if tree is not None:
+        try:
+            with open_archive(archive, NEXT):
+                pass
+        except HarnessError as e:
+            print(f"harness: {str(e).split('; ')[0]}; reading {tree} beside it.", file=sys.stderr)
+            return tree
+    return archive
 
 
-def _open(stack: ExitStack, where: Path, part: str) -> _Reader:
-    if where.is_dir():
-        return _Tree(where, part)
-    return _Zip(where, part, stack.enter_context(open_archive(where, NEXT)))
+def _named(folder: Path, name: str) -> Path | None:
+    """Give what has this name in `folder`, whatever its capitals; None where nothing has."""
+    if is_plain(folder / name) or is_folder(folder / name):
+        return folder / name
+    inside = entries(folder) if is_folder(folder) else []
+    return next((p for p in inside if p.name.casefold() == name), None)
 
 
-def _check(readers: dict[bool, _Reader]) -> None:
+def _open(stack: ExitStack, where: Path) -> Members:
+    if is_folder(where):
+        # One level more than there are, for `images_background/images_background/`.
+        return Tree(where, 3, (".png",))
+    return stack.enter_context(open_archive(where, NEXT))
+
+
+def _check(readers: dict[bool, _Part]) -> None:
     wanted = {c.name: c.background for c in omniglot_classes()}
     for background, reader in readers.items():
         here = {name for name, part in wanted.items() if part == background}
+        if not reader.members:
+            raise HarnessError(
+                f"{reader.where}: found no drawings, but {some(reader.files.names)}; wanted "
+                f"{PARTS[not background]}/ALPHABET/characterNN/NNNN_NN.png, so take a fresh copy, "
+                f"or {NEXT}."
+            )
         if missing := sorted(here - reader.members.keys()):
             raise HarnessError(
                 f"{reader.where}: class {missing[0]} is missing (found "

@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
+from harness.data import known
+from harness.errors import HarnessError
+
 
 @dataclass(frozen=True)
 class ChannelStatistics:
@@ -40,6 +43,12 @@ class ImageStore:
     """Given in colour only, where there is one training part."""
     digest: str = ""
     """sha256 of images, names and parts; computed where not given."""
+    names_digest: str = ""
+    """sha256 of the file names, for mini-ImageNet."""
+    made_of: str = ""
+    """Where the files were that the images were packed from; '' for generated ones."""
+    source_stamp: str = ""
+    """Stamp of these files (`harness.data.stamp`), taken before they were read."""
     _on_device: dict[tuple[torch.device, int], torch.Tensor] = field(
         default_factory=dict, repr=False
     )
@@ -48,6 +57,31 @@ class ImageStore:
         if not self.digest:
             digest = store_digest(self.images, self.class_names, self.part)
             object.__setattr__(self, "digest", digest)
+
+    @property
+    def data_note(self) -> str:
+        """Say why these are not the images of the dataset; '' if they are, or are generated."""
+        if self.synthetic:
+            return ""
+        return known.note(self.dataset, self.source_digest, self.names_digest)
+
+    @property
+    def data_caveat(self) -> str:
+        """Say that a true dataset is another copy than the one known here; '' if it is that one."""
+        if self.synthetic:
+            return ""
+        return known.caveat(self.dataset, self.source_digest, self.names_digest)
+
+    def check(self) -> None:
+        """Take the digest of the pixels as they are now (about a second a gigabyte).
+
+        Raises HarnessError where they are not those that `digest` names.
+        """
+        if store_digest(self.images, self.class_names, self.part) != self.digest:
+            raise HarnessError(
+                f"the packed {self.dataset} no longer fits its digest {self.digest[:12]}; delete "
+                "its file in the cache (`harness data list` says where) and run this again."
+            )
 
     @property
     def images_per_class(self) -> int:

@@ -6,35 +6,65 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from harness.data.decode import resize
 from harness.data.duplicates import equal_images, shared
+from harness.data.known import KNOWN
 from harness.data.lake_runs import LakeRuns, find_lake_runs, read_lake_runs
-from harness.data.omniglot import SOURCE_DIGEST, build_omniglot
+from harness.data.omniglot import build_omniglot
 from harness.data.omniglot_classes import SIDE
+from harness.data.picture import pillow
 from harness.data.sources import find_omniglot
 from harness.data.splits import CLASS_SPLITS, class_split
 from harness.data.store import ImageStore, store_digest
 from harness.errors import DataNotAtHand, HarnessError
 
 
-def check_source() -> Iterator[str]:
+def check_source(store: ImageStore, resize_filter: str) -> Iterator[str]:
     """Read every original drawing anew, past the cache; give lines on where and what.
 
-    Raises HarnessError for whatever is wrong with the files, or where their pixels are not those
-    of the copy that `SOURCE_DIGEST` was taken from. Lake's runs are looked at if they are there.
+    Raises HarnessError for whatever is wrong with the files, where their pixels are not those of
+    the known copy, and where they do not give the packed drawings of `store`. Lake's runs are
+    looked at if they are there.
     """
     source = find_omniglot()
     originals = build_omniglot(source, SIDE, "nearest")
-    found = originals.source_digest
-    if found != SOURCE_DIGEST:
-        raise HarnessError(
-            f"{source.background} and {source.evaluation} hold other pixels than the known "
-            f"copy (sha256 {found[:12]}, wanted {SOURCE_DIGEST[:12]}); take a fresh copy."
-        )
-    yield f"{source.background} and {source.evaluation}: the known drawings, sha256 {found}"
+    where = source.located().where
+    refuse_other_pixels(originals, where)
+    yield f"{where}: the known drawings, sha256 {originals.source_digest}"
+    refuse_other_pack(store, _resized(originals, store.image_shape[-1], resize_filter), where)
     try:
         yield check_runs(read_lake_runs(SIDE, "nearest"), originals)
     except DataNotAtHand as e:
         yield str(e)
+
+
+def refuse_other_pixels(fresh: ImageStore, where: str) -> None:
+    """Raise HarnessError where the pixels of a lossless dataset are not those of the known copy."""
+    known = KNOWN[fresh.dataset]
+    if known.lossless and fresh.source_digest != known.digest:
+        raise HarnessError(
+            f"{where}: found other pixels than those of the known copy (sha256 "
+            f"{fresh.source_digest[:12]}, wanted {known.digest[:12]}); take a fresh copy."
+        )
+
+
+def refuse_other_pack(store: ImageStore, digest: str, where: str) -> None:
+    """Raise HarnessError where the packed images are not what the files in `where` give."""
+    if digest != store.digest:
+        raise HarnessError(
+            f"the packed {store.dataset} holds other images than {where} (digest "
+            f"{store.digest[:12]}, wanted {digest[:12]}); delete its file in the cache "
+            "(`harness data list` says where) and run this again."
+        )
+
+
+def _resized(originals: ImageStore, size: int, resize_filter: str) -> str:
+    """Give the digest of a store of the `originals` at another size."""
+    image = pillow().fromarray
+    flat = (255 - originals.images).reshape(-1, SIDE, SIDE)
+    small = np.stack([resize(image(drawing), size, resize_filter) for drawing in flat])
+    shape = (*originals.images.shape[:2], size, size)
+    return store_digest(small.reshape(shape), originals.class_names, originals.part)
 
 
 def check_runs(runs: LakeRuns, originals: ImageStore) -> str:
@@ -92,9 +122,5 @@ def counts_and_digest(store: ImageStore) -> Iterator[str]:
     channels, height, width = store.image_shape
     depth = f", {channels} channels" if channels > 1 else ""
     yield f"{classes} classes, {of_each} images each, {height} x {width} pixels{depth}"
-    if store_digest(store.images, store.class_names, store.part) != store.digest:
-        raise HarnessError(
-            f"the packed {store.dataset} no longer fits its digest {store.digest[:12]}; delete its "
-            "file in the cache (`harness data list` says where) and run this again."
-        )
+    store.check()
     yield f"store digest (sha256) {store.digest}"

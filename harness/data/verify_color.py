@@ -6,13 +6,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from harness.data.color_source import ImageFiles
 from harness.data.color_store import COLOR_SETS, build_color
 from harness.data.duplicates import SHOWN, describe, equal_images, kinds, shared
-from harness.data.mini_imagenet import NAMES_DIGEST, names_digest
+from harness.data.known import KNOWN
 from harness.data.splits import dataset_split
 from harness.data.store import ImageStore, train_statistics
-from harness.data.verify import counts_and_digest
+from harness.data.verify import counts_and_digest, refuse_other_pack, refuse_other_pixels
 from harness.errors import HarnessError
 
 
@@ -22,30 +21,22 @@ def check_color(store: ImageStore, resize_filter: str) -> Iterator[str]:
     Raises HarnessError for whatever is wrong with the files; where they do not give the packed
     images; and where a lossless set has other pixels than the known copy.
     """
-    kind = COLOR_SETS[store.dataset]
-    source = kind.source()
+    source = COLOR_SETS[store.dataset].source()
     fresh = build_color(store.dataset, source, store.image_shape[-1], resize_filter)
-    known = fresh.source_digest == kind.known_digest
-    if kind.lossless and not known:
-        raise HarnessError(
-            f"{source.where} holds other pixels than the known copy (sha256 "
-            f"{fresh.source_digest[:12]}, wanted {kind.known_digest[:12]}); take a fresh copy."
-        )
-    which = "the known images" if known else "not the copy known here: resized or packed by others"
+    refuse_other_pixels(fresh, source.where)
+    known = KNOWN[store.dataset]
+    same = fresh.source_digest == known.digest
+    which = "the known images" if same else "not the copy known here: resized or packed by others"
     yield f"{source.where}: {which}, sha256 {fresh.source_digest}"
-    if store.dataset == "mini-imagenet" and isinstance(source, ImageFiles):
-        same = names_digest(source) == NAMES_DIGEST
+    if known.names:
         yield (
             "file names: those of Ravi and Larochelle's lists"
-            if same
+            if fresh.names_digest == known.names
             else "file names: NOT those of Ravi and Larochelle's lists, so perhaps other images"
         )
-    if fresh.digest != store.digest:
-        raise HarnessError(
-            f"the packed {store.dataset} holds other images than {source.where} (digest "
-            f"{store.digest[:12]}, wanted {fresh.digest[:12]}); delete its file in the cache "
-            "(`harness data list` says where) and run this again."
-        )
+    if fresh.data_note:
+        yield f"runs on them get no verdict: {fresh.data_note}"
+    refuse_other_pack(store, fresh.digest, source.where)
 
 
 def color_facts(store: ImageStore) -> Iterator[str]:

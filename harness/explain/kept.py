@@ -88,6 +88,11 @@ class Kept:
         length = dataclasses.replace(length, test_tasks=count)
         plan = Plan(variant, variant, r.seed, length, DEFAULT, self.device, Path(), Path())
         tasks = plan.tasks()
+        if not changed and tasks.data_digest() != r.data_digest:
+            raise HarnessError(
+                f"{self.folder} was tested on other images than those at hand (digest "
+                f"{r.data_digest[:12]}, here {tasks.data_digest()[:12]}); see `harness data list`."
+            )
         method = plan.method(tasks)
         check_shapes(self.folder / WEIGHTS, self.weights, method.weights(), variant.key)
         method.load_weights(self.weights)

@@ -20,6 +20,8 @@ from harness.errors import HarnessError
 from harness.protocol import digest
 
 SCHEMA = 1
+OPTIONAL = ("data_note", "data_caveat")
+"""Fields that came later: left out where they are empty, so that older digests stay as they are."""
 
 
 @dataclass(frozen=True)
@@ -82,10 +84,14 @@ class Record:
     environment: dict[str, Any] = field(default_factory=dict)
     """Library versions, processor, device, driver, threads, TF32 and determinism state."""
     schema: int = SCHEMA
+    data_note: str = ""
+    """Why the data are not those that the paper reports on, so that there is no verdict."""
+    data_caveat: str = ""
+    """What is to be known of a true copy of the data that is not the copy known here."""
 
     def result(self) -> dict[str, Any]:
         """Give the part that is the same for equal runs: all but measurement and environment."""
-        found = asdict(self)
+        found = self._stored()
         del found["measurement"], found["environment"]
         return found
 
@@ -94,9 +100,13 @@ class Record:
         """sha256 of `result()`."""
         return digest(self.result())
 
+    def _stored(self) -> dict[str, Any]:
+        found = asdict(self)
+        return {k: v for k, v in found.items() if v or k not in OPTIONAL}
+
     def to_json(self) -> str:
         """Give the record as stored."""
-        table = {**asdict(self), "result_digest": self.result_digest}
+        table = {**self._stored(), "result_digest": self.result_digest}
         return json.dumps(table, indent=1, allow_nan=False) + "\n"
 
 
@@ -116,8 +126,8 @@ def read_record(path: Path) -> Record:
         raise HarnessError(f"{path}: found schema {found!r}, wanted {SCHEMA}.")
     stated = raw.pop("result_digest", None)
     names = {f.name for f in fields(Record)}
-    if set(raw) != names:
-        odd = sorted(set(raw) ^ names)[0]
+    if odd_names := (set(raw) ^ names) - (set(OPTIONAL) - set(raw)):
+        odd = sorted(odd_names)[0]
         raise HarnessError(f"{path}: field {odd!r} is missing or unknown.")
     try:
         raw["metrics"] = {k: MetricSummary(**v) for k, v in raw["metrics"].items()}

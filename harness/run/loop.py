@@ -6,6 +6,7 @@ import dataclasses
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -48,6 +49,9 @@ def _run(plan: Plan, checkpoint_seconds: float) -> Path:
         **{"processor": processor_name(), "threads": torch.get_num_threads()},
     }
     tasks = plan.tasks()
+    tasks.check_data()  # before hours of training, and again before the record
+    if tasks.data():
+        session["data"] = tasks.data_digest()
     training = dataclasses.replace(plan.variant.training, meta_batch=plan.budget.meta_batch)
 
     def phase(split: str, iterations: int, name: str) -> tuple[Method, Trace]:
@@ -92,7 +96,9 @@ def _run(plan: Plan, checkpoint_seconds: float) -> Path:
     files = {"curve.csv": curve_csv(curve)}
     if not trace.failure:
         files |= {SCORES: scores_bytes(scores), "weights.safetensors": weights_bytes(method)}
+    tasks.check_data()
     record = _record(plan, tasks, trace, selected, scores, files)
+    record = dataclasses.replace(record, data_note=_data_note(tasks, sessions))
     measurement = {
         "sessions": sessions,
         "tested": {**session, "end": datetime.now(UTC).isoformat(timespec="seconds")},
@@ -148,6 +154,7 @@ def _record(
         config_digest=plan.config_digest(),
         training_digest=plan.training_digest(),
         data_digest=tasks.data_digest(),
+        data_caveat=tasks.data_caveat(),
         synthetic=tasks.synthetic,
         tasks_digest="" if trace.failure else tasks.task_digest("test", plan.budget.test_tasks),
         selected_iteration=selected,
@@ -155,6 +162,14 @@ def _record(
         metrics={name: summary(values) for name, values in scores.items()},
         files=file_digests(files),
     )
+
+
+def _data_note(tasks: TaskSource, sessions: list[dict[str, Any]]) -> str:
+    """Say what is wrong with the data, also that an earlier session trained on other ones."""
+    here, note = tasks.data_digest(), tasks.data_note()
+    others = sum(s.get("data", here) != here for s in sessions)
+    trained = f"{others} of {len(sessions)} sessions trained on other images" if others else ""
+    return "; ".join(filter(None, (note, trained)))
 
 
 def _phase_folder(plan: Plan, name: str, iterations: int) -> Path:

@@ -19,7 +19,7 @@ from harness.data.decode import ResizeFilter
 from harness.data.splits import ClassSplitName, class_split
 from harness.errors import HarnessError
 from harness.tasks.episodes import without_replacement
-from harness.tasks.source import BLOCK, SPLITS, Arrays, TaskSource
+from harness.tasks.source import BLOCK, SPLITS, Arrays, Data, TaskSource
 from harness.tasks.turned_drawings import draw_turns_and_shifts, look_up
 
 CLASS_STREAM, IMAGE_STREAM, ORDER_STREAM, LABEL_STREAM, DISTORTION_STREAM = range(5)
@@ -102,6 +102,10 @@ class ClassSequences(TaskSource):
         self._check_counts()
         # What is distorted is turned when it is looked up.
         self._images = self.store.tensor(device, 1 if self.distorted else self.turns)
+
+    def data(self) -> tuple[Data, ...]:
+        """Give the images that tasks are drawn from."""
+        return (self.store,)
 
     def data_digest(self) -> str:
         """Give the sha256 of the packed store (images at the size used, class names)."""

@@ -20,7 +20,7 @@ from harness.data.splits import ClassSplit
 from harness.data.store import ImageStore
 from harness.errors import HarnessError
 from harness.tasks.batch import EpisodeBatch
-from harness.tasks.source import BLOCK, SPLITS, Arrays, TaskSource
+from harness.tasks.source import BLOCK, SPLITS, Arrays, Data, TaskSource
 
 CLASS_STREAM, IMAGE_STREAM, ROTATION_STREAM = range(3)
 
@@ -84,6 +84,10 @@ class Episodes(TaskSource):
     def queries(self, split: str) -> int:
         """Give the query images of each class in episodes of `split`."""
         return int(getattr(self.settings, f"{_prefix(split)}_queries"))
+
+    def data(self) -> tuple[Data, ...]:
+        """Give the images that tasks are drawn from."""
+        return (self.store,)
 
     def data_digest(self) -> str:
         """Give the sha256 of the packed store (images at the size used, class names)."""

@@ -24,7 +24,7 @@ from harness.errors import HarnessError
 from harness.tasks.affine_distortions import AffineRanges, distort, draw_distortions
 from harness.tasks.batch import SupervisedBatch
 from harness.tasks.pair_draws import draw_pairs, draw_runs
-from harness.tasks.source import BLOCK, Arrays, TaskSource
+from harness.tasks.source import BLOCK, Arrays, Data, TaskSource
 
 PAIR_STREAM, DISTORTION_STREAM, ORDER_STREAM, RUN_STREAM = range(4)
 
@@ -104,6 +104,10 @@ class ImagePairs(TaskSource):
                 if self.synthetic
                 else read_lake_runs(s.image_size, s.resize_filter)
             )
+
+    def data(self) -> tuple[Data, ...]:
+        """Give the images that tasks are drawn from."""
+        return (self.store,) if self._runs is None else (self.store, self._runs)
 
     def data_digest(self) -> str:
         """Give the sha256 over the packed store and, where they are read, Lake's runs."""

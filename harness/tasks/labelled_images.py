@@ -20,7 +20,7 @@ from harness.errors import HarnessError
 from harness.tasks.augment import centre_box, crop, jitter, random_boxes
 from harness.tasks.batch import SupervisedBatch
 from harness.tasks.color_episodes import ColorEpisodes, ColorEpisodeSettings
-from harness.tasks.source import BLOCK, Arrays, TaskSource
+from harness.tasks.source import BLOCK, Arrays, Data, TaskSource
 
 ORDER_STREAM, AUGMENT_STREAM = range(2)
 
@@ -108,6 +108,10 @@ class LabelledImages(TaskSource):
         if split == "train":
             return len(self.episodes.class_split.train)
         return self.episodes.ways(split)
+
+    def data(self) -> tuple[Data, ...]:
+        """Give the images that tasks are drawn from."""
+        return self.episodes.data()
 
     def data_digest(self) -> str:
         """Give the sha256 of the packed store."""

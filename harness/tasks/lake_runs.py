@@ -21,7 +21,7 @@ from harness.data.lake_runs import RUNS, WAYS, read_lake_runs, runs_of_glyphs
 from harness.errors import HarnessError
 from harness.tasks.batch import SupervisedBatch
 from harness.tasks.image_episodes import ImageEpisodes, ImageEpisodeSettings
-from harness.tasks.source import BLOCK, Arrays, TaskSource
+from harness.tasks.source import BLOCK, Arrays, Data, TaskSource
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,10 @@ class LakeRunTasks(TaskSource):
     def queries(self, split: str) -> int:
         """Give the query images of each class: one in a run."""
         return self.background.queries(split)
+
+    def data(self) -> tuple[Data, ...]:
+        """Give the images that tasks are drawn from."""
+        return (*self.background.data(), self.runs)
 
     def data_digest(self) -> str:
         """Give the sha256 over the packed Omniglot and the runs, at the size used."""

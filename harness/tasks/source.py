@@ -11,7 +11,7 @@ from __future__ import annotations
 import abc
 import hashlib
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import torch
@@ -21,6 +21,21 @@ from harness.errors import HarnessError
 BLOCK = 256
 SPLITS = ("train", "val", "trainval", "test")
 Arrays = Mapping[str, np.ndarray]
+
+
+class Data(Protocol):
+    """Images that tasks are drawn from (`harness.data`)."""
+
+    @property
+    def data_note(self) -> str:
+        """Say why they are not the images of the dataset; '' if they are."""
+
+    @property
+    def data_caveat(self) -> str:
+        """Say that they are another copy than the one known here; '' if they are that one."""
+
+    def check(self) -> None:
+        """Raise HarnessError where the pixels are no longer what their digest says."""
 
 
 class TestSplitLocked(HarnessError):
@@ -64,6 +79,26 @@ class TaskSource(abc.ABC):
     def data_digest(self) -> str:
         """Give the sha256 of the data behind the tasks ('' for generated tasks)."""
         return ""
+
+    def data(self) -> tuple[Data, ...]:
+        """Give the images that tasks are drawn from; none for generated tasks."""
+        return ()
+
+    def data_note(self) -> str:
+        """Say why the data are not those that papers report on; '' where they are."""
+        return "; ".join(filter(None, (d.data_note for d in self.data())))
+
+    def data_caveat(self) -> str:
+        """Say what is to be known about a true copy of the data, or ''."""
+        return "; ".join(filter(None, (d.data_caveat for d in self.data())))
+
+    def check_data(self) -> None:
+        """Take the digests of all pixels as they are now (about a second a gigabyte).
+
+        Raises HarnessError where they are not those that `data_digest` names.
+        """
+        for d in self.data():
+            d.check()
 
     def generator(self, split: str, block: int, stream: int) -> np.random.Generator:
         """Give the generator of one named stream of one block."""

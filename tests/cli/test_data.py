@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
+from pathlib import Path
 
 import pytest
 
@@ -35,8 +37,73 @@ def test_list(capsys, tmp_path):
     assert run("list") == 0
     out = capsys.readouterr().out
     assert "run `harness data fetch omniglot`" in out
-    assert "omniglot-28-box-v2" in out
+    assert "omniglot-28-box-v2.safetensors, which cannot be read" in out
     assert "glyphs" in out
+
+
+def test_a_folder_that_cannot_be_read_does_not_end_the_list(capsys, tmp_path, monkeypatch):
+    good = tmp_path / "good"
+    (good / "cifar100").mkdir(parents=True)
+    (good / "cifar-100-python.tar.gz").touch()
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    bad = tmp_path / "bad"
+    bad.mkdir()
+    scandir = os.scandir
+
+    def refuse(path="."):
+        if str(path) == str(bad):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr("os.scandir", refuse)
+    monkeypatch.setenv("HARNESS_DATA", os.pathsep.join(map(str, (bad, loop, good))))
+    assert run("list") == 0
+    out, err = capsys.readouterr()
+    assert err.splitlines() == [
+        f"harness: HARNESS_DATA names '{bad}', which cannot be read (Permission denied); "
+        "set it right.",
+        f"harness: HARNESS_DATA names '{loop}', which is not a folder; set it right.",
+    ]
+    assert f"found {good}/cifar-100-python.tar.gz, wanted what it holds" in out
+    assert [line for line in out.splitlines() if line[0] != " "][-1].startswith("textures: ")
+    with pytest.raises(HarnessError, match=r"cannot be read \(Permission denied\)"):
+        run("verify omniglot")
+
+
+def test_a_folder_below_that_cannot_be_read_does_not_end_the_list(capsys, tmp_path, monkeypatch):
+    inside = tmp_path / "mini-imagenet"
+    inside.mkdir()
+    iterdir = Path.iterdir
+
+    def refuse(self):
+        if self == inside:
+            raise PermissionError(13, "Permission denied", str(self))
+        return iterdir(self)
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    monkeypatch.setenv("HARNESS_DATA", str(tmp_path))
+    assert run("list") == 0
+    out = capsys.readouterr().out
+    assert f"  {inside} cannot be read (Permission denied); mend it or take it away.\n" in out
+    assert "textures: " in out
+
+
+def test_without_a_home(capsys, monkeypatch):
+    def homeless(self):
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("HARNESS_CACHE")
+    monkeypatch.setattr(Path, "expanduser", homeless)
+    assert run("list") == 0
+    assert (
+        "found no home folder for the cache (HARNESS_CACHE is not set)" in capsys.readouterr().out
+    )
+    with pytest.raises(HarnessError, match="found no home folder"):
+        run("verify omniglot")
+    monkeypatch.setenv("HARNESS_DATA", "~nobody/x")
+    assert run("list") == 0
+    assert "names '~nobody/x', but there is no such home; set it right." in capsys.readouterr().err
 
 
 def test_verify(capsys):

@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from harness.records.store import find_records
+from harness.tasks.sinusoids import Sinusoids
 
 SMOKE = "harness run maml/sinusoid-5shot --budget smoke --set training.meta_batch=2"
 CELL = "harness evaluate maml/sinusoid-5shot"
@@ -37,6 +38,15 @@ def test_the_recorded_numbers_come_out_exactly(say, stored):
         [line] = [s for s in lines if s.split()[0] == name]
         assert line.split()[1] == repr(summary.mean)
         assert line.endswith(f"  recorded {summary.mean!r}")
+
+
+def test_other_images_than_those_of_the_test_are_told(say, stored, monkeypatch):
+    monkeypatch.setattr(Sinusoids, "data_digest", lambda self: "f" * 64)
+    said = say(f"{CELL} --weights {weights(stored)}")
+    assert said.status == 1
+    assert said.out.endswith(
+        "NOT as recorded: the images at hand are others than those it was tested on\n"
+    )
 
 
 def test_json_has_full_precision(say, stored):

@@ -27,6 +27,7 @@ def test_variants_are_paired_task_by_task(toy: ToyPaper) -> None:
         {"device": "cuda"},
         {"budget": "0.5"},
         {"overrides": {"method.rate": 0.9}},
+        {"data_note": "other pixels"},
     ],
 )
 def test_only_like_is_paired_with_like(toy: ToyPaper, other: dict[str, object]) -> None:

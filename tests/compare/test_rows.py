@@ -54,6 +54,23 @@ def test_two_seeds_and_an_unclean_tree_are_stated(toy: ToyPaper) -> None:
     assert "changes that are in no commit" in reason
 
 
+def test_other_data_get_no_verdict_and_another_copy_is_stated(toy: ToyPaper) -> None:
+    other = "omniglot with other pixels than the known copy (sha256 abc, known is def)"
+    toy.add({"accuracy": draws(95, 4)}, data_note=other)
+    toy.add({"accuracy": draws(95, 4)}, variant="fancy", data_caveat="in another copy")
+    row, copy = rows(toy, "toy/images")[:2]
+    assert (row.verdict, row.reason) == ("not comparable", other)
+    assert copy.verdict == "reproduced"
+    assert copy.reason.endswith("; in another copy")
+
+
+def test_seeds_on_other_data_are_a_row_of_their_own(toy: ToyPaper) -> None:
+    toy.add({"accuracy": draws(95, 4)})
+    toy.add({"accuracy": draws(95, 4)}, seed=1, data_note="other pixels")
+    found = [(r.verdict, r.seeds) for r in rows(toy, "toy/images") if r.seeds]
+    assert found == [("reproduced", [0]), ("not comparable", [1])]
+
+
 @pytest.mark.parametrize(("mean", "verdict"), [(98.0, "above"), (90.0, "below")])
 def test_above_and_below(toy: ToyPaper, mean: float, verdict: str) -> None:
     toy.add({"accuracy": draws(mean, 4)})

@@ -95,6 +95,22 @@ def beyond(content):
     content["train"][b"fine_labels"][0] = 77
 
 
+def ragged(content):
+    content["train"][b"fine_labels"][3] = [1, 2]
+
+
+def not_a_number(content):
+    content["train"][b"fine_labels"][3] = True
+
+
+def enormous(content):
+    content["train"][b"fine_labels"][3] = 10**5000
+
+
+def long_name(content):
+    content["train"][b"filenames"][3] = b"x" * 10**6
+
+
 def without(content):
     del content["test"][b"data"]
 
@@ -104,8 +120,12 @@ def without(content):
     [
         (short, r"test: class \w+ is missing"),
         (unfit, r"train: data, fine_labels and filenames do not fit together"),
+        (ragged, r"train: found label of another kind, but meta names 6 classes"),
+        (not_a_number, r"train: found label of another kind"),
+        (enormous, r"train: found label of another kind"),
+        (long_name, r"train: found names that are no short texts"),
         (beyond, r"train: found label 77, but meta names 6 classes"),
-        (without, r"test has no data, wanted a file of CIFAR-100's python archive"),
+        (without, r"test has no data of the right kind \(but filenames, fine_labels\), wanted a f"),
     ],
 )
 def test_a_wrong_archive_is_one_sentence(data, edit, message):
@@ -166,4 +186,31 @@ def test_a_pickle_of_something_else(tmp_path):
     pickle.dump([1, 2], out)
     put(tmp_path / "train", out.getvalue())
     with pytest.raises(HarnessError, match="not a readable pickle"):
+        read_array_pickle(tmp_path / "train")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\x80\x02}r" + (2**28).to_bytes(4, "little") + b".",
+        b"(dp268435456\n.",
+        b"\x80\x02(" + b"]" * 1_100_000 + b"l.",
+    ],
+    ids=["memory", "memory in letters", "lists"],
+)
+def test_a_few_bytes_do_not_ask_for_gigabytes(tmp_path, content):
+    put(tmp_path / "train", content)
+    with pytest.raises(HarnessError, match="more than 1,000,000 steps or places in its memory"):
+        read_array_pickle(tmp_path / "train")
+
+
+def test_a_length_beyond_the_file_is_not_allocated(tmp_path):
+    put(tmp_path / "train", b"\x80\x04\x8e" + (2**60).to_bytes(8, "little") + b"abc.")
+    with pytest.raises(HarnessError, match="not a readable pickle"):
+        read_array_pickle(tmp_path / "train")
+
+
+def test_bytes_in_an_odd_coding_are_refused(tmp_path):
+    put(tmp_path / "train", b"c_codecs\nencode\n(Vx\nVrot13\ntR.")
+    with pytest.raises(HarnessError, match="bytes in an odd coding"):
         read_array_pickle(tmp_path / "train")

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -11,27 +13,66 @@ from harness.data.fetch import fetch
 from harness.errors import HarnessError
 
 
-def test_both_parts_go_to_the_cache(monkeypatch, tmp_path):
-    asked = []
-    fake = SimpleNamespace(Omniglot=lambda root, **options: asked.append((root, options)))
-    monkeypatch.setattr(fetch_module, "import_torchvision", lambda _: fake)
+class Torchvision:
+    """Writes what it is asked for; `right` tells whether its sums are."""
+
+    def __init__(self, right: bool = True) -> None:
+        self.right, self.asked = right, []
+
+    def Omniglot(self, root, background, download):
+        self.asked.append((root, background, download))
+        part = Path(root) / "omniglot-py" / f"part{background}"
+        if download:
+            part.parent.mkdir(parents=True, exist_ok=True)
+            part.write_text("right" if self.right else "wrong")
+        if not part.is_file() or part.read_text() != "right":
+            raise RuntimeError("File not found or corrupted.")
+
+
+@pytest.fixture
+def use(monkeypatch, tmp_path):
+    def put(fake):
+        monkeypatch.setattr(fetch_module, "import_torchvision", lambda _: fake)
+        return fake
+
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
-    assert fetch("omniglot") == tmp_path / "cache" / "omniglot-py"
-    assert asked == [
-        (str(tmp_path / "cache"), {"background": b, "download": True}) for b in (True, False)
-    ]
+    return put
 
 
-def test_a_failed_download_is_one_sentence(monkeypatch, tmp_path):
-    def fail(*_, **__):
-        raise RuntimeError("File not found or corrupted.")
+def test_both_parts_go_to_the_cache_when_both_are_right(use, tmp_path):
+    cache, fake = tmp_path / "cache", use(Torchvision())
+    assert fetch("omniglot") == cache / "omniglot-py"
+    assert [(b, d) for _, b, d in fake.asked] == [(True, True), (False, True)]
+    assert all(Path(root).parent == cache for root, *_ in fake.asked), "not in place before"
+    assert [p.name for p in cache.iterdir()] == ["omniglot-py"]
+    fake.asked.clear()
+    assert fetch("omniglot") == cache / "omniglot-py"
+    assert [(b, d) for _, b, d in fake.asked] == [(True, False), (False, False)], "only checked"
 
-    monkeypatch.setattr(
-        fetch_module, "import_torchvision", lambda _: SimpleNamespace(Omniglot=fail)
-    )
-    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path))
+
+def test_a_failed_download_is_one_sentence_and_leaves_nothing(use, tmp_path):
+    use(Torchvision(right=False))
     with pytest.raises(HarnessError, match=r"failed .*corrupted"):
         fetch("omniglot")
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_what_is_there_and_not_right_is_set_aside(use, tmp_path, capsys):
+    old = tmp_path / "cache" / "omniglot-py"
+    old.mkdir(parents=True)
+    (old / "partTrue").write_text("wrong")
+    left = tmp_path / "cache" / ".fetching-old"
+    left.mkdir()
+    os.utime(left, (0, 0))
+    use(Torchvision())
+    assert (fetch("omniglot") / "partTrue").read_text() == "right"
+    assert "was not what it should be; kept as omniglot-py.broken-" in capsys.readouterr().err
+    assert len(list((tmp_path / "cache").iterdir())) == 2
+    use(Torchvision(right=False))
+    (old / "partTrue").write_text("wrong again")
+    with pytest.raises(HarnessError, match="failed"):
+        fetch("omniglot")
+    assert (old / "partTrue").read_text() == "wrong again", "set aside only for a right one"
 
 
 def test_names():

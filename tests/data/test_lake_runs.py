@@ -152,6 +152,35 @@ def test_runs_that_are_not_what_they_say_are_found(make, tmp_path):
         check_runs(dataclasses.replace(runs, label=runs.label[:, ::-1]), store)
 
 
+def lower(files):
+    for name in list(files):
+        files[name.replace("run", "RUN").replace("/", "\\")] = files.pop(name)
+
+
+def below(files):
+    for name in list(files):
+        files[f"all_runs/{name}"] = files.pop(name)
+    files["__MACOSX/run01/training/class01.png"] = b"x"
+
+
+@pytest.mark.parametrize("edit", [lower, below])
+def test_an_archive_packed_anew_is_read(make, edit):
+    make(edit)
+    np.testing.assert_array_equal(
+        read_lake_runs(105, "nearest").query[3, 5], 255 - drawing(3, 1, 5)
+    )
+
+
+def test_unpacked_runs_are_read_and_other_drawings_warned_of(make, tmp_path, capsys):
+    make()
+    with zipfile.ZipFile(tmp_path / "omniglot" / "all_runs.zip") as z:
+        z.extractall(tmp_path / "omniglot" / "all_runs")
+    from_zip = read_lake_runs(28, "nearest")
+    assert "warning: lake-runs with other pixels than the known copy (" in capsys.readouterr().err
+    (tmp_path / "omniglot" / "all_runs.zip").unlink()
+    assert read_lake_runs(28, "nearest").digest() == from_zip.digest()
+
+
 @pytest.mark.omniglot
 @pytest.mark.skipif(not os.environ.get("HARNESS_DATA"), reason="HARNESS_DATA is not set")
 def test_the_real_runs():
@@ -159,3 +188,4 @@ def test_the_real_runs():
     runs = read_lake_runs(105, "nearest")
     assert (np.sort(runs.label, 1) == np.arange(WAYS)).all()
     assert runs.source_digest.startswith("a80afe40ef76")
+    assert runs.data_note == ""

@@ -8,7 +8,8 @@ import pytest
 from harness.data.color_classes import color_classes
 from harness.data.color_store import COLOR_SETS
 from harness.data.datasets import load_store
-from harness.data.mini_imagenet import NAMES_DIGEST, names_digest
+from harness.data.known import KNOWN
+from harness.data.mini_imagenet import names_digest
 from harness.errors import DataNotAtHand, HarnessError
 from tests.color_trees import (
     OF_EACH,
@@ -136,10 +137,13 @@ def test_csv_files_that_do_not_fit_the_images(mini):
         find()
     (mini / "kept").rename(file)
     (mini / "val.csv").write_text("name,class\nx,y\n")
-    with pytest.raises(HarnessError, match=r"val.csv cannot be read .* columns filename and label"):
+    with pytest.raises(
+        HarnessError,
+        match=r"val.csv cannot be read: its first line is 'name,class'; wanted .* file",
+    ):
         find()
     (mini / "val.csv").unlink()
-    with pytest.raises(HarnessError, match=r"val.csv cannot be read"):
+    with pytest.raises(HarnessError, match=r"val.csv is not there \(found test.csv, train.csv\)"):
         find()
 
 
@@ -164,4 +168,4 @@ def test_class_list_and_names_digest(mini):
         sum(c.part == p for c in color_classes("mini-imagenet")) for p in ("train", "val", "test")
     ]
     assert counts == [64, 16, 20]
-    assert names_digest(find()) != NAMES_DIGEST
+    assert names_digest(find()) != KNOWN["mini-imagenet"].names

@@ -12,7 +12,9 @@ from harness.data import omniglot
 from harness.data.cache_file import cache_file, read_store, save_store
 from harness.data.datasets import load_store
 from harness.data.glyphs import make_glyphs
-from harness.data.omniglot import SOURCE_DIGEST, load_omniglot
+from harness.data.known import KNOWN
+from harness.data.omniglot import load_omniglot
+from harness.data.sources import OmniglotSource
 from harness.errors import HarnessError
 
 needs_omniglot = [
@@ -32,8 +34,8 @@ def test_built_once_then_read(make_zips, monkeypatch):
     assert again.class_names == store.class_names
     np.testing.assert_array_equal(again.images, store.images)
     assert sorted(p.name for p in cache_file("omniglot", 20, "box").parent.iterdir()) == [
-        "omniglot-20-box-v2.safetensors",
-        "omniglot-20-box-v2.safetensors.checked",
+        "omniglot-20-box-v3.safetensors",
+        "omniglot-20-box-v3.safetensors.checked",
     ]
 
 
@@ -65,7 +67,9 @@ def test_broken_cache_file_is_set_aside(tmp_path, capsys, damage):
 def test_unwritable_cache_does_not_stop(monkeypatch, tmp_path, capsys):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "file"))
-    monkeypatch.setattr(omniglot, "find_omniglot", lambda: None)
+    monkeypatch.setattr(
+        omniglot, "find_omniglot", lambda: OmniglotSource(tmp_path / "file", tmp_path / "file")
+    )
     monkeypatch.setattr(omniglot, "build_omniglot", lambda *_: make_glyphs(16))
     assert load_omniglot(16, "box").dataset == "glyphs"
     assert "cannot keep" in capsys.readouterr().err
@@ -114,7 +118,7 @@ class TestRealImages:
     def test_counts_digest_and_quick_reload(self):
         store = load_store("omniglot", 28, "nearest")
         assert store.images.shape == (1623, 20, 28, 28)
-        assert store.source_digest == SOURCE_DIGEST
+        assert store.source_digest == KNOWN["omniglot"].digest
         assert not store.synthetic
         assert set(np.unique(store.images)) == {0, 255}
         assert 0.05 < (store.images / 255).mean() < 0.12

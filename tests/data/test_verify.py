@@ -5,12 +5,10 @@ import re
 
 import pytest
 
-from harness.data import verify
 from harness.data.duplicates import equal_images, shared
 from harness.data.glyphs import make_glyphs
-from harness.data.omniglot import build_omniglot
-from harness.data.omniglot_classes import SIDE
-from harness.data.sources import find_omniglot
+from harness.data.known import KNOWN, Known
+from harness.data.omniglot import load_omniglot
 from harness.data.splits import class_split
 from harness.data.verify import check_source, facts
 from harness.errors import HarnessError
@@ -40,13 +38,19 @@ def test_duplicates_across_splits_are_found():
 
 def test_other_pixels_than_the_known_ones_are_refused(make_zips, monkeypatch):
     make_zips()
-    with pytest.raises(HarnessError, match="hold other pixels than the known copy") as caught:
-        list(check_source())
+    store = load_omniglot(28, "box")
+    with pytest.raises(
+        HarnessError, match="found other pixels than those of the known copy"
+    ) as caught:
+        list(check_source(store, "box"))
     found = re.search(r"sha256 (\w{12}), wanted", str(caught.value))
     assert found
-    digest = build_omniglot(find_omniglot(), SIDE, "nearest").source_digest
+    digest = store.source_digest
     assert digest.startswith(found[1])
-    monkeypatch.setattr(verify, "SOURCE_DIGEST", digest)
-    lines = list(check_source())
+    monkeypatch.setitem(KNOWN, "omniglot", Known(digest))
+    lines = list(check_source(store, "box"))
     assert lines[0].endswith(f"the known drawings, sha256 {digest}")
     assert lines[1].startswith("found no all_runs.zip")
+    other = dataclasses.replace(store, images=255 - store.images, digest="")
+    with pytest.raises(HarnessError, match="the packed omniglot holds other images than"):
+        list(check_source(other, "box"))

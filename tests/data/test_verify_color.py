@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from harness.cli import main as cli
-from harness.data import color_store
 from harness.data.color_store import load_color
 from harness.data.datasets import load_store
 from harness.data.duplicates import describe, equal_images, kinds, shared
+from harness.data.known import KNOWN, Known
 from harness.data.splits import dataset_split
 from harness.data.store import ChannelStatistics
 from harness.data.textures import make_textures
@@ -74,12 +74,9 @@ def test_statistics_and_digests_that_do_not_fit_are_refused():
 def test_a_lossless_set_has_to_be_the_known_one(data, monkeypatch, capsys):
     cifar_tree(data)
     assert cli.main(["data", "verify", "cifar-fs"]) == 2
-    assert "holds other pixels than the known copy" in capsys.readouterr().err
+    assert "found other pixels than those of the known copy" in capsys.readouterr().err
     store = load_color("cifar-fs", 32, "none")
-    known = dataclasses.replace(
-        color_store.COLOR_SETS["cifar-fs"], known_digest=store.source_digest
-    )
-    monkeypatch.setitem(color_store.COLOR_SETS, "cifar-fs", known)
+    monkeypatch.setitem(KNOWN, "cifar-fs", Known(store.source_digest))
     assert cli.main(["data", "verify", "cifar-fs"]) == 0
     out = capsys.readouterr().out
     assert f"cifar100: the known images, sha256 {store.source_digest}" in out

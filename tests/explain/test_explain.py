@@ -14,6 +14,7 @@ from harness.explain.kept import Kept, find_kept
 from harness.explain.question import Question
 from harness.records.store import StoredRecord
 from harness.run.scores import evaluate
+from harness.tasks.episodes import Episodes
 from tests.explain.conftest import trained
 
 
@@ -200,3 +201,10 @@ def test_wrong_trainings_are_refused_before_anything_is_tested(
 def test_a_question_that_cannot_be_asked(asked, sentence):
     with pytest.raises(HarnessError, match=sentence):
         Question(**asked)
+
+
+def test_weights_tested_on_other_images_are_not_explained_on_these(kept, monkeypatch):
+    monkeypatch.setattr(Episodes, "data_digest", lambda self: "f" * 64)
+    with pytest.raises(HarnessError, match=r"was tested on other images than those at hand \(dig"):
+        kept.setting({}, 2)
+    assert kept.setting({"tasks.test_queries": 2}, 2).tasks.queries("test") == 2

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+from pathlib import Path
 
 import pytest
 
 from harness.errors import HarnessError
-from harness.records.schema import read_record
+from harness.records.schema import OPTIONAL, read_record
 from tests.toy_paper import ToyPaper, draws
 
 
@@ -54,3 +56,21 @@ def test_how_long_it_took_may_be_corrected_without_a_new_digest(record):
     table["measurement"]["train_seconds"] = 1.5
     record.write_text(json.dumps(table))
     assert read_record(record).measurement["train_seconds"] == 1.5
+
+
+def test_fields_that_came_later_leave_older_digests_alone(record):
+    found = read_record(record)
+    assert not set(OPTIONAL) & set(json.loads(record.read_text()))
+    assert not set(OPTIONAL) & set(found.result())
+    assert found.to_json() == record.read_text()
+    for name in OPTIONAL:
+        noted = dataclasses.replace(found, **{name: "other pixels"})
+        assert noted.result_digest != found.result_digest
+        record.write_text(noted.to_json())
+        assert read_record(record) == noted
+
+
+def test_every_record_reads_and_is_written_as_it_stands():
+    paths = sorted((Path(__file__).parents[2] / "results").rglob("record.json"))
+    assert len(paths) > 100
+    assert all(read_record(path).to_json() == path.read_text("utf-8") for path in paths)

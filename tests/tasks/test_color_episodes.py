@@ -118,7 +118,7 @@ def test_a_real_layout_gives_episodes(tmp_path, monkeypatch):
     load_store.cache_clear()
     assert not found.synthetic
     assert found.batch("train", 0, 4).query_x.shape == (4, 15, 3, 32, 32)
-    assert (tmp_path / "cache" / "stores" / "cifar-fs-32-none-v2.safetensors").is_file()
+    assert (tmp_path / "cache" / "stores" / "cifar-fs-32-none-v3.safetensors").is_file()
     assert found._images.data_ptr() == found.store.images.ctypes.data, "mapped, not copied"
 
 
