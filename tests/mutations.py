@@ -1,6 +1,6 @@
 """Mutations of protocol and starts, and the tests that notice them: run by hand.
 
-    python tests/mutations.py            all of them, some seconds each
+    python tests/mutations.py            all of them: a second or two each
     python tests/mutations.py mann r2d2  those whose file has one of the words
 
 Each is made alone in a copy of the checkout; the tests beside it are run there, of which at least
@@ -9,13 +9,17 @@ one must fail. It ends with 1 where one does not, or where tests fail without an
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
+from contextlib import redirect_stdout
 from pathlib import Path
+
+import pytest
+import torch
 
 ROOT = Path(__file__).resolve().parent.parent
 STARTS = "tests/models/test_starts.py"
@@ -214,23 +218,40 @@ MUTATIONS = [
 ]
 
 
+def warm_up() -> None:
+    """Load what takes seconds once, so that each mutation's process has it from its parent."""
+    from scipy import stats
+
+    stats.norm.cdf(torch.optim.Adam([torch.zeros(1, requires_grad=True)]).defaults["lr"])
+    torch.nn.Conv2d(1, 1, 1, device="meta").to_empty(device="cpu")
+
+
+def run(copy: Path, tests: list[str], log: Path) -> None:
+    """Run `tests` in the copy, in this process, up to the first one that fails."""
+    os.chdir(copy)
+    # Bytecode is told apart by seconds and sizes, which a mutation may leave as they are.
+    sys.dont_write_bytecode = True
+    with log.open("w", encoding="utf-8") as out, redirect_stdout(out):
+        pytest.main(["-x", "-q", "--tb=no", "-p", "no:cacheprovider", *tests])
+
+
 def failed(copy: Path, tests: list[str]) -> str:
     """Run `tests` in the copy and name the first one that fails, or give an empty string."""
-    quick = ["-x", "-q", "--tb=no", "-p", "no:cacheprovider"]
-    command = [sys.executable, "-m", "pytest", *quick, *tests]
-    # Bytecode is told apart by seconds and sizes, which a mutation may leave as they are.
-    here = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
-    done = subprocess.run(command, cwd=copy, env=here, capture_output=True, text=True, check=False)
-    if done.returncode == 0:
-        return ""
-    found = re.search(r"^FAILED (\S+)", done.stdout, re.MULTILINE)
-    if found is None:
-        raise SystemExit(f"{' '.join(tests)}: no test failed, but pytest did:\n{done.stdout}")
-    return found[1]
+    log = copy / "log"
+    process = multiprocessing.get_context("fork").Process(target=run, args=(copy, tests, log))
+    process.start()
+    process.join()
+    said = log.read_text(encoding="utf-8")
+    if found := re.search(r"^FAILED (.+?)(?: - |$)", said, re.MULTILINE):
+        return found[1]
+    if not re.search(r"^\d+ passed", said, re.MULTILINE):
+        raise SystemExit(f"{' '.join(tests)}: no test failed and none passed:\n{said}")
+    return ""
 
 
 def main(words: list[str]) -> int:
     """Try the mutations whose file has one of `words`, or all; give the exit status."""
+    warm_up()
     chosen = [m for m in MUTATIONS if not words or any(word in m[0] for word in words)]
     unnoticed = 0
     with tempfile.TemporaryDirectory() as folder:
