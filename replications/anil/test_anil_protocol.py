@@ -77,7 +77,7 @@ MINI_CELLS = columns(
         "mini-imagenet-5way-5shot": (5, 5, 15, 5, 5, 5, 2),
     },
 )
-# Table 2: ANIL adapts the head alone, in training and at test; NIL (Table 3) has none at test.
+# Tables 2 and 4: ANIL adapts the head alone, in training and at test; NIL has none at test.
 BODY_FROZEN = {"method.frozen_layers": 4, "method.test_frozen_layers": 4}
 NIL = {"method.test_head": "cosine"}
 METHODS = {"maml": {}, "anil": BODY_FROZEN, "nil": BODY_FROZEN | NIL}

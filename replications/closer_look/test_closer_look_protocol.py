@@ -55,7 +55,7 @@ BASELINE = {
     "method.test_weight_decay": 0.001,
     "training.iterations": 960000,  # train.py: 400 epochs of 38,400 images, 16 at once
     "training.meta_batch": 16,
-    "training.selection": "last",  # save_features.py: no validation of the baselines
+    "training.selection": "last",  # baselinetrain.py, DBval: the baselines are not validated
     "training.patience": 0,
     "testing.tasks": 600,  # test.py, iter_num
     "testing.best_of_steps": False,
