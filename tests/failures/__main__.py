@@ -1,7 +1,7 @@
 """`python -m tests.failures`: bring about every row of docs/failures.md; say what would change.
 
-With `--write` the page is written; words choose the rows to bring about whose titles hold them, and
-print them (and nothing is written).
+With `--write` the page is written. Words choose rows by their titles: these are brought about and
+printed, with the command lines that do it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ def main() -> int:
     if arguments.words:
         for case in CASES:
             if any(word in case.shown_title for word in arguments.words):
-                print(f"{case.shown_title}: {_brought_about(case)}")
+                lines: list[str] = []
+                seen = _brought_about(case, lines)
+                print("\n".join([case.shown_title, *(f"  $ {x}" for x in lines), f"  {seen}"]))
         return 0
     page = PAGE.read_text(encoding="utf-8")
     known = seen_in(page)
@@ -45,10 +47,10 @@ def main() -> int:
     return int(new != page and not arguments.write)
 
 
-def _brought_about(case: Case) -> str:
+def _brought_about(case: Case, lines: list[str] | None = None) -> str:
     with tempfile.TemporaryDirectory() as folder:
         start, busy = time.monotonic(), time.process_time()
-        seen = case.seen(Path(folder) / "stage")
+        seen = case.seen(Path(folder) / "stage", lines)
         start, busy = time.monotonic() - start, time.process_time() - busy
         print(f"{start:6.1f} s, {busy:6.1f} s busy  {case.title}", file=sys.stderr)
     return seen

@@ -36,12 +36,17 @@ class Case:
         """The title as the page has it."""
         return f"{self.title} (*: {self.pretended})" if self.pretended else self.title
 
-    def seen(self, folder: Path) -> str:
-        """Bring it about in `folder`, which is made, and give what is seen, as Markdown."""
+    def seen(self, folder: Path, lines: list[str] | None = None) -> str:
+        """Bring it about in `folder`, which is made, and give what is seen, as Markdown.
+
+        The command lines are added to `lines`.
+        """
         with on_stage(folder) as stage:
             found = self.bring_about(stage)
             if self.section.holds is not None:
                 self.section.holds(stage)
+        if lines is not None:
+            lines += stage.lines
         pieces = [found] if isinstance(found, Said | str) else found
         text = " ".join(p.seen() if isinstance(p, Said) else p for p in pieces)
         assert text, f"{self.title}: nothing is seen"
@@ -83,4 +88,5 @@ class Section:
 def nothing_written(stage: Stage) -> None:
     """Assert that no file was made, changed or lost by the commands (but for empty locks)."""
     assert stage.before is not None, "no command was run"
-    assert stage.files() == stage.before
+    changed = sorted(name for name, _ in stage.before.items() ^ stage.files().items())
+    assert not changed, f"these files were made, changed or lost: {', '.join(changed)}"

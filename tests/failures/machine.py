@@ -68,7 +68,7 @@ def full_at_record(stage: Stage) -> Printed:
     assert not [p for p in (stage.folder / "results").rglob("*") if p.is_file()]
     stage.say(SMALL, status=0)
     (session,) = json.loads(stage.one("record.json").read_text())["measurement"]["sessions"]
-    assert session["iterations"] == 60
+    assert session["iterations"] == 20
     assert same_as_unbroken(stage)
     return said
 

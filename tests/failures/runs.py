@@ -9,7 +9,7 @@ import numpy as np
 
 from tests.failures.case import Printed, Section
 from tests.failures.nursery import Started
-from tests.failures.small_runs import ENDLESS, EVERY_STEP, SMALL, SMOKE, same_as_unbroken
+from tests.failures.small_runs import ENDLESS, EVERY_STEP, SMALL, SMOKE, STUCK, same_as_unbroken
 from tests.failures.stage import Stage
 from tests.toy_paper import ToyPaper
 
@@ -19,10 +19,10 @@ LOOP = "tests/run/test_loop.py"
 KILL = "tests/run/test_kill.py"
 
 
-def started(stage: Stage, line: str) -> Started:
+def started(stage: Stage, line: str, first: str = "") -> Started:
     """Start a run and wait for two checkpoints of it."""
     before = _checkpoint_before(stage)
-    run = stage.start(line)
+    run = stage.start(line, first)
     run.wait_for(lambda: _checkpoint_before(stage) > before)
     return run
 
@@ -40,7 +40,7 @@ def _checkpoint_before(stage: Stage) -> int:
     test=f"{KILL}::test_killed_ten_times_it_gives_the_same_record",
 )
 def killed(stage: Stage) -> Printed:
-    run = started(stage, EVERY_STEP)
+    run = started(stage, EVERY_STEP, STUCK)
     run.signal(signal.SIGKILL)
     said = run.wait(status=-signal.SIGKILL)
     assert said.out + said.err == ""
@@ -71,7 +71,7 @@ def stopped(stage: Stage) -> Printed:
     foreign=r"(?<=cannot be read \()[^`]*?(?=\);)",
 )
 def checkpoint_truncated(stage: Stage) -> Printed:
-    stage.say(f"{SMALL} --budget 0.5 --checkpoint-every 0", status=0)
+    stage.say(f"{EVERY_STEP} --budget 0.5", status=0)
     path = stage.one("checkpoint.pt")
     path.write_bytes(path.read_bytes()[:100])
     said = stage.say(SMALL, status=0)
@@ -87,7 +87,7 @@ def checkpoint_truncated(stage: Stage) -> Printed:
     foreign=r"(?<=cannot be read \()[^`]*?(?=\);)",
 )
 def checkpoints_broken(stage: Stage) -> Printed:
-    stage.say(f"{SMALL} --budget 0.5 --checkpoint-every 0", status=0)
+    stage.say(f"{EVERY_STEP} --budget 0.5", status=0)
     for name in ("checkpoint.pt", "checkpoint-before.pt"):
         stage.one(name).write_bytes(b"nothing of use")
     said = stage.say(SMALL, status=0)

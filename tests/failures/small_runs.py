@@ -15,19 +15,34 @@ from tests.failures.stage import Stage, on_stage
 RUN = "harness run maml/sinusoid-5shot --variant maml"
 SMOKE = f"{RUN} --budget smoke"
 _SWITCHES = {
-    "training.iterations": 60,
-    "training.iteration_cap": 60,
-    "training.validate_every": 20,
+    "training.iterations": 20,
+    "training.iteration_cap": 20,
+    "training.validate_every": 10,
     "training.validation_tasks": 8,
     "testing.tasks": 30,
     "testing.tasks_at_once": 10,
     "method.test_steps": 2,
 }
 SMALL = " ".join([RUN, "--threads 1", *(f"--set {k}={v}" for k, v in _SWITCHES.items())])
-"""Sixty iterations."""
+"""Twenty iterations."""
 EVERY_STEP = f"{SMALL} --checkpoint-every 0"
-"""The same with a checkpoint after every step: long enough to be killed on the way."""
-ENDLESS = SMALL.replace("=60", "=1000000") + " --checkpoint-every 0.02"
+"""The same with a checkpoint after every step."""
+STUCK = """
+import time
+from harness.run import checkpoint
+
+save, done = checkpoint.save, []
+
+def stuck(*words):
+    save(*words)
+    done.append(words)
+    if len(done) == 15:
+        time.sleep(600)
+
+checkpoint.save = stuck
+"""
+"""For `Stage.start(first=...)`: the run does not end before it is killed, however late."""
+ENDLESS = SMALL.replace("=20", "=1000000") + " --checkpoint-every 0.02"
 """To be stopped."""
 
 

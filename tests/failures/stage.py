@@ -32,13 +32,15 @@ class Stage:
         self.folder, self.patch = folder, patch
         self.before: dict[str, tuple[int, int]] | None = None
         """Files as they were before the first command."""
+        self.lines: list[str] = []
+        """The command lines, for whoever wants to try them."""
 
     def say(self, line: str, status: int = 2) -> Said:
         """Run a line as a shell would, in this process; it has to end with `status`."""
         first, *words = shlex.split(line)
         assert first == "harness"
         words = [w for word in words for w in (sorted(glob(word)) or [word])]
-        self._note_files()
+        self._note(line)
         out, err = io.StringIO(), io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             try:
@@ -54,7 +56,7 @@ class Stage:
         `first` is Python to run there before (limits, closed files). The process is forked from one
         that has imported everything, in a tenth of a second; a `fresh` one takes seconds.
         """
-        self._note_files()
+        self._note(line)
         return start(line, self.folder, first, fresh, environment)
 
     def paper(self, name: str) -> Path:
@@ -91,7 +93,8 @@ class Stage:
                 found[str(path.relative_to(self.folder))] = (at.st_size, at.st_mtime_ns)
         return found
 
-    def _note_files(self) -> None:
+    def _note(self, line: str) -> None:
+        self.lines.append(line)
         if self.before is None:
             self.before = self.files()
 
