@@ -57,7 +57,9 @@ class TestMachinery:
         with pytest.raises(AssertionError):
             Said(1, "", "Traceback (most recent call last):\n", tmp_path)
         with pytest.raises(AssertionError):
-            Said(2, "", "harness: x.\nharness: y.\n", tmp_path)
+            Said(2, "", "harness: x.\nharness: y.\n", tmp_path).seen()
+        with pytest.raises(AssertionError):
+            Said(2, "", "Error: x.\n", tmp_path).seen()
         with pytest.raises(AssertionError):
             Said(2, "half of a table\n", "harness: x.\n", tmp_path)
 

@@ -14,7 +14,6 @@ SECTION = Section(
 case, line = SECTION.case, SECTION.line
 RUN_TEST = "tests/cli/test_run.py"
 ONE_SENTENCE = f"{RUN_TEST}::test_a_mistake_is_one_sentence_and_leaves_nothing"
-SHOW = "harness show maml/sinusoid-5shot"
 
 line("unknown switch", f"{SMOKE} --set method.inner_rte=1", test=ONE_SENTENCE)
 
@@ -25,7 +24,7 @@ line("unknown switch", f"{SMOKE} --set method.inner_rte=1", test=ONE_SENTENCE)
 )
 def wrong_type(stage: Stage) -> Printed:
     stage.edit(stage.paper("maml") / "paper.toml", "meta_batch = 25", 'meta_batch = "25"')
-    return stage.say(SHOW)
+    return stage.say(SMOKE)
 
 
 @case(
@@ -35,7 +34,7 @@ def wrong_type(stage: Stage) -> Printed:
 def no_table(stage: Stage) -> Printed:
     path = stage.paper("maml") / "paper.toml"
     stage.edit(path, "tasks.test_shots = 5", "tasks = 5")
-    return stage.say(SHOW)
+    return stage.say(SMOKE)
 
 
 @case(
@@ -45,13 +44,13 @@ def no_table(stage: Stage) -> Printed:
 def mistyped_section(stage: Stage) -> Printed:
     path = stage.paper("maml") / "paper.toml"
     stage.edit(path, "[bases.sinusoid.testing]", "[bases.sinusoid.testng]")
-    return stage.say(SHOW)
+    return stage.say(SMOKE)
 
 
 @case("missing switch", test="tests/test_protocol.py::test_a_missing_switch_has_no_default")
 def missing_switch(stage: Stage) -> Printed:
     stage.edit(stage.paper("maml") / "paper.toml", "meta_batch = 25\n", "")
-    return stage.say(SHOW)
+    return stage.say(SMOKE)
 
 
 @case(
@@ -60,7 +59,7 @@ def missing_switch(stage: Stage) -> Printed:
 def no_source(stage: Stage) -> Printed:
     path = stage.paper("maml") / "published.csv"
     stage.edit(path, '"Finn et al. 2017, arXiv 1703.03400"', "")
-    return stage.say("harness list")
+    return stage.say(SMOKE)
 
 
 line(
