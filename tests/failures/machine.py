@@ -13,6 +13,7 @@ import pytest
 
 from harness.data import omniglot
 from tests.failures.case import Printed, Section
+from tests.failures.false_data import omniglot as zips
 from tests.failures.false_data import omniglot_store
 from tests.failures.small_runs import SMALL, SMOKE, same_as_unbroken
 from tests.failures.stage import Stage
@@ -80,7 +81,7 @@ def full_at_record(stage: Stage) -> Printed:
     test="tests/data/test_omniglot.py::test_unwritable_cache_does_not_stop",
 )
 def full_at_cache(stage: Stage) -> Printed:
-    stage.patch.setattr(omniglot, "find_omniglot", lambda: None)
+    zips(stage)
     stage.patch.setattr(omniglot, "build_omniglot", lambda *_: omniglot_store(28))
     with full_disk(stage.folder / "cache"):
         said = stage.say(
