@@ -1,0 +1,55 @@
+"""docs/failures.md: written from the cases, and read again to be held against them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tests.failures import costs, data, machine, records, runs, words
+from tests.failures.case import Case, Section
+from tests.failures.said import ROOT
+
+PAGE = ROOT / "docs" / "failures.md"
+SECTIONS = tuple(m.SECTION for m in (runs, machine, costs, words, data, records))
+CASES = tuple(case for section in SECTIONS for case in section.cases)
+INTRO = """\
+# When something goes wrong
+
+Each row was brought about for real by `python -m tests.failures --write` (but those marked *, which
+say how they were pretended), and what was printed is copied here, with `…` for the user's folders
+and for digests. A mistake that a user can mend is one line on standard error and exit status 2:
+what was found, what was wanted, the next command. Another status is named. A traceback is a bug.
+"""
+
+
+def render(seen: Callable[[Case], str]) -> str:
+    """Give the page, with `seen(case)` as what is seen."""
+    return "\n".join([INTRO, *(_table(section, seen) for section in SECTIONS)])
+
+
+def _table(section: Section, seen: Callable[[Case], str]) -> str:
+    own = not section.kept
+    head = ["what goes wrong", "what you see", *["what is kept"] * own, "test"]
+    rows = [head, ["---"] * len(head)]
+    for case in section.cases:
+        rows.append([case.shown_title, seen(case), *[case.kept] * own, f"`{case.test}`"])
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    lines[1] = lines[1].replace(" ", "")
+    text = "\n".join([f"## {section.title}", "", *lines, ""])
+    return text if own else f"{text}\n{section.kept}\n"
+
+
+def seen_in(page: str) -> dict[tuple[str, str], str]:
+    """Give what a page says is seen, by section and title."""
+    found, section = {}, ""
+    for line in page.splitlines():
+        if line.startswith("## "):
+            section = line.removeprefix("## ")
+        elif line.startswith("| "):
+            title, seen, *_ = line.removeprefix("| ").split(" | ")
+            found[section, title] = seen
+    return found
+
+
+def key(case: Case) -> tuple[str, str]:
+    """Give section and title, as `seen_in` has them."""
+    return case.section.title, case.shown_title
