@@ -17,6 +17,7 @@ from torch import Tensor
 from harness.methods.one_network import OneNetwork
 from harness.models.pooled_conv4 import PooledConv4
 from harness.models.query_statistics import QueryStatistics
+from harness.switch_types import Iterations, Rate, Width
 from harness.tasks.batch import SupervisedBatch
 
 
@@ -26,10 +27,10 @@ class ProtoNetSettings:
 
     distance: Literal["squared-euclidean", "cosine"]
     """`cosine` is 1 - cos, unscaled: logits lie in [-2, 0] (paper, section 2.6 and figure 2)."""
-    filters: int
-    learning_rate: float
+    filters: Width
+    learning_rate: Rate
     """Adam's rate at the start; its other settings are torch's defaults."""
-    halve_every: int
+    halve_every: Iterations
     """Episodes (training steps) after which the rate is halved, again and again."""
     batch_norm_scale: Literal["one", "uniform"]
     """Initial batch-norm scale: `uniform` on [0, 1) in the authors' torch 0.4, `one` since 1.2."""
