@@ -46,6 +46,8 @@ Width = Annotated[int, Range(1, 8192)]
 Layers = Annotated[int, Range(1, 64)]
 Widths = Annotated[tuple[Width, ...], Entries(1, 64)]
 """One a layer."""
+Hidden = Annotated[tuple[Width, ...], Entries(0, 64)]
+"""The same of the hidden layers of a network that may have none."""
 Rates = Annotated[tuple[Rate, ...], Entries(1, 1000)]
 """A grid to choose from, or one a layer."""
 

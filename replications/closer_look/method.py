@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from harness.errors import HarnessError
 from harness.method import Method
+from harness.models.image_shape import check_pools
 from harness.models.pooled_conv4 import PooledConv4
 from harness.ranges import Range
 from harness.switch_types import (
@@ -76,6 +77,7 @@ class Baseline(Method):
                 f"method.outputs: found {s.outputs}, wanted at least {tasks.ways('train')}, one "
                 "for each training class."
             )
+        check_pools(size, 4)
         encoder = PooledConv4(channels, s.filters, "one", self.generator)
         for block in encoder.blocks:
             # The authors' `init_layer`; biases of the convolutions are torch's own.

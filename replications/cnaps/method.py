@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from harness.method import Method
 from harness.models.class_means import class_means
+from harness.models.image_shape import check_pools
 from harness.switch_types import IterationsOrNone, Layers, Penalty, Rate, Width, Widths
 from harness.tasks.batch import EpisodeBatch, SupervisedBatch
 from replications.cnaps.extractor import Extractor, Film
@@ -54,7 +55,8 @@ class Cnaps(Method):
 
     def build(self, tasks: Any) -> None:
         """Start all networks, the head of pre-training, and an optimiser for each phase."""
-        s, g, channels = self.settings, self.generator, tasks.image_shape[0]
+        s, g, (channels, size, _) = self.settings, self.generator, tasks.image_shape
+        check_pools(size, len(s.widths))
         self.extractor = Extractor(channels, s.widths, g).to(self.device)
         ids = torch.from_numpy(tasks.class_ids("train"))
         self.position = torch.full((int(ids.max()) + 1,), -1)
@@ -64,6 +66,7 @@ class Cnaps(Method):
         self.head = dense(s.widths[-1], len(ids), g).to(self.device)
         self.model = nn.ModuleDict({"classifier": LinearClassifier(s.widths[-1], g)})
         if s.adaptation != "none":
+            check_pools(size, s.encoder_blocks)
             self.model["encoder"] = SetEncoder(channels, s.encoder_filters, s.encoder_blocks, g)
             local = s.adaptation == "film-auto-regressive"
             self.model["films"] = nn.ModuleList(

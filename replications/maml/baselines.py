@@ -21,7 +21,7 @@ from harness.meta_gradient.problem import InnerLoop, Problem
 from harness.method import Method
 from harness.models.mlp import MLP
 from harness.ranges import Range
-from harness.switch_types import Examples, Penalty, Rate, Rates, Steps, Widths
+from harness.switch_types import Examples, Hidden, Penalty, Rate, Rates, Steps
 from harness.tasks.batch import SupervisedBatch
 
 
@@ -29,7 +29,7 @@ from harness.tasks.batch import SupervisedBatch
 class PretrainedSettings:
     """Switches of pre-training on all tasks. `test_` switches do not touch training."""
 
-    hidden: Widths
+    hidden: Hidden
     learning_rate: Rate
     test_rates: Rates
     """Fine-tuning step sizes to choose from, on validation tasks."""

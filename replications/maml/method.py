@@ -21,7 +21,7 @@ from harness.models.max_pool_conv4 import MaxPoolConv4
 from harness.models.mlp import MLP
 from harness.models.query_statistics import WholeTestStatistics
 from harness.models.strided_conv4 import StridedConv4
-from harness.switch_types import Clip, Rate, Steps, Widths
+from harness.switch_types import Clip, Hidden, Rate, Steps
 from harness.tasks.batch import SupervisedBatch
 from replications.maml.baselines import MultiTask, Pretrained
 
@@ -31,7 +31,7 @@ class MamlSettings:
     """Switches of MAML. Those that start with `test_` do not touch training."""
 
     network: Literal["strided-conv4", "max-pool-conv4", "mlp"]
-    hidden: Widths
+    hidden: Hidden
     """Filters of the four convolutions (all equal), or units of the hidden layers."""
     batch_norm: bool
     """Of the MLP: normalise hidden layers (Omniglot without convolutions) or not (sinusoids).
@@ -123,7 +123,7 @@ def refuse_idle(s: MamlSettings, images: bool) -> None:
             f"method.network and method.inner_loss: found {s.network!r} and {s.inner_loss!r}, "
             "wanted 'mlp' and 'mean' on these tasks."
         )
-    if s.network != "mlp" and not (s.batch_norm and s.hidden == s.hidden[:1] * 4):
+    if s.network != "mlp" and not (s.batch_norm and len(s.hidden) == 4 and len(set(s.hidden)) == 1):
         raise HarnessError(
             f"method.batch_norm and method.hidden: found {s.batch_norm} and {list(s.hidden)}, "
             f"wanted true and four equal numbers for {s.network!r}."

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from harness.errors import HarnessError
 from harness.methods.one_network import OneNetwork
 from harness.methods.untrained import Untrained
+from harness.models.image_shape import check_pools
 from harness.models.pooled_conv4 import PooledConv4
 from harness.switch_types import Factor, Iterations, Rate, Steps, Width
 from harness.tasks.batch import SupervisedBatch
@@ -92,6 +93,7 @@ class Matching(OneNetwork):
     def build(self, tasks: Any) -> None:
         """Start the encoder, the full context embeddings if asked for, and the optimiser."""
         s, (channels, height, width) = self.settings, tasks.image_shape
+        check_pools(height, 4)
         encoder = PooledConv4(channels, s.filters, s.batch_norm_scale, self.generator)
         self.model = nn.ModuleDict({"encoder": encoder})
         if s.full_context:

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from harness.methods.one_network import OneNetwork
+from harness.models.image_shape import check_pools
 from harness.models.pooled_conv4 import PooledConv4
 from harness.models.query_statistics import QueryStatistics
 from harness.switch_types import Iterations, Rate, Width
@@ -63,7 +64,8 @@ class ProtoNet(OneNetwork):
 
     def build(self, tasks: Any) -> None:
         """Start the encoder and its optimiser."""
-        s, channels = self.settings, tasks.image_shape[0]
+        s, (channels, size, _) = self.settings, tasks.image_shape
+        check_pools(size, 4)
         encoder = PooledConv4(channels, s.filters, s.batch_norm_scale, self.generator)
         self.model = encoder.to(self.device)
         self.optimiser = torch.optim.Adam(self.model.parameters(), lr=s.learning_rate)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from harness.methods.one_network import OneNetwork
 from harness.models.class_means import class_means
+from harness.models.image_shape import check_pools
 from harness.noise import draw_seed, step_generator, task_normals
 from harness.ranges import Range
 from harness.switch_types import Layers, Rate, ShareAboveZero, Width
@@ -55,6 +56,8 @@ class Versa(OneNetwork):
     def build(self, tasks: Any) -> None:
         """Start the networks and their optimiser."""
         s, (channels, height, _) = self.settings, tasks.image_shape
+        if s.pool_padding == "valid":
+            check_pools(height, s.blocks)
         features = Features(channels, s.filters, s.blocks, s.pool_padding, self.generator)
         amortised = Amortised(features.size(height), self.generator)
         self.model = nn.ModuleDict({"features": features, "amortised": amortised}).to(self.device)
