@@ -65,7 +65,12 @@ class TunedOptimizer(Method):
     settings: TunedSettings
 
     def build(self, tasks: Any) -> None:
-        """No rate is known to be good yet."""
+        """No rate is known to be good yet; the last step must be one that is reported."""
+        if self.settings.steps % (every := self.settings.report_every):
+            raise HarnessError(
+                f"method.report_every: found {every}, wanted a divisor of {self.settings.steps}, "
+                "method.steps."
+            )
         self.best_rate = torch.tensor(self.settings.learning_rates[0], dtype=torch.float64)
         self.best_loss = torch.tensor(math.inf, dtype=torch.float64)
 

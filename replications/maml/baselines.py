@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.func import functional_call, vmap
 from torch.nn import functional as F
 
+from harness.errors import HarnessError
 from harness.meta_gradient.func import adapt
 from harness.meta_gradient.problem import InnerLoop, Problem
 from harness.method import Method
@@ -45,6 +46,12 @@ class FineTuned(Method):
 
     def build(self, tasks: Any) -> None:
         """Start the network that is fine-tuned."""
+        s = self.settings
+        if s.test_tuned_at_step > s.test_steps:
+            raise HarnessError(
+                f"method.test_tuned_at_step: found {s.test_tuned_at_step}, wanted at most "
+                f"method.test_steps = {s.test_steps}."
+            )
         inputs = 3 if tasks.settings.task_in_input else 1
         self.model = MLP(inputs, self.settings.hidden, 1, False, self.generator).to(self.device)
         self.rate = torch.tensor(self.settings.test_rates[0], device=self.device)

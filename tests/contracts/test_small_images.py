@@ -11,7 +11,7 @@ from harness.run.budget import budget
 from harness.run.plan import Plan
 
 DRAWN = {"tasks.dataset": "glyphs", "tasks.train_ways": 5}
-COLOURED = {"tasks.dataset": "textures", "tasks.val_queries": 5}
+COLOURED = {"tasks.dataset": "textures", "tasks.val_queries": 5, "tasks.test_queries": 5}
 
 
 @pytest.mark.parametrize(
