@@ -21,11 +21,11 @@ ShareBelowOne = Annotated[float, Range(0, 1, below=True)]
 """Dropout, momentum or what is kept of a running mean: 1 would leave nothing or forget nothing."""
 ShareAboveZero = Annotated[float, Range(0, 1, above=True)]
 """Share of which something must be left."""
-Factor = Annotated[float, Range(0, 1_000_000, above=True)]
+Factor = Annotated[float, Range(0, 1_000_000_000, above=True)]
 """What is multiplied or divided by."""
 Penalty = Annotated[float, Range(0, 1_000_000)]
 """Weight of a penalty in the loss; 0: none."""
-Clip = Annotated[float, Range(0, 1_000_000)]
+Clip = Annotated[float, Range(0, 1_000_000_000)]
 """Largest entry of a gradient; 0: not cut."""
 Epsilon = Annotated[float, Range(0, 1, above=True)]
 """Added to what is divided by."""

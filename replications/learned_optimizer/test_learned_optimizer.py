@@ -269,8 +269,8 @@ def test_many_problems_at_once_are_as_torch_optim_on_each() -> None:
 
 
 def test_the_last_step_must_be_reported() -> None:
+    settings = TunedSettings("sgd", (1e-3,), steps=7, report_every=5)
     with pytest.raises(HarnessError, match=r"report_every: found 5, wanted a divisor of 7, method"):
-        settings = TunedSettings("sgd", (1e-3,), steps=7, report_every=5)
         TunedOptimizer(settings, quadratics(), CPU, "loop", torch.Generator())
 
 
