@@ -24,6 +24,7 @@ from harness.errors import HarnessError, closest
 from harness.method import Method
 from harness.protocol import Testing, Training, read_switches, switches
 from harness.published import PublishedLine, read_published
+from harness.tasks.memory import check_batches
 from harness.tasks.registry import task_source
 
 SECTIONS = ("tasks", "method", "training", "testing")
@@ -108,7 +109,7 @@ class Cell:
         source = task_source(source_name)
         algorithm = _scalar(table, "algorithm", where)
         method = method_class(self.folder, algorithm)
-        return Variant(
+        found = Variant(
             folder=self.folder,
             paper=self.paper,
             cell=self.name,
@@ -121,6 +122,8 @@ class Cell:
             training=read_switches(Training, table.get("training", {}), f"{where}: training"),
             testing=read_switches(Testing, table.get("testing", {}), f"{where}: testing"),
         )
+        check_batches(source, found.tasks, found.training, found.testing, where)
+        return found
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness import protocol
 from harness.catalog import Paper, Variant, method_class, read_paper
 from harness.costs.published import FILE as CLAIMS_FILE
 from harness.costs.published import read_claims
@@ -78,6 +79,19 @@ def switches(folder: Path) -> Iterator[Finding]:
             yield Finding(f"switches {key}", True, f"gives {', '.join(named)}.")
             continue
         yield Finding(f"switches {key}", False, sentence)
+
+
+def ranges(folder: Path) -> Iterator[Finding]:
+    """Each switch that is a number, or a list of them, states its range in its type."""
+    found = {type(v.method) for v in variants(folder)}
+    wrong = [
+        f"{cls.__name__}.{name} states no range; wanted a type of harness.switch_types, or "
+        "Annotated[…, Range(…)] (harness.ranges), with Entries for a list."
+        for cls in sorted(found, key=lambda cls: cls.__name__)
+        for name, stated in protocol.ranges(cls).items()
+        if not stated
+    ]
+    yield from _all("ranges", wrong, "each switch that is a number states its range.")
 
 
 def published_metrics(folder: Path) -> Iterator[Finding]:
@@ -192,6 +206,7 @@ CLAUSES: tuple[Clause, ...] = (
     files,
     tables,
     switches,
+    ranges,
     published_metrics,
     published_costs,
     reimplementations,

@@ -63,8 +63,12 @@ def test_wrong_overrides(demo, overrides, expected):
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
-        ("iterations = 500", 'iterations = "500"', "iterations: found '500' (str), wanted int."),
-        ("meta_batch = 16", "meta_batch = 1.5", "meta_batch: found 1.5 (float), wanted int."),
+        (
+            "iterations = 500",
+            'iterations = "500"',
+            "iterations: found '500' (str), wanted int, 1 to",
+        ),
+        ("meta_batch = 16", "meta_batch = 1.5", "meta_batch: found 1.5 (float), wanted int, 1 to"),
         ("meta_batch = 16\n", "", "training: switch 'meta_batch' is not set; every switch"),
         ("meta_batch", "metabatch", "unknown switch 'metabatch' (did you mean 'meta_batch'?)"),
         ("start_width", "width", "method: unknown switch 'width'"),

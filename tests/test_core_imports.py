@@ -21,10 +21,10 @@ for name in EXTRAS:
     except ModuleNotFoundError:
         continue
     raise SystemExit(f"{name} was not blocked")
-from harness.tasks.registry import _SOURCES
+from harness.tasks.registry import SOURCES
 for name in sys.argv[1].split():
     import_module(name)
-for where in _SOURCES.values():
+for where in SOURCES.values():
     import_module(where.partition(":")[0])
 """
 CORE = [

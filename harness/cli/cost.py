@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from harness.cli.numbers import DAY_SECONDS, at_once, real, whole
 from harness.errors import HarnessError
 
 SUMMARY = "measure what a meta-step of a cell costs, and compare with published costs"
@@ -26,14 +27,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--variant", nargs="+", default=[], metavar="V", help="variants of the cell (all)")
     add("--engines", nargs="+", default=[], metavar="E", help="(all that can run here)")
     add("--orders", nargs="+", choices=("first", "second"), default=["first", "second"])
-    add(
-        "--steps", nargs="+", type=int, default=[], metavar="N", help="(1 2 5 10 20 50, the cell's)"
-    )
+    steps = whole(1, 10_000)
+    add("--steps", nargs="+", type=steps, default=[], metavar="N", help="(1 2 5 10 20 50, its own)")
     add("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    add("--threads", type=int, metavar="N", help="CPU threads (as many as torch would take)")
-    add("--seconds", type=float, default=5.0, help="of timed meta-steps, each round (5)")
-    add("--rounds", type=int, default=3, metavar="N", help="times each point is timed, in turn (3)")
-    add("--limit", type=float, default=300.0, metavar="SECONDS", help="for one process (300)")
+    add("--threads", type=at_once(), metavar="N", help="CPU threads (as many as torch would take)")
+    seconds, rounds = real(0, DAY_SECONDS, above=True), whole(1, 1000)
+    add("--seconds", type=seconds, default=5.0, help="of timed meta-steps, each round (5)")
+    add("--rounds", type=rounds, default=3, metavar="N", help="times a point is timed, in turn (3)")
+    add("--limit", type=seconds, default=300.0, metavar="SECONDS", help="for one process (300)")
     add("--memory", action=argparse.BooleanOptionalAction, default=True, help="also memory")
     add(
         "--set",
@@ -94,7 +95,11 @@ def _measure(arguments: argparse.Namespace) -> None:
     from harness.costs.store import empty_record, record_path
     from harness.run.plan import choose_device
 
-    _check_numbers(arguments)
+    if arguments.limit < 2 * arguments.seconds:
+        raise HarnessError(
+            f"--limit: found {arguments.limit:g}, wanted at least twice the {arguments.seconds:g} "
+            f"of --seconds: warming up and the machine's peak take time too."
+        )
     cell, device = find_cell(arguments.cell), choose_device(arguments.device)
     a = arguments
     groups = grid(cell, device.type, a.variant, a.engines, a.orders, a.steps, a.set)
@@ -104,22 +109,3 @@ def _measure(arguments: argparse.Namespace) -> None:
     effort = Effort(a.seconds, a.rounds, a.limit, a.memory)
     Measuring(cell, groups, record, effort, a.results, a.anew).run()
     print(f"harness: on record in {record_path(a.results, record)}", file=sys.stderr)
-
-
-def _check_numbers(arguments: argparse.Namespace) -> None:
-    for name in ("seconds", "limit"):
-        if not getattr(arguments, name) > 0:
-            raise HarnessError(f"--{name}: found {getattr(arguments, name)}, wanted more than 0.")
-    if arguments.limit < 2 * arguments.seconds:
-        raise HarnessError(
-            f"--limit: found {arguments.limit:g}, wanted at least twice the {arguments.seconds:g} "
-            f"of --seconds: warming up and the machine's peak take time too."
-        )
-    for name, numbers in (
-        ("rounds", [arguments.rounds]),
-        ("threads", [] if arguments.threads is None else [arguments.threads]),
-        ("steps", arguments.steps),
-    ):
-        for number in numbers:
-            if number < 1:
-                raise HarnessError(f"--{name}: found {number}, wanted at least 1.")

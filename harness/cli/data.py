@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Iterator
 
+from harness.cli.numbers import whole
 from harness.data.cache_file import SUFFIX, packed_from
 from harness.data.datasets import DATASETS, GENERATED, known_dataset, load_store
 from harness.data.decode_color import COLOR_RESIZE_FILTERS
@@ -31,9 +32,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     verify = actions.add_parser("verify", help="read every image; print counts, digests, splits")
     verify.add_argument("name", metavar="NAME", help=", ".join(DATASETS))
     size = "default: as in most papers, 28 for omniglot, 84 for mini-imagenet, 32 for CIFAR"
-    verify.add_argument("--image-size", type=int, metavar="PIXELS", help=size)
+    verify.add_argument("--image-size", type=whole(8, 512), metavar="PIXELS", help=size)
     verify.add_argument("--resize-filter", choices=COLOR_RESIZE_FILTERS)
-    verify.add_argument("--split-seed", type=int, default=0, metavar="SEED")
+    seed = whole(0, 2**63 - 1)
+    verify.add_argument("--split-seed", type=seed, default=0, metavar="SEED")
     fetch = actions.add_parser("fetch", help="download a dataset into the cache")
     fetch.add_argument("name", metavar="NAME", help="omniglot, cifar-fs, fc100")
 

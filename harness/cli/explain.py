@@ -6,6 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from harness.cli.numbers import whole
+
 SUMMARY = "say what each protocol switch is worth, from one trained checkpoint"
 EXAMPLES = (
     "harness explain maml/sinusoid-5shot",
@@ -24,10 +26,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--results", type=Path, default=Path("results"), metavar="DIR", help="records (results)")
     add("--switch", action="append", default=[], metavar="S", help="only this one (repeatable)")
     add("--metric", metavar="M", help="default: what the paper prints, at a definite test step")
-    add("--tasks", type=int, metavar="N", help="test tasks (default: as recorded, at most 600)")
+    tasks = whole(2, 1_000_000)
+    add("--tasks", type=tasks, metavar="N", help="test tasks (default: as recorded, at most 600)")
     add(
         "--episodes",
-        type=int,
+        type=tasks,
         nargs="+",
         default=[],
         metavar="N",

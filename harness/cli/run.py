@@ -11,7 +11,8 @@ from pathlib import Path
 import torch
 
 from harness.catalog import find_cell
-from harness.errors import DataNotAtHand, HarnessError
+from harness.cli.numbers import DAY_SECONDS, at_once, real, whole
+from harness.errors import DataNotAtHand
 from harness.meta_gradient.engines import DEFAULT, ENGINES, engine
 from harness.protocol import overrides
 from harness.run.allocator import keep_freed_memory
@@ -36,7 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("cell", metavar="CELL", help="paper/cell, as `harness list` shows them")
     add("--variant", nargs="+", metavar="V", help="variants of the cell (default: all)")
-    add("--seeds", nargs="+", type=int, default=[0], metavar="N", help="training seeds (0)")
+    seed = whole(0, 2**63 - 1)
+    add("--seeds", nargs="+", type=seed, default=[0], metavar="N", help="training seeds (0)")
     add(
         "--budget",
         default="full",
@@ -62,21 +64,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--results", type=Path, default=Path("results"), help="folder of records (results)")
     add("--work", type=Path, default=Path("runs"), help="folder of checkpoints (runs)")
-    add("--jobs", type=int, metavar="N", help="runs at a time (CPU: as many as cores; CUDA: 1)")
-    add("--threads", type=int, metavar="N", help="CPU threads of a run (cores / jobs)")
+    jobs = "runs at a time (CPU: as many as cores; CUDA: 1)"
+    add("--jobs", type=at_once(), metavar="N", help=jobs)
+    add("--threads", type=at_once(), metavar="N", help="CPU threads of a run (cores / jobs)")
     add("--deterministic", action="store_true", help="refuse operations that are not deterministic")
-    add("--checkpoint-every", type=float, default=20.0, metavar="SECONDS", help="(20)")
+    seconds = real(0, DAY_SECONDS)
+    add("--checkpoint-every", type=seconds, default=20.0, metavar="SECONDS", help="(20)")
     add("--if-data-at-hand", action="store_true", help="do nothing where the images are missing")
-
-
-def _check_numbers(arguments: argparse.Namespace) -> None:
-    for seed in arguments.seeds:
-        if not 0 <= seed < 2**63:
-            raise HarnessError(f"--seeds: found {seed}, wanted 0 to 2**63 - 1.")
-    for name in ("jobs", "threads"):
-        number = getattr(arguments, name)
-        if number is not None and number < 1:
-            raise HarnessError(f"--{name}: found {number}, wanted at least 1.")
 
 
 def _stop(*_: object) -> None:
@@ -90,7 +84,6 @@ def main(arguments: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, _stop)
     cell = find_cell(arguments.cell)
     changed = overrides(arguments.set)
-    _check_numbers(arguments)
     device = choose_device(arguments.device)
     engine(arguments.engine)
     plans = []

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from typing import Any, get_type_hints
 
 from harness.catalog import SECTIONS, Cell, Variant, find_cell
 from harness.errors import HarnessError
+from harness.protocol import ranges
 
 SUMMARY = "show a cell: published lines with source, every switch, expected time and memory"
 EXAMPLES = (
@@ -63,14 +64,22 @@ def _print_switches(variants: list[Variant]) -> None:
         names = list(dict.fromkeys(k for p in protocols for k in p[section]))
         for name in names:
             values = [p[section].get(name) for p in protocols]
+            stated = next(r[name] for v in variants if name in (r := _ranges(v, section)))
+            aside = f"  # {stated}" if stated else ""
             if all(v == values[0] for v in values):
-                print(f"  {section}.{name} = {_text(values[0])}")
+                print(f"  {section}.{name} = {_text(values[0])}{aside}")
                 continue
-            print(f"  {section}.{name}:")
+            print(f"  {section}.{name}:{aside}")
             for v, value in zip(variants, values, strict=True):
                 if value is not None:
                     print(f"    {v.name}: {_text(value)}")
     print()
+
+
+def _ranges(variant: Variant, section: str) -> dict[str, str]:
+    """Say from where to where each switch of a section goes; '' where its type says it all."""
+    settings = type(getattr(variant, section))
+    return dict.fromkeys(get_type_hints(settings), "") | ranges(settings)
 
 
 def _print_cost(variants: list[Variant], device: str) -> None:

@@ -7,7 +7,6 @@ Seconds and bytes of another machine say nothing here, so a claim is held agains
 from __future__ import annotations
 
 import csv
-import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from harness.costs.grid import ORDERS
 from harness.errors import HarnessError, closest
 from harness.meta_gradient.engines import ENGINES
 from harness.published import CONFIDENCE
+from harness.ranges import Range
 
 FILE = "published_costs.csv"
 COLUMNS = (
@@ -123,8 +123,8 @@ def _selector(text: str, cell: Cell, where: str) -> Selector:
     known = {"order": ORDERS, "engine": tuple(ENGINES), "variant": tuple(cell.variants)}
     for part in text.split():
         name, _, value = part.partition("=")
-        if name == "inner_steps" and value.isdecimal():
-            found[name] = int(value)
+        if name == "inner_steps":
+            found[name] = Range(1, 10_000).whole(value, f"{where}: {name}: ")
         elif name in known:
             found[name] = _one_of(value, known[name], f"{where}: {name}")
         else:
@@ -144,10 +144,4 @@ def _one_of(text: str, words: tuple[str, ...], where: str) -> str:
 
 
 def _number(text: str, where: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise HarnessError(f"{where}: found {text!r}, wanted a number.")
-    return value
+    return Range(0, 10**9).real(text, f"{where}: ")

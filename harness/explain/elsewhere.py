@@ -76,11 +76,13 @@ def read_reimplementations(
         )
         for name in row["cells"].split():
             if name in cells:
-                _check(found.switch, cells[name], f"{path}:{number}")
+                _check(found, cells[name], f"{path}:{number}")
                 yield name, found
 
 
-def _check(switch: str, cell: Cell, where: str) -> None:
+def _check(found: Difference, cell: Cell, where: str) -> None:
+    """Refuse a switch that the cell does not have, and a value that none of its variants takes."""
+    switch = found.switch
     known = [
         f"{section}.{name}"
         for table in cell.variants.values()
@@ -92,3 +94,12 @@ def _check(switch: str, cell: Cell, where: str) -> None:
             f"{where}: found switch {switch!r}{closest(switch, known)}; "
             f"see `harness show {cell.key}` for the switches of this cell."
         )
+    why = HarnessError()
+    for name in cell.variants:
+        try:
+            cell.variant(name, {switch: found.value})
+        except HarnessError as e:
+            why = e
+        else:
+            return
+    raise HarnessError(f"{where}: {why}")

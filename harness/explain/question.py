@@ -31,9 +31,5 @@ class Question:
     """Checkpoints and records of those trainings."""
 
     def __post_init__(self) -> None:
-        for name, numbers in (("tasks", (self.tasks,)), ("episodes", self.episodes)):
-            for number in numbers:
-                if number is not None and number < 2:
-                    raise HarnessError(f"--{name}: found {number}, wanted 2 test tasks or more.")
         if self.pairs and not self.train:
             raise HarnessError("--pair: found no --train, wanted the budget of the trainings.")

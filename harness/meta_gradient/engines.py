@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from importlib import import_module
 
@@ -9,6 +10,7 @@ import torch
 
 from harness.errors import HarnessError, closest
 from harness.meta_gradient.problem import Engine
+from harness.ranges import shown
 
 ENGINES = {
     "batched": "harness.meta_gradient.batched.engine",
@@ -17,6 +19,7 @@ ENGINES = {
     "higher": "harness.meta_gradient.with_higher",
 }
 DEFAULT = "batched"
+_NUMBER = re.compile("0*[1-9][0-9]{0,8}")
 _UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9}
 
 
@@ -46,12 +49,12 @@ def _with_options(name: str, bare: str, *options: str) -> Engine:
         number, unit = option[:-2], option[-2:].upper()
         if bare == "batched" and option == "bf16" and factors is None:
             factors = torch.bfloat16
-        elif bare == "batched" and unit in _UNITS and number.isdigit() and int(number) > 0:
+        elif bare == "batched" and unit in _UNITS and _NUMBER.fullmatch(number):
             budget = int(number) * _UNITS[unit]
         else:
             raise HarnessError(
-                f"found engine '{name}'; wanted a memory budget as in 'batched:500MB' (KB, MB or "
-                "GB), 'batched:bf16', or both as in 'batched:500MB:bf16' (engine batched alone has "
-                "options)."
+                f"found engine {shown(name)}; wanted a memory budget as in 'batched:500MB' (KB, MB "
+                "or GB), 'batched:bf16', or both as in 'batched:500MB:bf16' (engine batched alone "
+                "has options)."
             )
     return Batched(budget, factors)

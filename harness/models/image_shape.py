@@ -14,3 +14,12 @@ def check_image_shape(network: str, wanted: tuple[int, int, int], x: Tensor) -> 
             f"{network}: found images of shape {tuple(x.shape[1:])}, wanted {wanted} (channels, "
             "height, width), for which it was made."
         )
+
+
+def check_pools(pixels: int, pools: int) -> None:
+    """Refuse images of which `pools` pools that halve a side (an odd row is dropped) leave none."""
+    if pixels < 2**pools:
+        raise HarnessError(
+            f"tasks.image_size: found {pixels}, wanted at least {2**pools}: each of {pools} pools "
+            "halves the image."
+        )

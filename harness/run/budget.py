@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from harness.errors import HarnessError
 from harness.protocol import Testing, Training
+from harness.ranges import Range, shown
 
 SMOKE_ITERATIONS = 1
 SMOKE_META_BATCH, SMOKE_TASKS = 2, 2
@@ -45,14 +45,12 @@ def budget(label: str, training: Training, testing: Testing) -> Budget:
         meta_batch = min(SMOKE_META_BATCH, training.meta_batch)
         return Budget("smoke", iterations, meta_batch, *(min(SMOKE_TASKS, n) for n in tasks))
     try:
-        fraction = float(label)
-    except ValueError:
-        fraction = math.nan
-    if not 0 < fraction <= 1:
+        fraction = Range(0, 1, above=True).real(label)
+    except HarnessError:
         raise HarnessError(
-            f"found budget {label!r}; wanted full, smoke or a fraction of the paper's training "
-            f"length, such as 0.1."
-        )
+            f"found budget {shown(label)}; wanted full, smoke or a fraction of the paper's "
+            f"training length, such as 0.1."
+        ) from None
     if fraction == 1:
         return budget("full", training, testing)
     iterations = max(1, round(fraction * training.iterations))

@@ -8,7 +8,7 @@ so they can only be learnt within it. The k-th drawing of a class is its k-th *i
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -18,11 +18,16 @@ from harness.data.datasets import check_size, known_dataset, load_store
 from harness.data.decode import ResizeFilter
 from harness.data.splits import ClassSplitName, class_split
 from harness.errors import HarnessError
+from harness.ranges import Range
+from harness.switch_types import Pixels, Seed
 from harness.tasks.episodes import without_replacement
 from harness.tasks.source import BLOCK, SPLITS, Arrays, Data, TaskSource
 from harness.tasks.turned_drawings import draw_turns_and_shifts, look_up
 
 CLASS_STREAM, IMAGE_STREAM, ORDER_STREAM, LABEL_STREAM, DISTORTION_STREAM = range(5)
+
+SmallCount = Annotated[int, Range(1, 255)]
+"""Of what is kept as uint8."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,7 @@ class ClassSequenceSettings:
 
     dataset: Literal["omniglot", "glyphs"]
     class_split: ClassSplitName
-    split_seed: int
+    split_seed: Seed
     """Seed of the random class splits; the fixed ones do not look at it."""
     rotations: Literal["none", "as-classes", "as-classes-distorted"]
     """`as-classes`: each class turned by 0, 90, 180, 270 degrees makes four classes.
@@ -39,17 +44,17 @@ class ClassSequenceSettings:
     degrees and shifted by up to 10 of the 105 pixels of its side before it is made small."""
     ink: Literal["one", "zero"]
     """Value of ink in the float image; paper has the other."""
-    image_size: int
+    image_size: Pixels
     """Pixels a side."""
     resize_filter: ResizeFilter
     """`nearest` is also what Pillow gives for any filter on the original one-bit files."""
-    classes: int
+    classes: SmallCount
     """Different classes in a task."""
-    instances: int
+    instances: SmallCount
     """Images of each class in a task: a sequence has classes * instances steps."""
-    label_length: int
+    label_length: SmallCount
     """A label is a string of so many symbols; 1 is what is called one-hot."""
-    label_symbols: int
+    label_symbols: SmallCount
     """Different symbols. The labels of a task's classes differ: with strings of length 1 and as
     many symbols as classes they are a permutation."""
 
@@ -110,6 +115,11 @@ class ClassSequences(TaskSource):
     def data_digest(self) -> str:
         """Give the sha256 of the packed store (images at the size used, class names)."""
         return self.store.digest
+
+    @classmethod
+    def batch_bytes(cls, settings: Any, split: str, count: int) -> int:
+        """Give the bytes of the images as float32."""
+        return int(4 * count * settings.classes * settings.instances * settings.image_size**2)
 
     def draw_block(self, split: str, block: int) -> Arrays:
         """Draw B = BLOCK tasks of N classes, L steps and labels of P symbols.
@@ -189,12 +199,6 @@ class ClassSequences(TaskSource):
 
     def _check_counts(self) -> None:
         s = self.settings
-        for name in ("classes", "instances", "label_length", "label_symbols"):
-            most = 255  # of what is kept as uint8
-            if not 1 <= getattr(s, name) <= most:
-                raise HarnessError(
-                    f"tasks.{name}: found {getattr(s, name)}, wanted at least 1 and at most {most}."
-                )
         if s.instances > self.store.images_per_class:
             raise HarnessError(
                 f"tasks.instances: found {s.instances}, but a class has "

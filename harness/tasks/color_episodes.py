@@ -15,6 +15,7 @@ from harness.data.datasets import load_store
 from harness.data.decode_color import ColorResizeFilter
 from harness.data.splits import ClassSplit, dataset_split
 from harness.data.store import ImageStore
+from harness.switch_types import Examples, Pixels, Ways
 from harness.tasks.episodes import Episodes
 
 IMAGENET_MEAN, IMAGENET_SD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -30,27 +31,28 @@ class ColorEpisodeSettings:
     its channel is taken, divided by the standard deviation of its channel, both over all training
     images. `imagenet-normalised`: the same with ImageNet's usual (0.485, 0.456, 0.406) and
     (0.229, 0.224, 0.225)."""
-    image_size: int
+    image_size: Pixels
     """Pixels a side."""
     resize_filter: ColorResizeFilter
     """Of images that are larger; with `none` there must not be any."""
-    train_ways: int
-    train_shots: int
+    train_ways: Ways
+    train_shots: Examples
     """Support images of each class."""
-    train_queries: int
+    train_queries: Examples
     """Query images of each class."""
-    val_ways: int
-    val_shots: int
-    val_queries: int
-    test_ways: int
-    test_shots: int
-    test_queries: int
+    val_ways: Ways
+    val_shots: Examples
+    val_queries: Examples
+    test_ways: Ways
+    test_shots: Examples
+    test_queries: Examples
 
 
 class ColorEpisodes(Episodes):
     """Images [3, size, size]. They stay uint8 on the device; only those of a batch become float."""
 
     Settings = ColorEpisodeSettings
+    channels = 3
     settings: ColorEpisodeSettings
 
     def load(self) -> ImageStore:

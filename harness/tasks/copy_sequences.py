@@ -9,13 +9,15 @@ length, so that the same tasks can be tried at other lengths, also beyond those 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from harness.errors import HarnessError
+from harness.ranges import Range
+from harness.switch_types import StepsFromOne
 from harness.tasks.source import BLOCK, Arrays, TaskSource
 
 LENGTH_STREAM, BIT_STREAM = range(2)
@@ -25,13 +27,13 @@ LENGTH_STREAM, BIT_STREAM = range(2)
 class CopySequenceSettings:
     """Switches of the copy task."""
 
-    bits: int
+    bits: Annotated[int, Range(1, 1024)]
     """Numbers in a vector, each 0 or 1 with the same chance."""
-    shortest: int
+    shortest: StepsFromOne
     """Vectors of a sequence: from this many …"""
-    longest: int
+    longest: StepsFromOne
     """… to this many, all equally likely, in training and for what is reported without a length."""
-    longest_at_test: int
+    longest_at_test: StepsFromOne
     """Vectors that validation and test tasks have, so that longer sequences can be tried."""
 
 
@@ -86,8 +88,8 @@ class CopyBatch:
 class CopySequences(TaskSource):
     """Copy tasks. Those of validation and test have `longest_at_test` vectors each.
 
-    Raises HarnessError at construction where a length or the number of bits is below 1, or the
-    shortest length above the longest.
+    Raises HarnessError at construction where the shortest length is above the longest, or that
+    above what tasks have at test.
     """
 
     Settings = CopySequenceSettings
@@ -98,7 +100,7 @@ class CopySequences(TaskSource):
     ) -> None:
         super().__init__(settings, train_seed, evaluation_seed, device)
         s = self.settings
-        least = {"bits": 1, "shortest": 1, "longest": s.shortest, "longest_at_test": s.longest}
+        least = {"longest": s.shortest, "longest_at_test": s.longest}
         for name, bound in least.items():
             if getattr(s, name) < bound:
                 raise HarnessError(
@@ -106,6 +108,13 @@ class CopySequences(TaskSource):
                 )
         self.input_width = s.bits + 1
         self.target_width = s.bits
+
+    @classmethod
+    def batch_bytes(cls, settings: Any, split: str, count: int) -> int:
+        """Give the bytes of inputs and targets, float32, and of a block's bits, uint8."""
+        s = settings
+        vectors = s.longest_at_test if split in ("val", "test") else s.longest
+        return int(vectors * (s.bits + 1) * (4 * 3 * count + BLOCK))
 
     def draw_block(self, split: str, block: int) -> Arrays:
         """Draw `length` [BLOCK] int64 and `vectors` [BLOCK, V, bits] uint8."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import abc
 import dataclasses
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -35,6 +35,8 @@ class Episodes(TaskSource):
     classes or images; a split without validation classes raises when they are asked for.
     """
 
+    channels: ClassVar[int]
+    """Of an image: 1 or 3."""
     turns: int = 1
     """How many quarter turns of each image episodes may show."""
 
@@ -88,6 +90,14 @@ class Episodes(TaskSource):
     def data(self) -> tuple[Data, ...]:
         """Give the images that tasks are drawn from."""
         return (self.store,)
+
+    @classmethod
+    def batch_bytes(cls, settings: Any, split: str, count: int) -> int:
+        """Give the bytes of the images as float32."""
+        ways, shots, queries = (
+            getattr(settings, f"{_prefix(split)}_{name}") for name in ("ways", "shots", "queries")
+        )
+        return int(4 * count * ways * (shots + queries) * cls.channels * settings.image_size**2)
 
     def data_digest(self) -> str:
         """Give the sha256 of the packed store (images at the size used, class names)."""
@@ -188,11 +198,6 @@ class Episodes(TaskSource):
 
     def _check_counts(self, split: str) -> None:
         ways, shots, queries = self.ways(split), self.shots(split), self.queries(split)
-        if min(ways, shots, queries) < 1:
-            raise HarnessError(
-                f"{split} episodes: found {ways} ways, {shots} shots and {queries} queries, "
-                "wanted at least 1 of each."
-            )
         if shots + queries > self.store.images_per_class:
             raise HarnessError(
                 f"{split} episodes: {shots} shots and {queries} queries are "

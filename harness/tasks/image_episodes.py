@@ -11,6 +11,7 @@ from harness.data.datasets import load_store
 from harness.data.decode import ResizeFilter
 from harness.data.splits import ClassSplit, ClassSplitName, class_split
 from harness.data.store import ImageStore
+from harness.switch_types import Examples, Pixels, Seed, Ways
 from harness.tasks.episodes import Episodes
 
 
@@ -20,7 +21,7 @@ class ImageEpisodeSettings:
 
     dataset: Literal["omniglot", "glyphs"]
     class_split: ClassSplitName
-    split_seed: int
+    split_seed: Seed
     """Seed of the random class splits; the fixed ones do not look at it."""
     rotations: Literal[
         "none",
@@ -34,27 +35,28 @@ class ImageEpisodeSettings:
     90 degrees. With `train-`, validation and test images are not turned."""
     ink: Literal["one", "zero"]
     """Value of ink in the float image; paper has the other."""
-    image_size: int
+    image_size: Pixels
     """Pixels a side."""
     resize_filter: ResizeFilter
     """`nearest` is also what Pillow gives for any filter on the original one-bit files."""
-    train_ways: int
-    train_shots: int
+    train_ways: Ways
+    train_shots: Examples
     """Support images of each class."""
-    train_queries: int
+    train_queries: Examples
     """Query images of each class."""
-    val_ways: int
-    val_shots: int
-    val_queries: int
-    test_ways: int
-    test_shots: int
-    test_queries: int
+    val_ways: Ways
+    val_shots: Examples
+    val_queries: Examples
+    test_ways: Ways
+    test_shots: Examples
+    test_queries: Examples
 
 
 class ImageEpisodes(Episodes):
     """Drawings [1, size, size], possibly turned by multiples of 90 degrees."""
 
     Settings = ImageEpisodeSettings
+    channels = 1
     settings: ImageEpisodeSettings
 
     def load(self) -> ImageStore:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -21,6 +21,8 @@ from harness.data.decode import ResizeFilter
 from harness.data.lake_runs import RUNS, WAYS, LakeRuns, read_lake_runs, runs_of_glyphs
 from harness.data.verification_split import verification_split
 from harness.errors import HarnessError
+from harness.ranges import Range
+from harness.switch_types import Pixels, Share, ShareBelowOne
 from harness.tasks.affine_distortions import AffineRanges, distort, draw_distortions
 from harness.tasks.batch import SupervisedBatch
 from harness.tasks.pair_draws import draw_pairs, draw_runs
@@ -36,23 +38,23 @@ class ImagePairSettings:
     dataset: Literal["omniglot", "glyphs"]
     ink: Literal["one", "zero"]
     """Value of ink in the float image; paper has the other."""
-    image_size: int
+    image_size: Pixels
     """Pixels a side; the drawings have 105."""
     resize_filter: ResizeFilter
     different_pairs: Literal["within-alphabet", "any-alphabet"]
     """Where the second character of a pair of two characters comes from."""
-    train_pairs: int
+    train_pairs: Annotated[int, Range(1, 10_000_000)]
     """Pairs in the training set, half of them of one character."""
-    train_distortions: int
+    train_distortions: Annotated[int, Range(0, 1000)]
     """Distorted copies of each training pair, beside the pair itself."""
-    distortion_rotation: float
+    distortion_rotation: Annotated[float, Range(0, 180)]
     """Degrees, to both sides; this and the next four are not read without distortions."""
-    distortion_shear: float
-    distortion_scale: float
+    distortion_shear: Annotated[float, Range(0, 10)]
+    distortion_scale: ShareBelowOne
     """To both sides of 1."""
-    distortion_shift: float
+    distortion_shift: Annotated[float, Range(0, 105)]
     """Pixels."""
-    distortion_probability: float
+    distortion_probability: Share
     """That each of the seven components of a distortion is included."""
     test_on: Literal["pairs", "lake-runs"]
 
@@ -83,11 +85,6 @@ class ImagePairs(TaskSource):
     ) -> None:
         super().__init__(settings, train_seed, evaluation_seed, device)
         s = self.settings
-        for name, least in (("train_pairs", 1), ("train_distortions", 0)):
-            if getattr(s, name) < least:
-                raise HarnessError(
-                    f"tasks.{name}: found {getattr(s, name)}, wanted at least {least}."
-                )
         self.store = load_store(s.dataset, s.image_size, s.resize_filter)
         self.synthetic = self.store.synthetic
         self.image_shape = self.store.image_shape
@@ -114,6 +111,14 @@ class ImagePairs(TaskSource):
         if self._runs is None:
             return self.store.digest
         return hashlib.sha256((self.store.digest + self._runs.digest()).encode()).hexdigest()
+
+    @classmethod
+    def batch_bytes(cls, settings: Any, split: str, count: int) -> int:
+        """Give the bytes of the images as float32 and, in training, of what the set is kept as."""
+        runs = split == "val" or (split == "test" and settings.test_on == "lake-runs")
+        images = 4 * count * (2 * WAYS if runs else 2) * settings.image_size**2
+        kept = 64 * settings.train_pairs * (1 + settings.train_distortions)
+        return int(images + (kept if split == "train" else 0))
 
     def arrays(self, split: str, first: int, count: int) -> dict[str, np.ndarray]:
         """Give the raw arrays of tasks; of Lake's runs there are 20."""

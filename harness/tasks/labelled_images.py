@@ -9,7 +9,7 @@ task by task with methods that train on episodes.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from torch import Tensor
 
 from harness.data.decode_color import ColorResizeFilter
 from harness.errors import HarnessError
+from harness.switch_types import Examples, Pixels, Share, ShareAboveZero, Ways
 from harness.tasks.augment import centre_box, crop, jitter, random_boxes
 from harness.tasks.batch import SupervisedBatch
 from harness.tasks.color_episodes import ColorEpisodes, ColorEpisodeSettings
@@ -31,30 +32,23 @@ class LabelledImageSettings:
 
     dataset: Literal["mini-imagenet", "cifar-fs", "fc100", "textures"]
     pixels: Literal["unit", "train-normalised", "imagenet-normalised"]
-    image_size: int
+    image_size: Pixels
     resize_filter: ColorResizeFilter
-    train_least_area: float
+    train_least_area: ShareAboveZero
     """Training images are random crops of at least this share of the image, scaled to the whole;
     1 = no crops."""
     train_flip: bool
     """Whether half of the training images are mirrored left and right."""
-    train_jitter: float
+    train_jitter: Share
     """Brightness, contrast and colour are each multiplied by a factor uniform in 1 ± this."""
-    test_centre_share: float
+    test_centre_share: ShareAboveZero
     """Share of each side that is shown of validation and test images, scaled to the whole."""
-    val_ways: int
-    val_shots: int
-    val_queries: int
-    test_ways: int
-    test_shots: int
-    test_queries: int
-
-    def __post_init__(self) -> None:
-        for name, least in (("train_least_area", 0), ("test_centre_share", 0)):
-            if not least < (found := getattr(self, name)) <= 1:
-                raise HarnessError(f"tasks.{name}: found {found}, wanted above 0, at most 1.")
-        if not 0 <= self.train_jitter <= 1:
-            raise HarnessError(f"tasks.train_jitter: found {self.train_jitter}, wanted 0 to 1.")
+    val_ways: Ways
+    val_shots: Examples
+    val_queries: Examples
+    test_ways: Ways
+    test_shots: Examples
+    test_queries: Examples
 
 
 @dataclass(frozen=True)
@@ -116,6 +110,13 @@ class LabelledImages(TaskSource):
     def data_digest(self) -> str:
         """Give the sha256 of the packed store."""
         return self.episodes.data_digest()
+
+    @classmethod
+    def batch_bytes(cls, settings: Any, split: str, count: int) -> int:
+        """Give the bytes of the images as float32."""
+        if split in ("val", "test"):
+            return ColorEpisodes.batch_bytes(settings, split, count)
+        return int(4 * count * ColorEpisodes.channels * settings.image_size**2)
 
     def draw_block(self, split: str, block: int) -> Arrays:
         """Draw of training images `label` (int64 [BLOCK]), `row` of the store (int64), `box`

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ import torch
 from harness.data.decode import ResizeFilter
 from harness.data.lake_runs import RUNS, WAYS, read_lake_runs, runs_of_glyphs
 from harness.errors import HarnessError
+from harness.switch_types import Examples, Pixels, Ways
 from harness.tasks.batch import SupervisedBatch
 from harness.tasks.image_episodes import ImageEpisodes, ImageEpisodeSettings
 from harness.tasks.source import BLOCK, Arrays, Data, TaskSource
@@ -33,13 +34,13 @@ class LakeRunSettings:
     """As in image episodes; the drawings of the runs are never turned."""
     ink: Literal["one", "zero"]
     """Value of ink in the float image; paper has the other."""
-    image_size: int
+    image_size: Pixels
     """Pixels a side; the drawings have 105."""
     resize_filter: ResizeFilter
-    train_ways: int
-    train_shots: int
+    train_ways: Ways
+    train_shots: Examples
     """Support images of each class."""
-    train_queries: int
+    train_queries: Examples
     """Query images of each class."""
 
 
@@ -81,6 +82,13 @@ class LakeRunTasks(TaskSource):
             if self.synthetic
             else read_lake_runs(s.image_size, s.resize_filter)
         )
+
+    @classmethod
+    def batch_bytes(cls, settings: Any, split: str, count: int) -> int:
+        """Give the bytes of the images as float32."""
+        if split == "test":
+            return int(4 * count * 2 * WAYS * settings.image_size**2)
+        return ImageEpisodes.batch_bytes(settings, "train", count)  # what validation has, too
 
     def ways(self, split: str) -> int:
         """Give the classes in each task of `split`: 20 in a run."""

@@ -7,12 +7,14 @@ uniformly in [0, 1), and only that gives the scale of the paper's figure.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from harness.ranges import Range
+from harness.switch_types import Penalty
 from harness.tasks.source import BLOCK, Arrays, TaskSource
 
 
@@ -20,11 +22,11 @@ from harness.tasks.source import BLOCK, Arrays, TaskSource
 class QuadraticSettings:
     """Switches of the quadratic problems."""
 
-    dimension: int
+    dimension: Annotated[int, Range(1, 1024)]
     """D: W is D x D; x and y have D entries."""
     distribution: Literal["uniform", "gaussian"]
     """Of the entries of W and y, independent: uniform in [0, 1) or standard normal."""
-    start_sd: float
+    start_sd: Penalty
     """The starting point's entries are normal with mean 0 and this sd."""
 
 
@@ -54,6 +56,11 @@ class Quadratics(TaskSource):
 
     Settings = QuadraticSettings
     settings: QuadraticSettings
+
+    @classmethod
+    def batch_bytes(cls, settings: Any, split: str, count: int) -> int:
+        """Give the bytes of W: float32 of the batch, float64 of a block."""
+        return int(settings.dimension) ** 2 * (4 * count + 8 * BLOCK)
 
     def draw_block(self, split: str, block: int) -> Arrays:
         """Draw W [BLOCK, D, D], y [BLOCK, D] and x0 [BLOCK, D] (float64)."""

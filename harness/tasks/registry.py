@@ -7,7 +7,7 @@ from importlib import import_module
 from harness.errors import HarnessError, closest
 from harness.tasks.source import TaskSource
 
-_SOURCES = {
+SOURCES = {
     "image_episodes": "harness.tasks.image_episodes:ImageEpisodes",
     "color_episodes": "harness.tasks.color_episodes:ColorEpisodes",
     "labelled_images": "harness.tasks.labelled_images:LabelledImages",
@@ -23,11 +23,11 @@ _SOURCES = {
 
 def task_source(name: str) -> type[TaskSource]:
     """Give the task source class called `name`; imported only when asked for."""
-    if name not in _SOURCES:
+    if name not in SOURCES:
         raise HarnessError(
-            f"found task source {name!r}{closest(name, _SOURCES)}; "
-            f"wanted one of {', '.join(_SOURCES)}."
+            f"found task source {name!r}{closest(name, SOURCES)}; "
+            f"wanted one of {', '.join(SOURCES)}."
         )
-    module, cls = _SOURCES[name].split(":")
+    module, cls = SOURCES[name].split(":")
     found: type[TaskSource] = getattr(import_module(module), cls)
     return found

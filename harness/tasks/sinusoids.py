@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 
 from harness.errors import HarnessError
+from harness.switch_types import Examples, Number
 from harness.tasks.batch import SupervisedBatch
 from harness.tasks.source import BLOCK, Arrays, TaskSource
 
@@ -17,21 +18,28 @@ from harness.tasks.source import BLOCK, Arrays, TaskSource
 class SinusoidSettings:
     """Switches of the sinusoid tasks y = amplitude * sin(x - phase)."""
 
-    amplitude_min: float
-    amplitude_max: float
-    phase_min: float
-    phase_max: float
+    amplitude_min: Number
+    amplitude_max: Number
+    phase_min: Number
+    phase_max: Number
     """Radians. The paper prints [0, pi]."""
-    input_min: float
-    input_max: float
-    train_shots: int
-    train_queries: int
-    val_shots: int
-    val_queries: int
-    test_shots: int
-    test_queries: int
+    input_min: Number
+    input_max: Number
+    train_shots: Examples
+    train_queries: Examples
+    val_shots: Examples
+    val_queries: Examples
+    test_shots: Examples
+    test_queries: Examples
     task_in_input: bool
     """True: x carries (x, amplitude, phase), the oracle of the paper."""
+
+    def __post_init__(self) -> None:
+        for name, least in vars(self).items():
+            if name.endswith("_min") and least > (most := vars(self)[f"{name[:-4]}_max"]):
+                raise HarnessError(
+                    f"tasks.{name}: found {least}, wanted at most {name[:-4]}_max, {most}."
+                )
 
 
 class Sinusoids(TaskSource):
@@ -40,17 +48,12 @@ class Sinusoids(TaskSource):
     Settings: ClassVar[type] = SinusoidSettings
     settings: SinusoidSettings
 
-    def __init__(
-        self,
-        settings: SinusoidSettings,
-        train_seed: int,
-        evaluation_seed: int,
-        device: torch.device,
-    ) -> None:
-        super().__init__(settings, train_seed, evaluation_seed, device)
-        for name, number in vars(settings).items():
-            if name.endswith(("_shots", "_queries")) and number < 1:
-                raise HarnessError(f"tasks.{name}: found {number}, wanted at least 1.")
+    @classmethod
+    def batch_bytes(cls, settings: Any, split: str, count: int) -> int:
+        """Give the bytes of the points: x and y float32 of the batch, x float64 of a block."""
+        kind = split if split in ("val", "test") else "train"
+        points = getattr(settings, f"{kind}_shots") + getattr(settings, f"{kind}_queries")
+        return int(points) * (8 * count + 8 * BLOCK)
 
     def draw_block(self, split: str, block: int) -> Arrays:
         """Draw amplitudes, phases [BLOCK] and inputs x [BLOCK, K + Q] (float64)."""

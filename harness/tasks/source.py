@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from harness.errors import HarnessError
+from harness.tasks.memory import check_batch, machine_bytes
 
 BLOCK = 256
 SPLITS = ("train", "val", "trainval", "test")
@@ -76,6 +77,12 @@ class TaskSource(abc.ABC):
     def to_batch(self, arrays: Arrays) -> Any:
         """Turn rows of a block into what methods take, on `self.device`."""
 
+    @classmethod
+    @abc.abstractmethod
+    def batch_bytes(cls, settings: Any, split: str, count: int) -> int:
+        """Give the bytes that `count` tasks of `split` take, drawn and laid on the device, from the
+        switches alone."""
+
     def data_digest(self) -> str:
         """Give the sha256 of the data behind the tasks ('' for generated tasks)."""
         return ""
@@ -110,7 +117,8 @@ class TaskSource(abc.ABC):
         self._training_ended = True
 
     def batch(self, split: str, first: int, count: int) -> Any:
-        """Give tasks first … first+count-1 of `split`."""
+        """Give tasks first … first+count-1 of `split`; HarnessError where memory is too small."""
+        check_batch(split, count, self.batch_bytes(self.settings, split, count), machine_bytes())
         return self.to_batch(self.arrays(split, first, count))
 
     def arrays(self, split: str, first: int, count: int) -> dict[str, np.ndarray]:

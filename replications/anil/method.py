@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.func import vmap
 from torch.nn import functional as F
 
-from harness.errors import HarnessError
 from harness.meta_gradient.func import adapt
 from harness.meta_gradient.losses import CrossEntropy
 from harness.meta_gradient.problem import InnerLoop, Problem
@@ -23,6 +22,8 @@ from harness.methods.learned_start import (
 from harness.models.max_pool_conv4 import MaxPoolConv4
 from harness.models.over_tasks import over_tasks
 from harness.models.strided_conv4 import StridedConv4
+from harness.ranges import Range
+from harness.switch_types import Clip, Rate, Steps, Width
 from harness.tasks.batch import SupervisedBatch
 
 LAYERS = 4
@@ -34,25 +35,25 @@ class AnilSettings:
     MAML with layers frozen at test and NIL are other tests of one training."""
 
     network: Literal["strided-conv4", "max-pool-conv4"]
-    filters: int
+    filters: Width
     order: Literal["second", "first"]
-    frozen_layers: int
+    frozen_layers: Annotated[int, Range(0, LAYERS)]
     """How many of the four convolutional layers, from the first on, do not adapt in training's
     inner loop: 0 is MAML, 4 is ANIL. They are meta-trained all the same."""
-    inner_steps: int
-    inner_rate: float
+    inner_steps: Steps
+    inner_rate: Rate
     inner_loss: Literal["mean", "sum-over-classes"]
     """As in the code of MAML: the sum over examples over the shots, `ways` times the mean."""
-    outer_clip: float
+    outer_clip: Clip
     """Entries of the meta-gradient, in the scale of MAML's code, are cut to ± this; 0: not."""
-    meta_rate: float
+    meta_rate: Rate
     """Learning rate of Adam in the outer loop; 0 leaves the random start as it is."""
-    test_frozen_layers: int
+    test_frozen_layers: Annotated[int, Range(0, LAYERS)]
     """The same at test."""
     test_head: Literal["adapted", "cosine"]
     """`adapted`: scores after 0, 1, …, test_steps steps. `cosine` (NIL): nothing adapts and there
     is no head; the support labels, weighted by the cosine similarity of features, decide."""
-    test_steps: int
+    test_steps: Steps
 
 
 class ANIL(LearnedStart):
@@ -69,9 +70,6 @@ class ANIL(LearnedStart):
     def build(self, tasks: Any) -> None:
         """Start the network, and say what adapts in training and at test."""
         s = self.settings
-        for name in ("frozen_layers", "test_frozen_layers"):
-            if not 0 <= (found := getattr(s, name)) <= LAYERS:
-                raise HarnessError(f"method.{name}: found {found}, wanted 0 to {LAYERS}.")
         model = network(s, tasks, self.generator).to(self.device)
         loss = CrossEntropy(s.inner_loss)
         first_order = s.order == "first"

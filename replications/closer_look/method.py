@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -19,7 +19,19 @@ from torch import Tensor, nn
 
 from harness.errors import HarnessError
 from harness.method import Method
+from harness.models.image_shape import check_pools
 from harness.models.pooled_conv4 import PooledConv4
+from harness.ranges import Range
+from harness.switch_types import (
+    Epochs,
+    Examples,
+    Factor,
+    Penalty,
+    Rate,
+    Share,
+    ShareBelowOne,
+    Width,
+)
 from harness.tasks.batch import SupervisedBatch
 from harness.tasks.labelled_images import LabelledBatch
 from replications.closer_look.heads import HeadSGD, fit_heads, head_scores, nearest, new_head
@@ -31,23 +43,23 @@ class BaselineSettings:
 
     classifier: Literal["linear", "cosine"]
     """What the features are trained under."""
-    outputs: int
+    outputs: Annotated[int, Range(1, 100_000)]
     """Outputs of the classifier in training; those above the number of classes stay unused."""
-    cosine_scale: float
+    cosine_scale: Factor
     """Factor of the cosine before the softmax, in training and at test."""
-    filters: int
-    learning_rate: float
+    filters: Width
+    learning_rate: Rate
     """Adam's rate; its other settings are torch's defaults."""
     test_head: Literal["linear", "cosine", "nearest-neighbour"]
     """What is fitted to the support set; `nearest-neighbour`: by cosine, nothing is fitted."""
-    test_epochs: int
+    test_epochs: Epochs
     """Passes over the support set."""
-    test_batch: int
+    test_batch: Examples
     """Support examples a step."""
-    test_rate: float
-    test_momentum: float
-    test_dampening: float
-    test_weight_decay: float
+    test_rate: Rate
+    test_momentum: ShareBelowOne
+    test_dampening: Share
+    test_weight_decay: Penalty
 
 
 class Baseline(Method):
@@ -65,6 +77,7 @@ class Baseline(Method):
                 f"method.outputs: found {s.outputs}, wanted at least {tasks.ways('train')}, one "
                 "for each training class."
             )
+        check_pools(size, 4)
         encoder = PooledConv4(channels, s.filters, "one", self.generator)
         for block in encoder.blocks:
             # The authors' `init_layer`; biases of the convolutions are torch's own.

@@ -16,6 +16,8 @@ from torch import Tensor, nn
 
 from harness.method import Method
 from harness.models.class_means import class_means
+from harness.models.image_shape import check_pools
+from harness.switch_types import IterationsOrNone, Layers, Penalty, Rate, Width, Widths
 from harness.tasks.batch import EpisodeBatch, SupervisedBatch
 from replications.cnaps.extractor import Extractor, Film
 from replications.cnaps.networks import FilmLayer, LinearClassifier, SetEncoder, dense
@@ -25,21 +27,21 @@ from replications.cnaps.networks import FilmLayer, LinearClassifier, SetEncoder,
 class CnapsSettings:
     """Switches of CNAPs."""
 
-    widths: tuple[int, ...]
+    widths: Widths
     """Maps of each block of the extractor; the first block stays unadapted."""
-    encoder_filters: int
-    encoder_blocks: int
+    encoder_filters: Width
+    encoder_blocks: Layers
     """Convolutions of the set encoder, each with a pool that halves the image."""
     adaptation: Literal["none", "film", "film-auto-regressive"]
     """`film`: parameters from the encoded support set. `film-auto-regressive`: also from its
     features below the block, as already adapted."""
-    film_penalty: float
+    film_penalty: Penalty
     """Times the squared lengths that `FilmLayer.penalty` gives, added once for each task."""
-    learning_rate: float
+    learning_rate: Rate
     """Adam's rate in meta-training; its other settings are torch's defaults."""
-    pretrain_iterations: int
+    pretrain_iterations: IterationsOrNone
     """The first iterations of a run pre-train the extractor; the others leave it frozen."""
-    pretrain_rate: float
+    pretrain_rate: Rate
     """Adam's rate at the start of pre-training; it falls linearly to 0 at its end."""
 
 
@@ -53,7 +55,8 @@ class Cnaps(Method):
 
     def build(self, tasks: Any) -> None:
         """Start all networks, the head of pre-training, and an optimiser for each phase."""
-        s, g, channels = self.settings, self.generator, tasks.image_shape[0]
+        s, g, (channels, size, _) = self.settings, self.generator, tasks.image_shape
+        check_pools(size, len(s.widths))
         self.extractor = Extractor(channels, s.widths, g).to(self.device)
         ids = torch.from_numpy(tasks.class_ids("train"))
         self.position = torch.full((int(ids.max()) + 1,), -1)
@@ -63,6 +66,7 @@ class Cnaps(Method):
         self.head = dense(s.widths[-1], len(ids), g).to(self.device)
         self.model = nn.ModuleDict({"classifier": LinearClassifier(s.widths[-1], g)})
         if s.adaptation != "none":
+            check_pools(size, s.encoder_blocks)
             self.model["encoder"] = SetEncoder(channels, s.encoder_filters, s.encoder_blocks, g)
             local = s.adaptation == "film-auto-regressive"
             self.model["films"] = nn.ModuleList(

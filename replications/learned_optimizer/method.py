@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from torch import Tensor
@@ -20,6 +20,8 @@ from torch import Tensor
 from harness.errors import HarnessError
 from harness.method import Method
 from harness.models.coordinatewise_lstm import CoordinatewiseLSTM, State, Unroll
+from harness.ranges import Range
+from harness.switch_types import Iterations, Rate, StepsFromOne, Widths
 from harness.tasks.quadratics import QuadraticBatch
 from replications.learned_optimizer.tuned import TunedOptimizer, metric_names, run_optimizer
 
@@ -28,22 +30,22 @@ from replications.learned_optimizer.tuned import TunedOptimizer, metric_names, r
 class LearnedSettings:
     """Switches of the LSTM optimiser and of its training."""
 
-    units: tuple[int, ...]
+    units: Widths
     """LSTM units of each layer. Paper, section 3: two layers of 20."""
-    steps: int
+    steps: StepsFromOne
     """Optimisation steps on each problem (an epoch)."""
-    unroll: int
+    unroll: StepsFromOne
     """Steps between two meta-updates; the state is carried from one to the next, and so is x."""
-    gradient_divisor: int
+    gradient_divisor: Annotated[int, Range(1, 1_000_000)]
     """The LSTM reads the gradient of a problem's own loss over this number: 1 = the paper's text;
     128 = the authors' code, whose loss is the mean over 128 problems. The same number at test."""
-    learning_rate: float
+    learning_rate: Rate
     """Of Adam, which trains the LSTM."""
     schedule: Literal["constant", "cosine"]
     """Cosine: learning rate times (1 + cos(pi i / schedule_iterations)) / 2 at iteration i."""
-    schedule_iterations: int
+    schedule_iterations: Iterations
     """Iterations until the cosine is at zero; not read where the schedule is constant."""
-    report_every: int
+    report_every: StepsFromOne
     """`loss@k` is reported for k = 0 and each multiple of this, up to `steps`."""
 
 

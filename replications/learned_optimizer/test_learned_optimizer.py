@@ -268,6 +268,12 @@ def test_many_problems_at_once_are_as_torch_optim_on_each() -> None:
         torch.testing.assert_close(found[i], expected, rtol=1e-4, atol=0)
 
 
+def test_the_last_step_must_be_reported() -> None:
+    settings = TunedSettings("sgd", (1e-3,), steps=7, report_every=5)
+    with pytest.raises(HarnessError, match=r"report_every: found 5, wanted a divisor of 7, method"):
+        TunedOptimizer(settings, quadratics(), CPU, "loop", torch.Generator())
+
+
 def test_search_takes_the_best_rate_and_survives_divergence() -> None:
     tasks = quadratics()
     method = tuned("sgd", (1e-3, 0.05, 1e3), 40)

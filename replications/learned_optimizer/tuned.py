@@ -16,6 +16,7 @@ from torch import Tensor
 
 from harness.errors import HarnessError
 from harness.method import Method
+from harness.switch_types import Rates, StepsFromOne
 from harness.tasks.quadratics import QuadraticBatch
 
 
@@ -49,10 +50,10 @@ class TunedSettings:
     optimizer: Literal["sgd", "nag", "adam", "rmsprop"]
     """Other parameters as in Torch7's `optim`, which the paper used: NAG momentum 0.9; Adam betas
     0.9, 0.999; RMSprop decay 0.99."""
-    learning_rates: tuple[float, ...]
+    learning_rates: Rates
     """The grid, small to large: iteration i of the tuning tries entry i."""
-    steps: int
-    report_every: int
+    steps: StepsFromOne
+    report_every: StepsFromOne
     """As for the LSTM optimiser."""
 
 
@@ -64,7 +65,12 @@ class TunedOptimizer(Method):
     settings: TunedSettings
 
     def build(self, tasks: Any) -> None:
-        """No rate is known to be good yet."""
+        """No rate is known to be good yet; the last step must be one that is reported."""
+        if self.settings.steps % (every := self.settings.report_every):
+            raise HarnessError(
+                f"method.report_every: found {every}, wanted a divisor of {self.settings.steps}, "
+                "method.steps."
+            )
         self.best_rate = torch.tensor(self.settings.learning_rates[0], dtype=torch.float64)
         self.best_loss = torch.tensor(math.inf, dtype=torch.float64)
 

@@ -9,17 +9,20 @@ tasks ("an automatically tuned step size", section 5.1).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from torch import Tensor
 from torch.func import functional_call, vmap
 from torch.nn import functional as F
 
+from harness.errors import HarnessError
 from harness.meta_gradient.func import adapt
 from harness.meta_gradient.problem import InnerLoop, Problem
 from harness.method import Method
 from harness.models.mlp import MLP
+from harness.ranges import Range
+from harness.switch_types import Examples, Hidden, Penalty, Rate, Rates, Steps
 from harness.tasks.batch import SupervisedBatch
 
 
@@ -27,13 +30,13 @@ from harness.tasks.batch import SupervisedBatch
 class PretrainedSettings:
     """Switches of pre-training on all tasks. `test_` switches do not touch training."""
 
-    hidden: tuple[int, ...]
-    learning_rate: float
-    test_rates: tuple[float, ...]
+    hidden: Hidden
+    learning_rate: Rate
+    test_rates: Rates
     """Fine-tuning step sizes to choose from, on validation tasks."""
-    test_tuned_at_step: int
+    test_tuned_at_step: Steps
     """The step size with the lowest mean validation MSE after this many steps is taken."""
-    test_steps: int
+    test_steps: Steps
 
 
 class FineTuned(Method):
@@ -43,6 +46,12 @@ class FineTuned(Method):
 
     def build(self, tasks: Any) -> None:
         """Start the network that is fine-tuned."""
+        s = self.settings
+        if s.test_tuned_at_step > s.test_steps:
+            raise HarnessError(
+                f"method.test_tuned_at_step: found {s.test_tuned_at_step}, wanted at most "
+                f"method.test_steps = {s.test_steps}."
+            )
         inputs = 3 if tasks.settings.task_in_input else 1
         self.model = MLP(inputs, self.settings.hidden, 1, False, self.generator).to(self.device)
         self.rate = torch.tensor(self.settings.test_rates[0], device=self.device)
@@ -122,13 +131,13 @@ class Pretrained(FineTuned):
 class MultiTaskSettings(PretrainedSettings):
     """Switches of averaging networks that were each trained on one task."""
 
-    steps_per_network: int
+    steps_per_network: Annotated[int, Range(1, 1_000_000)]
     """Adam steps of each network; a meta-batch of networks is trained side by side."""
-    minibatch: int
+    minibatch: Examples
     """Points of its task a network sees in a step, cut in turn from the task's support set."""
     regularisation: Literal["none", "l2", "to-mean"]
     """Pull to zero, or to the mean of the networks trained so far (appendix C)."""
-    strength: float
+    strength: Penalty
 
 
 class MultiTask(FineTuned):

@@ -21,6 +21,7 @@ from harness.models.max_pool_conv4 import MaxPoolConv4
 from harness.models.mlp import MLP
 from harness.models.query_statistics import WholeTestStatistics
 from harness.models.strided_conv4 import StridedConv4
+from harness.switch_types import Clip, Hidden, Rate, Steps
 from harness.tasks.batch import SupervisedBatch
 from replications.maml.baselines import MultiTask, Pretrained
 
@@ -30,21 +31,21 @@ class MamlSettings:
     """Switches of MAML. Those that start with `test_` do not touch training."""
 
     network: Literal["strided-conv4", "max-pool-conv4", "mlp"]
-    hidden: tuple[int, ...]
+    hidden: Hidden
     """Filters of the four convolutions (all equal), or units of the hidden layers."""
     batch_norm: bool
     """Of the MLP: normalise hidden layers (Omniglot without convolutions) or not (sinusoids).
     Convolutions are always normalised."""
     loss: Literal["mse", "cross-entropy"]
     order: Literal["second", "first"]
-    inner_steps: int
-    inner_rate: float
+    inner_steps: Steps
+    inner_rate: Rate
     inner_loss: Literal["mean", "sum-over-classes"]
     """The authors divide the summed cross-entropy by the shots only, which makes their inner step
     `ways` times the step of a mean loss (utils.py, `xent`); the outer loss likewise."""
-    meta_rate: float
+    meta_rate: Rate
     """Learning rate of Adam in the outer loop."""
-    test_steps: int
+    test_steps: Steps
     """Scores are reported after 0, 1, …, test_steps steps."""
     test_batch_norm: WholeTestStatistics
     """Whose statistics normalise query images at test: all query images of the task together (the
@@ -58,7 +59,7 @@ class MamlSettings:
 class ClippedSettings(MamlSettings):
     """The same for mini-ImageNet, where the authors clip."""
 
-    outer_clip: float
+    outer_clip: Clip
     """Entries of the meta-gradient, in the scale of the authors' loss, are cut to ± this (maml.py:
     10, on mini-ImageNet alone)."""
 
@@ -122,7 +123,7 @@ def refuse_idle(s: MamlSettings, images: bool) -> None:
             f"method.network and method.inner_loss: found {s.network!r} and {s.inner_loss!r}, "
             "wanted 'mlp' and 'mean' on these tasks."
         )
-    if s.network != "mlp" and not (s.batch_norm and s.hidden == s.hidden[:1] * 4):
+    if s.network != "mlp" and not (s.batch_norm and len(s.hidden) == 4 and len(set(s.hidden)) == 1):
         raise HarnessError(
             f"method.batch_norm and method.hidden: found {s.batch_norm} and {list(s.hidden)}, "
             f"wanted true and four equal numbers for {s.network!r}."

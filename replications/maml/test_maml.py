@@ -152,17 +152,22 @@ def test_multi_task_start_is_the_mean_of_its_networks():
 
 
 def test_fine_tuning_step_size_is_the_best_on_validation_tasks():
-    method, tasks = build("sinusoid-5shot", "pretrained", method__test_rates=[0.0001, 0.01, 1000.0])
+    method, tasks = build("sinusoid-5shot", "pretrained", method__test_rates=[0.0001, 0.01, 100.0])
     method.train_step(tasks.batch("train", 0, 25), 0)
     batch = tasks.batch("val", 0, 100)
     means = []
-    for rate in (0.0001, 0.01, 1000.0):
+    for rate in (0.0001, 0.01, 100.0):
         method.rate.fill_(rate)
         means.append(method.evaluate(batch)["mse@10"].double().mean().item())
     method.finalise(batch)
     finite = [m if math.isfinite(m) else math.inf for m in means]
-    best = (0.0001, 0.01, 1000.0)[finite.index(min(finite))]
+    best = (0.0001, 0.01, 100.0)[finite.index(min(finite))]
     assert method.weights()["fine_tuning_rate"].item() == pytest.approx(best)
+
+
+def test_the_step_size_is_tuned_at_a_step_that_is_taken():
+    with pytest.raises(HarnessError, match=r"test_tuned_at_step: found 11, wanted at most method"):
+        build("sinusoid-5shot", "pretrained", method__test_tuned_at_step=11)
 
 
 def test_a_loss_that_does_not_fit_the_tasks_is_one_sentence():
@@ -184,6 +189,7 @@ def test_a_loss_that_does_not_fit_the_tasks_is_one_sentence():
         ("omniglot-5way-1shot", "first-order", {"batch_norm": False}, "found False and"),
         ("omniglot-5way-1shot", "first-order", {"hidden": [4, 4, 4, 8]}, "four equal numbers"),
         ("omniglot-5way-1shot", "first-order", {"hidden": [4] * 3}, "four equal numbers"),
+        ("omniglot-5way-1shot", "first-order", {"hidden": []}, "four equal numbers"),
     ],
 )
 def test_a_switch_that_would_do_nothing_is_refused(cell, variant, changed, error):

@@ -22,6 +22,7 @@ from harness.meta_gradient.problem import InnerLoop, Params, Problem, on_query, 
 from harness.methods.learned_rates import LearnedRates
 from harness.models.leaky_pool_conv4 import LeakyPoolConv4
 from harness.models.over_tasks import over_tasks
+from harness.switch_types import Clip, Epochs, EpochsFromOne, Iterations, Rate, StepsFromOne, Width
 from harness.tasks.batch import SupervisedBatch
 
 
@@ -29,29 +30,29 @@ from harness.tasks.batch import SupervisedBatch
 class MamlPlusPlusSettings:
     """Switches of MAML++. Each of its parts can be left out; without any it is MAML."""
 
-    filters: int
+    filters: Width
     order: Literal["second", "first"]
-    steps: int
+    steps: StepsFromOne
     """Inner steps, in training and at test."""
-    inner_rate: float
+    inner_rate: Rate
     """Of every layer and step; where rates are learned, at the start."""
     learn_rates: bool
     """One rate for each parameter tensor and step (LSLR)."""
     norms_per_step: bool
     """One scale and offset of each batch norm for each step (BNWB)."""
-    epoch: int
+    epoch: Iterations
     """Iterations of an epoch, the unit of the annealing below."""
-    multi_step_epochs: int
+    multi_step_epochs: Epochs
     """Epochs over which the query losses after all steps count (MSL), less and less; 0: none."""
-    first_order_epochs: int
+    first_order_epochs: Epochs
     """Epochs of first order at the start (DA); 0: none."""
-    meta_rate: float
+    meta_rate: Rate
     """Learning rate of Adam in the outer loop, at the start."""
-    meta_rate_end: float
+    meta_rate_end: Rate
     """Towards which a cosine anneals it (CA); equal to `meta_rate`: it stays."""
-    annealing_epochs: int
+    annealing_epochs: EpochsFromOne
     """Epochs that the cosine takes."""
-    clip_value: float
+    clip_value: Clip
     """Entries of the meta-gradient by the network are cut to ± this, those by rates are not; 0: no
     cut."""
 

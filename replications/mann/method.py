@@ -17,6 +17,7 @@ from torch import Tensor
 from harness.errors import HarnessError
 from harness.method import Method
 from harness.models.least_recently_used_memory import start, step
+from harness.switch_types import Epsilon, Number, Rate, Share, ShareBelowOne, Width
 from harness.tasks.class_sequences import SequenceBatch
 
 PRINTED = (1, 2, 3, 4, 5, 10)
@@ -31,24 +32,24 @@ class MannSettings:
     """One layer: an LSTM, or tanh units without a state of their own."""
     memory: Literal["lrua", "none"]
     """External memory with least recently used access; `none` is the baseline without."""
-    units: int
+    units: Width
     """Of the controller."""
-    locations: int
+    locations: Width
     """Rows of the memory; like the next three not read where there is none."""
-    width: int
+    width: Width
     """Numbers in a row."""
-    heads: int
+    heads: Width
     """Each reads, and writes."""
-    usage_decay: float
+    usage_decay: Share
     """Gamma: a location's usage is multiplied by this at each step."""
-    forget_bias: float
+    forget_bias: Number
     """Initial bias of the LSTM's forget gate."""
-    learning_rate: float
+    learning_rate: Rate
     """Of RMSprop, as the next four."""
-    decay: float
+    decay: ShareBelowOne
     """Of the running mean of squared gradients."""
-    momentum: float
-    epsilon: float
+    momentum: ShareBelowOne
+    epsilon: Epsilon
     """Added to the root of the running mean."""
     centred: bool
     """Divide by the gradient's standard deviation, not by its root mean square."""
@@ -64,10 +65,9 @@ class Mann(Method):
     def build(self, tasks: Any) -> None:
         """Draw weights (Glorot uniform, biases zero) and start RMSprop."""
         s = self.settings
-        if s.memory == "lrua" and not 1 <= s.heads <= s.locations:
+        if s.memory == "lrua" and s.heads > s.locations:
             raise HarnessError(
-                f"method.heads: found {s.heads}, wanted at least 1 and at most "
-                f"method.locations = {s.locations}."
+                f"method.heads: found {s.heads}, wanted at most method.locations = {s.locations}."
             )
         self.label_shape = (tasks.settings.label_length, tasks.settings.label_symbols)
         label = self.label_shape[0] * self.label_shape[1]

@@ -18,7 +18,9 @@ from torch import Tensor, nn
 from harness.errors import HarnessError
 from harness.methods.one_network import OneNetwork
 from harness.methods.untrained import Untrained
+from harness.models.image_shape import check_pools
 from harness.models.pooled_conv4 import PooledConv4
+from harness.switch_types import Factor, Iterations, Rate, Steps, Width
 from harness.tasks.batch import SupervisedBatch
 from replications.matching.full_context import FullContext
 
@@ -31,15 +33,15 @@ class MatchingSettings:
 
     similarity: Similarity
     """`squared-euclidean` is minus the squared distance (Snell et al. 2017, and re-runs)."""
-    similarity_scale: float
+    similarity_scale: Factor
     """Factor before the softmax; 1 in the paper, so cosine logits lie in [-1, 1]."""
     full_context: bool
-    read_steps: int
+    read_steps: Steps
     """Steps of the query LSTM (the paper's K), with `full_context` only."""
-    filters: int
-    learning_rate: float
+    filters: Width
+    learning_rate: Rate
     """Adam's rate at the start; its other settings are torch's defaults."""
-    halve_every: int
+    halve_every: Iterations
     """Training steps after which the rate is halved, again and again."""
     batch_norm_scale: Literal["one", "uniform"]
     batch_norm_test: Literal["running", "transductive"]
@@ -52,7 +54,7 @@ class PixelSettings:
     """Switches of the baseline that compares pixels."""
 
     similarity: Similarity
-    similarity_scale: float
+    similarity_scale: Factor
 
 
 def similarities(queries: Tensor, support: Tensor, kind: str) -> Tensor:
@@ -91,6 +93,7 @@ class Matching(OneNetwork):
     def build(self, tasks: Any) -> None:
         """Start the encoder, the full context embeddings if asked for, and the optimiser."""
         s, (channels, height, width) = self.settings, tasks.image_shape
+        check_pools(height, 4)
         encoder = PooledConv4(channels, s.filters, s.batch_norm_scale, self.generator)
         self.model = nn.ModuleDict({"encoder": encoder})
         if s.full_context:

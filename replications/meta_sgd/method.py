@@ -21,6 +21,7 @@ from harness.methods.learned_rates import LearnedRates
 from harness.models.max_pool_conv4 import MaxPoolConv4
 from harness.models.mlp import MLP
 from harness.models.over_tasks import over_tasks
+from harness.switch_types import Hidden, Rate
 from harness.tasks.batch import SupervisedBatch
 
 
@@ -29,19 +30,19 @@ class MetaSGDSettings:
     """Switches of Meta-SGD."""
 
     network: Literal["max-pool-conv4", "mlp"]
-    hidden: tuple[int, ...]
+    hidden: Hidden
     """Filters of the four convolutions (all equal), or units of the hidden layers."""
     loss: Literal["mse", "cross-entropy"]
     """Means over examples, in the inner and the outer loop."""
-    rate_min: float
-    rate_max: float
+    rate_min: Rate
+    rate_max: Rate
     """α starts uniform between these."""
     rate_draws: Literal["one", "each-entry"]
     """Whether one draw is the start of all entries of α, or each has its own."""
     learn_rates: bool
     """False: α stays as it started (with rate_min = rate_max: MAML with one step)."""
     order: Literal["second", "first"]
-    meta_rate: float
+    meta_rate: Rate
     """Learning rate of Adam, for θ and α."""
 
     def __post_init__(self) -> None:
@@ -67,6 +68,11 @@ class MetaSGD(LearnedRates):
             raise HarnessError(
                 f"method.loss and method.network: found {s.loss!r} and {s.network!r}, "
                 f"wanted {wanted} on these tasks."
+            )
+        if images and not (len(s.hidden) == 4 and len(set(s.hidden)) == 1):
+            raise HarnessError(
+                f"method.hidden: found {list(s.hidden)}, wanted four equal numbers for "
+                f"{s.network!r}."
             )
         self.model = network(s, tasks, self.generator).to(self.device)
         params: Params = dict(self.model.named_parameters())

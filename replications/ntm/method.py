@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -18,6 +18,8 @@ from torch import Tensor, nn
 from harness.errors import HarnessError
 from harness.methods.one_network import OneNetwork
 from harness.models.stacked_lstm import StackedLSTM
+from harness.ranges import Entries
+from harness.switch_types import Epsilon, Factor, Layers, Rate, ShareBelowOne, StepsFromOne, Width
 from harness.tasks.copy_sequences import CopyBatch
 from replications.ntm.turing_machine import MachineSettings, TuringMachine
 
@@ -26,20 +28,20 @@ from replications.ntm.turing_machine import MachineSettings, TuringMachine
 class TrainingSettings:
     """Switches of training and of what is reported, of every network here."""
 
-    learning_rate: float
+    learning_rate: Rate
     """Of RMSprop, as the next four."""
-    decay: float
+    decay: ShareBelowOne
     """Of the running mean of squared gradients."""
-    momentum: float
-    epsilon: float
+    momentum: ShareBelowOne
+    epsilon: Epsilon
     """Added to the root of the running mean."""
     centred: bool
     """Divide by the gradient's standard deviation, not by its root mean square."""
-    clip: float
+    clip: Factor
     """Each entry of the gradient is cut to ± this."""
     loss: Literal["mean", "sum"]
     """Of a sequence's bits: what the gradient is of (sums are reported)."""
-    report_lengths: tuple[int, ...]
+    report_lengths: Annotated[tuple[StepsFromOne, ...], Entries(0, 64)]
     """Beside the lengths of training, `loss@k` and `bits@k` are reported for k vectors."""
 
 
@@ -52,9 +54,9 @@ class NtmSettings(MachineSettings, TrainingSettings):
 class LstmSettings(TrainingSettings):
     """Switches of the LSTM without a memory."""
 
-    units: int
+    units: Width
     """Of each layer."""
-    layers: int
+    layers: Layers
 
 
 class Copier(OneNetwork):
@@ -68,9 +70,9 @@ class Copier(OneNetwork):
         """Take the network; start RMSprop."""
         s, longest = self.settings, tasks.settings.longest_at_test
         for length in s.report_lengths:
-            if not 1 <= length <= longest:
+            if length > longest:
                 raise HarnessError(
-                    f"method.report_lengths: found {length}, wanted at least 1 and at most "
+                    f"method.report_lengths: found {length}, wanted at most "
                     f"tasks.longest_at_test = {longest}."
                 )
         self.model = model.to(self.device)
@@ -130,10 +132,10 @@ class Ntm(Copier):
     def build(self, tasks: Any) -> None:
         """Draw weights as `TuringMachine` says."""
         s = self.settings
-        if s.reach < 0 or 2 * s.reach + 1 > s.locations:
+        if 2 * s.reach + 1 > s.locations:
             raise HarnessError(
-                f"method.reach: found {s.reach}, wanted at least 0, and 2 reach + 1 at most "
-                f"method.locations = {s.locations}."
+                f"method.reach: found {s.reach}, wanted 2 reach + 1 at most method.locations = "
+                f"{s.locations}."
             )
         widths = (tasks.input_width, tasks.target_width)
         self.begin(TuringMachine(s, *widths, self.generator), tasks)

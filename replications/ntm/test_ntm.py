@@ -268,9 +268,9 @@ def test_k_counts_vectors() -> None:
 
 
 def test_what_cannot_be_is_refused() -> None:
-    with pytest.raises(HarnessError, match=r"method.report_lengths: found 6, wanted at least 1"):
+    with pytest.raises(HarnessError, match=r"method.report_lengths: found 6, wanted at most"):
         small("lstm", method__report_lengths=(2, 6))
-    with pytest.raises(HarnessError, match=r"method.reach: found 5, wanted at least 0"):
+    with pytest.raises(HarnessError, match=r"method.reach: found 5, wanted 2 reach"):
         small("ntm-lstm", method__reach=5)
 
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from harness.models.location_and_content_memory import parts, rotations, step
+from harness.ranges import Range
+from harness.switch_types import Width
 
 
 @dataclass(frozen=True)
@@ -23,13 +25,13 @@ class MachineSettings:
 
     controller: Literal["lstm", "feedforward"]
     """One layer: an LSTM, or tanh units without a state of their own."""
-    units: int
+    units: Width
     """Of the controller."""
-    locations: int
+    locations: Width
     """Rows of the memory."""
-    width: int
+    width: Width
     """Numbers in a row."""
-    reach: int
+    reach: Annotated[int, Range(0, 1024)]
     """Heads may move by -reach … reach locations in a step."""
     learned_start: bool
     """Learn the first memory and the first read vector; else they stay as drawn."""

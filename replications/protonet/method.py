@@ -15,8 +15,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from harness.methods.one_network import OneNetwork
+from harness.models.image_shape import check_pools
 from harness.models.pooled_conv4 import PooledConv4
 from harness.models.query_statistics import QueryStatistics
+from harness.switch_types import Iterations, Rate, Width
 from harness.tasks.batch import SupervisedBatch
 
 
@@ -26,10 +28,10 @@ class ProtoNetSettings:
 
     distance: Literal["squared-euclidean", "cosine"]
     """`cosine` is 1 - cos, unscaled: logits lie in [-2, 0] (paper, section 2.6 and figure 2)."""
-    filters: int
-    learning_rate: float
+    filters: Width
+    learning_rate: Rate
     """Adam's rate at the start; its other settings are torch's defaults."""
-    halve_every: int
+    halve_every: Iterations
     """Episodes (training steps) after which the rate is halved, again and again."""
     batch_norm_scale: Literal["one", "uniform"]
     """Initial batch-norm scale: `uniform` on [0, 1) in the authors' torch 0.4, `one` since 1.2."""
@@ -62,7 +64,8 @@ class ProtoNet(OneNetwork):
 
     def build(self, tasks: Any) -> None:
         """Start the encoder and its optimiser."""
-        s, channels = self.settings, tasks.image_shape[0]
+        s, (channels, size, _) = self.settings, tasks.image_shape
+        check_pools(size, 4)
         encoder = PooledConv4(channels, s.filters, s.batch_norm_scale, self.generator)
         self.model = encoder.to(self.device)
         self.optimiser = torch.optim.Adam(self.model.parameters(), lr=s.learning_rate)

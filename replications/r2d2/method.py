@@ -8,7 +8,7 @@ embedding, λ, a and b are meta-trained through the solution.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -18,6 +18,17 @@ from harness.errors import HarnessError
 from harness.methods.embeds_alone import EmbedsAlone
 from harness.models.ridge_features import RidgeFeatures
 from harness.noise import draw_seed, step_generator
+from harness.ranges import Entries
+from harness.switch_types import (
+    Examples,
+    Factor,
+    Iterations,
+    Number,
+    Rate,
+    Share,
+    ShareBelowOne,
+    Width,
+)
 from harness.tasks.batch import SupervisedBatch
 
 
@@ -25,26 +36,26 @@ from harness.tasks.batch import SupervisedBatch
 class R2D2Settings:
     """Switches of R2-D2."""
 
-    filters: tuple[int, ...]
+    filters: Annotated[tuple[Width, ...], Entries(4, 4)]
     """Of the four convolutions."""
-    leaky_slope: float
-    dropout: float
+    leaky_slope: Share
+    dropout: ShareBelowOne
     """After the third and the fourth block, in training."""
     batch_norm_scale: Literal["one", "uniform"]
     """Initial batch-norm scale: `uniform` on [0, 1) in the authors' torch 0.3, `one` since 1.2."""
-    ridge: float
+    ridge: Factor
     """λ at the start, for a mean over the support examples: n λ for their sum."""
     learn_ridge: bool
     """True: λ is meta-trained; False: it stays, as in the released scripts."""
-    scale: float
+    scale: Number
     """a at the start; b starts at 0."""
-    shots_min: int
-    shots_max: int
+    shots_min: Examples
+    shots_max: Examples
     """Training episodes draw their shots from shots_min … shots_max; of each class, the first so
     many of its support and query images are the support set."""
-    learning_rate: float
+    learning_rate: Rate
     """Adam's rate at the start."""
-    halve_every: int
+    halve_every: Iterations
     """Training steps after which the rate is halved, again and again."""
 
 
@@ -76,10 +87,10 @@ class R2D2(EmbedsAlone):
         s = self.settings
         channels, _, size = tasks.image_shape
         images = tasks.settings.train_shots + tasks.settings.train_queries
-        if not 1 <= s.shots_min <= s.shots_max < images:
+        if not s.shots_min <= s.shots_max < images:
             raise HarnessError(
                 f"method.shots_min and shots_max: found {s.shots_min} and {s.shots_max}, wanted "
-                f"1 <= shots_min <= shots_max < {images}, the images of a class in an episode."
+                f"shots_min <= shots_max < {images}, the images of a class in an episode."
             )
         self.model = nn.Module()
         self.model.encoder = RidgeFeatures(

@@ -14,6 +14,7 @@ from harness.meta_gradient.problem import Params
 from harness.method import Method
 from harness.models.affine_conv4 import AffineConv4, Shrink
 from harness.models.query_statistics import QueryStatistics, query_outputs
+from harness.switch_types import Examples, Iterations, Rate, Steps, StepsFromOne, Width
 from harness.tasks.batch import SupervisedBatch
 from replications.reptile.inner_adam import (
     AdamState,
@@ -28,26 +29,26 @@ from replications.reptile.inner_adam import (
 class ReptileSettings:
     """Switches of Reptile. Those that start with `test_` do not touch training."""
 
-    filters: int
+    filters: Width
     shrink: Shrink
     """How a layer halves its image."""
     outer: Literal["reptile", "first-order-maml"]
     """Move towards the adapted parameters, or by their last inner step alone (`FOML`)."""
-    inner_steps: int
-    inner_batch: int
+    inner_steps: StepsFromOne
+    inner_batch: Examples
     """Examples in each inner step's mini-batch."""
-    inner_rate: float
+    inner_rate: Rate
     inner_state: Literal["carried", "fresh"]
     """Adam's second moments at the start of a task: those that the tasks before left (the code, at
     test too), or zeros."""
-    meta_step: float
+    meta_step: Rate
     """Share of the way to the mean adapted parameters, at the start."""
-    meta_step_final: float
+    meta_step_final: Rate
     """The same at the end; linear in between."""
-    meta_step_iterations: int
+    meta_step_iterations: Iterations
     """Meta-iterations over which the meta step goes from one to the other."""
-    test_steps: int
-    test_batch: int
+    test_steps: Steps
+    test_batch: Examples
     """Examples in each mini-batch at test."""
     test_batch_norm: QueryStatistics
 
@@ -64,9 +65,9 @@ class Reptile(Method):
         channels, size, _ = tasks.image_shape
         for name, split in (("inner_batch", "train"), ("test_batch", "test")):
             found, images = getattr(s, name), tasks.ways(split) * tasks.shots(split)
-            if not 1 <= found <= images:
+            if found > images:
                 raise HarnessError(
-                    f"method.{name}: found {found}, wanted 1 to {images}: a {split} task has "
+                    f"method.{name}: found {found}, wanted at most {images}: a {split} task has "
                     f"{images} support images."
                 )
         if tasks.ways("test") != ways:

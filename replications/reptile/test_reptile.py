@@ -190,7 +190,7 @@ def test_meta_step_ends_with_training_in_every_cell():
 
 
 def test_a_minibatch_larger_than_the_support_set_is_one_sentence():
-    with pytest.raises(HarnessError, match=r"method.test_batch: found 6, wanted 1 to 5"):
+    with pytest.raises(HarnessError, match=r"method.test_batch: found 6, wanted at most 5"):
         build(method__test_batch=6)
 
 

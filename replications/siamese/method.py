@@ -9,7 +9,7 @@ The authors published no code.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -18,6 +18,8 @@ from torch import Tensor, nn
 from harness.errors import HarnessError
 from harness.method import Method
 from harness.methods.untrained import Untrained
+from harness.ranges import Entries, Range
+from harness.switch_types import Epochs, Penalty, Rates, Share, ShareBelowOne, Width, Widths
 from harness.tasks.batch import SupervisedBatch
 from harness.tasks.image_pairs import PairBatch
 from replications.siamese.network import Twin
@@ -28,22 +30,22 @@ class SiameseSettings:
     """Switches of siamese networks. Tuples have one number a layer: convolutions, the
     fully-connected layer and the weights of the distance."""
 
-    filters: tuple[int, ...]
+    filters: Widths
     """Of each convolution."""
-    kernels: tuple[int, ...]
+    kernels: Annotated[tuple[Annotated[int, Range(1, 105)], ...], Entries(1, 64)]
     """Pixels a side of each convolution's filters."""
-    units: int
+    units: Width
     """Length of a vector."""
-    learning_rates: tuple[float, ...]
+    learning_rates: Rates
     """Of the first epoch."""
-    momenta: tuple[float, ...]
+    momenta: Annotated[tuple[ShareBelowOne, ...], Entries(1, 64)]
     """Reached after `momentum_epochs`."""
-    l2_penalties: tuple[float, ...]
+    l2_penalties: Annotated[tuple[Penalty, ...], Entries(1, 64)]
     """λ: the loss has λ times the sum of squared weights; biases are left out."""
-    rate_decay: float
+    rate_decay: Share
     """Factor of the learning rates from one epoch to the next."""
-    first_momentum: float
-    momentum_epochs: int
+    first_momentum: ShareBelowOne
+    momentum_epochs: Epochs
     """Epochs over which momentum rises linearly."""
     test_threshold: Literal["validation", "half"]
     """Probability from which a pair is called the same: the one with the best validation accuracy,

@@ -8,14 +8,17 @@ ML-PIP objective). Nothing is adapted by gradients. Authors' code: github.com/Go
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from harness.methods.one_network import OneNetwork
 from harness.models.class_means import class_means
+from harness.models.image_shape import check_pools
 from harness.noise import draw_seed, step_generator, task_normals
+from harness.ranges import Range
+from harness.switch_types import Layers, Rate, ShareAboveZero, Width
 from harness.tasks.batch import SupervisedBatch
 from replications.versa.features import Features, PoolPadding
 from replications.versa.posterior import Amortised, log_predictive, sampled_logits
@@ -25,18 +28,18 @@ from replications.versa.posterior import Amortised, log_predictive, sampled_logi
 class VersaSettings:
     """Switches of VERSA. Those that start with `test_` do not touch training."""
 
-    filters: int
-    blocks: int
+    filters: Width
+    blocks: Layers
     """Convolutions, each followed by a pool."""
     pool_padding: PoolPadding
     """What a pool does with an odd row and column: pads (`same`) or drops it (`valid`)."""
-    dropout_keep: float
+    dropout_keep: ShareAboveZero
     """Probability with which an activation is kept in training; 1 is no dropout."""
-    samples: int
+    samples: Annotated[int, Range(1, 10_000)]
     """Samples of the logits that a training loss averages over (L)."""
-    learning_rate: float
+    learning_rate: Rate
     """Adam's rate; its other settings are torch's defaults."""
-    test_samples: int
+    test_samples: Annotated[int, Range(1, 10_000)]
     test_average: Literal["probabilities", "exponential-logits"]
     """What is averaged over samples for the predicted class: softmax probabilities (the paper),
     or exponentials of the logits, without their normaliser (the authors' code)."""
@@ -53,6 +56,8 @@ class Versa(OneNetwork):
     def build(self, tasks: Any) -> None:
         """Start the networks and their optimiser."""
         s, (channels, height, _) = self.settings, tasks.image_shape
+        if s.pool_padding == "valid":
+            check_pools(height, s.blocks)
         features = Features(channels, s.filters, s.blocks, s.pool_padding, self.generator)
         amortised = Amortised(features.size(height), self.generator)
         self.model = nn.ModuleDict({"features": features, "amortised": amortised}).to(self.device)

@@ -116,3 +116,17 @@ def test_verify(capsys):
 def test_fetch_of_an_unknown_name():
     with pytest.raises(HarnessError, match="wanted one of omniglot"):
         run("fetch mnist")
+
+
+@pytest.mark.parametrize(
+    ("option", "sentence"),
+    [
+        ("--image-size 0", "argument --image-size: found 0, wanted 8 to 512\n"),
+        ("--image-size 28.0", "--image-size: found '28.0', wanted a whole number, 8 to 512\n"),
+        ("--split-seed -1", "argument --split-seed: found -1, wanted 0 to 2**63 - 1\n"),
+    ],
+)
+def test_a_number_out_of_range_is_one_sentence(capsys, option, sentence):
+    with pytest.raises(SystemExit):
+        run(f"verify glyphs {option}")
+    assert capsys.readouterr().err.endswith(sentence)

@@ -54,7 +54,10 @@ def test_a_record_can_be_named(say, weights):
     [
         ("", "found no trained weights of maml/sinusoid-5shot in results; run `harness run"),
         ("--variant mml", "found variant 'mml' (did you mean 'maml'?)"),
-        ("--tasks 1", "--tasks: found 1, wanted 2 test tasks or more."),
+        ("--tasks 1", "--tasks: found 1, wanted 2 to 1000000; see `harness explain --help`."),
+        ("--tasks 10000000000", "--tasks: found 10000000000, wanted 2 to 1000000; see"),
+        ("--episodes 600 -3", "--episodes: found -3, wanted 2 to 1000000; see"),
+        ("--episodes 1.5", "--episodes: found '1.5', wanted a whole number, 2 to 1000000; see"),
         ("--pair method.order=first", "--pair: found no --train"),
         (
             "--train smoke --pair method.order",

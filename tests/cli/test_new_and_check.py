@@ -115,6 +115,14 @@ def test_a_missing_file_is_named(demo, capsys, name):
     assert f"FAILED  file {name}: wanted {demo / name}." in lines
 
 
+def test_a_number_without_a_range_is_named(demo, capsys):
+    change(demo / "method.py", "learning_rate: Rate", "learning_rate: float")
+    status, lines = checked(capsys, "--no-runs")
+    assert status == 1
+    [line] = [s for s in lines if "states no range" in s]
+    assert line.startswith("FAILED  ranges: KernelMeanSettings.learning_rate states no range; wan")
+
+
 def test_a_long_method_is_a_warning(demo, capsys):
     path = demo / "method.py"
     path.write_text(path.read_text() + "# more\n" * (290 - path.read_text().count("\n")))

@@ -144,7 +144,7 @@ def test_what_a_step_raises_is_a_status(monkeypatch, kind, error, status, note):
 def test_a_users_mistake_is_a_status_too():
     found = measure(request(sets=("method.inner_steps=x",)))
     assert found["status"] == "failed"
-    assert found["note"].endswith("method.inner_steps: found 'x' (str), wanted int.")
+    assert found["note"].endswith("method.inner_steps: found 'x' (str), wanted int, 0 to 10000.")
 
 
 def test_without_images_nothing_is_recorded(monkeypatch, tmp_path):

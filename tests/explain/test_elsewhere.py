@@ -50,6 +50,11 @@ def test_a_re_implementation_counts_for_its_cells_where_it_differs(toy):
         ("port,images,method.rate,0.1,\n", ":2: found port, images, method.rate, 0.1, ; wanted"),
         ("port,images,method.rte,1,x\n", ":2: found switch 'method.rte' (did you mean 'method.ra"),
         ("port,images,method.rate,0.1,x,y\n", ":2: found port, images"),
+        (
+            "port,images,method.rate,fast,x\n",
+            ":2: toy/images/ours: method.rate: found 'fast' (str",
+        ),
+        ("port,images,testing.tasks,many,x\n", ":2: toy/images/ours: testing.tasks: found 'many'"),
     ],
 )
 def test_a_wrong_line_names_file_and_line(toy, lines, sentence):

@@ -193,8 +193,6 @@ def test_wrong_trainings_are_refused_before_anything_is_tested(
 @pytest.mark.parametrize(
     ("asked", "sentence"),
     [
-        ({"tasks": 1}, "--tasks: found 1, wanted 2 test tasks or more."),
-        ({"episodes": (600, 0)}, "--episodes: found 0, wanted 2"),
         ({"pairs": (("method.order", "first"),)}, "--pair: found no --train"),
     ],
 )

@@ -183,13 +183,13 @@ def test_validation_classes_that_are_not_there_are_refused():
 @pytest.mark.parametrize(
     ("switches", "sentence"),
     [
-        ({"classes": 0}, "tasks.classes: found 0, wanted at least 1"),
+        ({"classes": 0}, "tasks.classes: found 0, wanted 1 to 255"),
         ({"instances": 21}, "tasks.instances: found 21, but a class has 20 images"),
         ({"classes": 6}, "found 6, but there are only 5 labels of length 1 with 5 symbols"),
         ({"label_length": 9}, "makes 1953125 labels, wanted at most 100000"),
         ({"rotations": "none", "classes": 60, "label_length": 5}, "has 42 test classes"),
         ({**DISTORTED, "resize_filter": "lanczos"}, "found lanczos, wanted nearest"),
-        ({**DISTORTED, "image_size": 0}, "found image size 0, wanted 8 to 105 pixels"),
+        ({**DISTORTED, "image_size": 0}, "tasks.image_size: found 0, wanted 8 to 512"),
         ({**DISTORTED, "image_size": 106}, "found image size 106, wanted 8 to 105 pixels"),
     ],
 )

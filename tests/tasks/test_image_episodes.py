@@ -288,7 +288,7 @@ def test_draws_are_uniform(rotations):
         ({"test_ways": 43}, r"test episodes: found 43 ways.*has 42 test classes"),
         ({"train_ways": 99}, r"train episodes: found 99 ways"),
         ({"train_shots": 6}, r"6 shots and 15 queries are 21 images of a class, which has 20"),
-        ({"test_queries": 0}, r"wanted at least 1 of each"),
+        ({"test_queries": 0}, r"tasks.test_queries: found 0, wanted 1 to 100000"),
         ({"rotations": "twice"}, r"tasks.rotations: found 'twice'"),
         ({"class_split": "random-1200-432"}, r"did you mean 'random-1200-423'"),
         ({"image_size": 500}, r"found image size 500"),

@@ -152,7 +152,7 @@ def test_lakes_runs_are_test_tasks_where_asked_for() -> None:
 
 
 def test_what_makes_no_sense_is_refused() -> None:
-    with pytest.raises(HarnessError, match=r"tasks.train_pairs: found 0, wanted at least 1"):
+    with pytest.raises(HarnessError, match=r"tasks.train_pairs: found 0, wanted 1 to"):
         tasks(train_pairs=0)
     with pytest.raises(HarnessError, match=r"tasks.train_distortions: found -1"):
         tasks(train_distortions=-1)

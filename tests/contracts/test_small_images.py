@@ -1,0 +1,37 @@
+"""Images that a paper's pools leave nothing of are refused when the network is built."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from harness.catalog import find_cell
+from harness.errors import HarnessError
+from harness.run.budget import budget
+from harness.run.plan import Plan
+
+DRAWN = {"tasks.dataset": "glyphs", "tasks.train_ways": 5}
+COLOURED = {"tasks.dataset": "textures", "tasks.val_queries": 5, "tasks.test_queries": 5}
+
+
+@pytest.mark.parametrize(
+    ("cell", "changes", "pools"),
+    [
+        ("protonet/omniglot-5way-1shot", DRAWN, 4),
+        ("matching/omniglot-5way-1shot", DRAWN, 4),
+        ("versa/mini-imagenet-5way-1shot", COLOURED, 5),
+        ("cnaps/omniglot-5way-1shot", DRAWN, 4),
+        ("closer_look/mini-imagenet-5way-1shot", COLOURED, 4),
+        ("meta_sgd/omniglot-5way-1shot", DRAWN, 4),
+        ("maml/mini-imagenet-5way-1shot", COLOURED, 4),
+        ("maml_plus_plus/omniglot-5way-1shot", DRAWN, 4),
+        ("r2d2/cifar-fs-5way-1shot", COLOURED, 4),
+    ],
+)
+def test_what_the_pools_leave_nothing_of(cell: str, changes: dict[str, object], pools: int) -> None:
+    found = find_cell(cell)
+    v = found.variant(found.names()[0], changes | {"tasks.image_size": 8})
+    length = budget("smoke", v.training, v.testing)
+    plan = Plan(v, v, 0, length, "batched", torch.device("cpu"), Path(), Path())
+    with pytest.raises(HarnessError, match=rf"found (8,|.*images of 8 pixels).*{2**pools}"):
+        plan.method(plan.tasks())
