@@ -75,7 +75,10 @@ def test_units(read, unit, value):
         ({"point": "order=frst"}, "order: found 'frst' (did you mean 'first'?)"),
         ({"point": "engine=lop"}, "engine: found 'lop' (did you mean 'loop'?)"),
         ({"point": "variant=frist"}, "variant: found 'frist' (did you mean 'first'?)"),
-        ({"point": "inner_steps=few"}, "found 'inner_steps=few' in a point; wanted order=, engine"),
+        (
+            {"point": "inner_steps=few"},
+            "inner_steps: found 'few', wanted a whole number of at least 1.",
+        ),
         ({"point": "first"}, "found 'first' in a point"),
         ({"point": "order=first engine=loop"}, "wanted the same keys on both sides"),
         ({"against": ""}, "wanted the same keys on both sides, or nothing on either."),
@@ -97,7 +100,7 @@ def test_odd_columns_are_refused(cell):
     with pytest.raises(HarnessError, match=r"published_costs.csv:1: found columns cell,claim; wan"):
         read_claims(cell.folder, papers()["toy"].cells)
     path.write_text(",".join(COLUMNS) + "\nloops,x\n")
-    with pytest.raises(HarnessError, match=r":2: wanted 13 columns; quote text that has commas"):
+    with pytest.raises(HarnessError, match=r":2: found 2 columns, wanted 13 columns; quote"):
         read_claims(cell.folder, papers()["toy"].cells)
 
 
