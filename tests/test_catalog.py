@@ -82,8 +82,8 @@ def test_a_variant_that_does_not_resolve(demo, old, new, expected):
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
-        ("year = 2026", 'year = "2026"', "[paper] year: found '2026', wanted int."),
-        ("year = 2026\n", "", "[paper] year: found None, wanted int."),
+        ("year = 2026", 'year = "2026"', "[paper] year: found '2026', wanted a whole number."),
+        ("year = 2026\n", "", "[paper] year: found None, wanted a whole number."),
         ("[paper]", "[paper", "not valid TOML"),
         ("algorithm =", "algoritm =", "unknown key 'algoritm' (did you mean 'algorithm'?)"),
         ("algorithm =", 'bases = ["images"]\nalgorithm =', "found base 'images', not defined."),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from harness.catalog import SECTIONS, Cell, Variant, find_cell
+from harness.catalog import SECTIONS, Cell, find_cell
 from harness.errors import HarnessError
 
 SUMMARY = "show a cell: published lines with source, every switch, expected time and memory"
@@ -29,18 +29,18 @@ def main(arguments: argparse.Namespace) -> int:
     """Print all that is known of a cell before it is run."""
     cell = find_cell(arguments.cell)
     names = [arguments.variant] if arguments.variant else list(cell.variants)
-    variants = [cell.variant(name) for name in names]
+    written = {name: cell.written(name) for name in names}
     print(f"{cell.key}: {cell.title}\n")
     _print_published(cell)
     if not cell.variants:
         print("nothing here runs this cell: published numbers only")
         return 0
-    _print_switches(variants)
+    _print_switches(written)
     if not arguments.no_measure:
-        _print_cost(variants, arguments.device)
+        _print_cost(cell, names, arguments.device)
     print("command:")
-    for v in variants:
-        print(f"  harness run {cell.key} --variant {v.name}")
+    for name in names:
+        print(f"  harness run {cell.key} --variant {name}")
     return 0
 
 
@@ -55,9 +55,10 @@ def _print_published(cell: Cell) -> None:
     print()
 
 
-def _print_switches(variants: list[Variant]) -> None:
-    """Print switches that all variants share once, and the others by variant."""
-    protocols = [v.protocol() for v in variants]
+def _print_switches(written: dict[str, dict[str, Any]]) -> None:
+    """Print switches that all variants share once, and the others by variant, as they are written:
+    no code of the paper is needed for it."""
+    protocols = list(written.values())
     print("switches:")
     for section in SECTIONS:
         names = list(dict.fromkeys(k for p in protocols for k in p[section]))
@@ -67,25 +68,25 @@ def _print_switches(variants: list[Variant]) -> None:
                 print(f"  {section}.{name} = {_text(values[0])}")
                 continue
             print(f"  {section}.{name}:")
-            for v, value in zip(variants, values, strict=True):
+            for variant, value in zip(written, values, strict=True):
                 if value is not None:
-                    print(f"    {v.name}: {_text(value)}")
+                    print(f"    {variant}: {_text(value)}")
     print()
 
 
-def _print_cost(variants: list[Variant], device: str) -> None:
+def _print_cost(cell: Cell, names: list[str], device: str) -> None:
     from harness.progress import duration
     from harness.run.estimate import estimate
 
     print("expected here, at full budget (a few steps timed just now):")
-    for v in variants:
+    for name in names:
         try:
-            found = estimate(v, device)
+            found = estimate(cell.variant(name), device)
         except HarnessError as e:
-            print(f"  {v.name}: not measured: {e}")
+            print(f"  {name}: not measured: {e}")
             continue
         print(
-            f"  {v.name}: {duration(found.train_seconds)} of training "
+            f"  {name}: {duration(found.train_seconds)} of training "
             f"({1000 * found.seconds_per_step:.3g} ms a step), {found.device}, "
             f"{found.peak_bytes / 2**20:.0f} MiB at the peak so far"
         )

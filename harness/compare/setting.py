@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-NOT_STATED = "not stated"
+from harness.stated import NOT_STATED
+
 # The names that methods give the switch of batch-norm statistics at test.
 _SWITCHES = ("test_batch_norm", "batch_norm_test")
 
@@ -42,7 +43,7 @@ def setting(
 ) -> Setting | None:
     """Give the setting of switches by section (`tasks`, `method`); None where they have none.
 
-    `declared` is `Method.inference`; `dataset` and `inference` are those of a published line that
+    `declared` is `Stated.inference`; `dataset` and `inference` are those of a published line that
     is quoted in a cell of another method.
     """
     tasks = protocol.get("tasks", {})
