@@ -238,7 +238,7 @@ def read_paper(folder: Path) -> Paper:
     if not _PAPER.fullmatch(name):
         raise HarnessError(f"{folder}: wanted letters, digits and _ in the name of a paper.")
     table = read_toml(path)
-    check_top(table, f"{path}:")
+    check_top(table, str(path))
     about = read_about(table_of(table, "paper", f"{path}:"), f"{path}:")
     lines = tuple(read_published(folder / "published.csv", name))
     bases = table_of(table, "bases", f"{path}:")

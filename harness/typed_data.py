@@ -24,18 +24,28 @@ class AtLeast:
     """The smallest value that a number may have."""
 
     least: float
+    itself: bool = True
+    """Whether the value may be `least`."""
+
+    def __call__(self, value: float) -> bool:
+        """Tell whether `value` is not too small."""
+        return value >= self.least if self.itself else value > self.least
 
 
+OPTIONAL = {"optional": True}
 Count = Annotated[int, AtLeast(0)]
 Size = Annotated[float, AtLeast(0)]
+Positive = Annotated[float, AtLeast(0, itself=False)]
 
 
 def read_fields(cls: type[T], raw: Any, where: str) -> T:
     """Read a table into the dataclass `cls`; a field too many, too few or of another type is one
-    sentence that begins with `where`."""
-    names = {f.name for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    sentence that begins with `where`. A field that older files lack has `metadata=OPTIONAL` and a
+    default."""
+    all_fields = dataclasses.fields(cls)  # type: ignore[arg-type]
     if not isinstance(raw, dict):
         raise HarnessError(f"{where}: found {shown(raw)}, wanted a table.")
+    names = {f.name for f in all_fields if f.name in raw or f.metadata != OPTIONAL}
     if odd := sorted(set(raw) ^ names):
         raise HarnessError(f"{where}: field {shown(odd[0])} is missing or unknown.")
     hints = typing.get_type_hints(cls, include_extras=True)
@@ -49,8 +59,10 @@ def read_value(hint: Any, value: Any, where: str) -> Any:
         return value
     if origin is Annotated:
         found = read_value(parts[0], value, where)
-        if any(isinstance(p, AtLeast) and found < p.least for p in parts[1:]):
-            raise HarnessError(f"{where}: found {shown(value)}, wanted no less than 0.")
+        for bound in parts[1:]:
+            if isinstance(bound, AtLeast) and not bound(found):
+                wanted = f"{'at least' if bound.itself else 'more than'} {bound.least}"
+                raise HarnessError(f"{where}: found {shown(value)}, wanted {wanted}.")
         return found
     if origin is Literal:
         if value not in parts:

@@ -47,9 +47,10 @@ def setting(
     is quoted in a cell of another method.
     """
     tasks = protocol.get("tasks", {})
-    if not all(name in tasks for name in ("dataset", "test_ways", "test_shots")):
+    named, ways, shots = (tasks.get(name) for name in ("dataset", "test_ways", "test_shots"))
+    if not isinstance(named, str) or not isinstance(ways, int) or not isinstance(shots, int):
         return None
-    where = (dataset or tasks["dataset"], tasks["test_ways"], tasks["test_shots"])
+    where = (dataset or named, ways, shots)
     if inference is not None:
         return Setting(*where, inference or NOT_STATED)
     return Setting(*where, inference_of(protocol, declared), _classes(tasks))

@@ -87,7 +87,8 @@ def _section(name: str, root: Path, results: Path) -> str:
 
 
 def _pages(root: Path, results: Path) -> Iterator[tuple[Path, str, str]]:
-    papers(root / "replications")  # a page without a paper that does not read would be wrong
+    if (root / "replications").is_dir():
+        papers(root / "replications")  # a page without a paper that does not read would be wrong
     for path in [root / "README.md", *sorted((root / "replications").glob("*/README.md"))]:
         if path.is_file():
             old = path.read_text(encoding="utf-8")
