@@ -243,6 +243,7 @@ def read_paper(folder: Path) -> Paper:
     lines = tuple(read_published(folder / "published.csv", name))
     bases = table_of(table, "bases", f"{path}:")
     for base in bases:
+        check_name(base, f"{path}: bases")
         check_keys(table_of(bases, base, f"{path}: bases"), f"{path}: [bases.{base}]", IN_BASES)
     algorithms = _algorithms(table_of(table, "algorithms", f"{path}:"), f"{path}:")
     cells = {}
@@ -274,12 +275,12 @@ def _has_paper(place: Path) -> bool:
 
 
 def _algorithms(tables: dict[str, Any], where: str) -> dict[str, Stated]:
-    return {
-        name: read_stated(
-            table_of(tables, name, f"{where} algorithms"), f"{where} [algorithms.{name}]"
-        )
-        for name in tables
-    }
+    found = {}
+    for name in tables:
+        check_name(name, f"{where} algorithms")
+        own = table_of(tables, name, f"{where} algorithms")
+        found[name] = read_stated(own, f"{where} [algorithms.{name}]")
+    return found
 
 
 def _variants(raw: dict[str, Any], bases: dict[str, Any], where: str) -> dict[str, dict[str, Any]]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import sys
+import threading
 import traceback
 from pathlib import Path
 from types import ModuleType
@@ -14,6 +15,8 @@ from typing import Any
 from harness.errors import HarnessError, closest
 from harness.method import Method
 from harness.shown import shown
+
+_IMPORTING = threading.RLock()
 
 
 def method_class(folder: Path, algorithm: str) -> type[Method]:
@@ -24,7 +27,8 @@ def method_class(folder: Path, algorithm: str) -> type[Method]:
     path = folder / "method.py"
     if not path.is_file():
         raise HarnessError(f"found no {path}; a paper folder needs one.")
-    found: Any = getattr(_module(folder), "ALGORITHMS", None)
+    with _IMPORTING:  # another thread must not meet a module that is half loaded
+        found: Any = getattr(_module(folder), "ALGORITHMS", None)
     if not isinstance(found, dict) or not all(isinstance(name, str) for name in found):
         raise HarnessError(
             f"{path}: found ALGORITHMS = {shown(found)}, wanted a dict from names to classes."

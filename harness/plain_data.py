@@ -21,6 +21,8 @@ MOST_LEVELS = 12
 """Of tables and lists in each other; records have six."""
 MOST_LETTERS = 100_000
 """Of one text."""
+MOST_IN_NAME = 200
+"""Letters of a table's key."""
 
 
 def read_json(path: Path, wanted: str) -> Any:
@@ -61,6 +63,11 @@ def check_plain(value: Any, where: str) -> None:
         for path, x in level:
             if wrong := _wrong(x):
                 raise HarnessError(f"{_name(where, path)}: {wrong}.")
+            if isinstance(x, dict) and (long := [k for k in x if len(k) > MOST_IN_NAME]):
+                raise HarnessError(
+                    f"{_name(where, path)}: found the name {shown(long[0])}, wanted at most "
+                    f"{MOST_IN_NAME} letters."
+                )
         level = [((path, key), x) for path, table in level for key, x in _children(table)]
         if not level:
             return

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -32,20 +33,19 @@ class AtLeast:
         return value >= self.least if self.itself else value > self.least
 
 
-OPTIONAL = {"optional": True}
 Count = Annotated[int, AtLeast(0)]
 Size = Annotated[float, AtLeast(0)]
 Positive = Annotated[float, AtLeast(0, itself=False)]
 
 
-def read_fields(cls: type[T], raw: Any, where: str) -> T:
+def read_fields(cls: type[T], raw: Any, where: str, optional: Collection[str] = ()) -> T:
     """Read a table into the dataclass `cls`; a field too many, too few or of another type is one
-    sentence that begins with `where`. A field that older files lack has `metadata=OPTIONAL` and a
+    sentence that begins with `where`. Fields in `optional`, which older files lack, have a
     default."""
     all_fields = dataclasses.fields(cls)  # type: ignore[arg-type]
     if not isinstance(raw, dict):
         raise HarnessError(f"{where}: found {shown(raw)}, wanted a table.")
-    names = {f.name for f in all_fields if f.name in raw or f.metadata != OPTIONAL}
+    names = {f.name for f in all_fields if f.name in raw or f.name not in optional}
     if odd := sorted(set(raw) ^ names):
         raise HarnessError(f"{where}: field {shown(odd[0])} is missing or unknown.")
     hints = typing.get_type_hints(cls, include_extras=True)
