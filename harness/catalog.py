@@ -1,35 +1,58 @@
 """Finds papers, cells and variants in `replications/` and reads their files into typed objects.
 
-`paper.toml` holds `[paper]` (citation), `[bases.<name>]` (sections that cells and variants share)
-and `[cells.<cell>]` with `[cells.<cell>.variants.<variant>]`, or with `published_only = true` where
-nothing here runs the cell. Sections are `tasks`, `method`, `training` and `testing`; the scalars
-are `task_source` and `algorithm`. A variant is the merge of the cell's bases, the cell's own
-sections, the variant's bases and the variant's own sections, later ones over earlier ones; after
-the merge every switch must be there (`harness.protocol`).
+`paper.toml` holds `[paper]` (citation), `[bases.<name>]` (sections that cells and variants share),
+`[algorithms.<name>]` (what no switch says of an algorithm, `harness.stated`) and `[cells.<cell>]`
+with `[cells.<cell>.variants.<variant>]`, or with `published_only = true` where nothing here runs
+the cell. Sections are `tasks`, `method`, `training` and `testing`; the scalars are `task_source`
+and `algorithm`. A variant is the merge of the cell's bases, the cell's own sections, the variant's
+bases and the variant's own sections, later ones over earlier ones; after the merge every switch
+must be there (`harness.protocol`).
 """
 
 from __future__ import annotations
 
-import importlib
 import os
-import sys
-import tomllib
-from collections.abc import Collection
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
+from harness import method_file
 from harness.errors import HarnessError, closest
 from harness.method import Method
+from harness.paper_tables import (
+    IN_BASES,
+    SECTIONS,
+    based,
+    check_keys,
+    check_name,
+    check_top,
+    merge,
+    read_about,
+    table_of,
+)
+from harness.plain_data import read_toml
 from harness.protocol import Testing, Training, read_switches, switches
 from harness.published import PublishedLine, read_published
+from harness.shown import shown
+from harness.stated import Stated, read_stated
 from harness.tasks.memory import check_batches
 from harness.tasks.registry import task_source
 
-SECTIONS = ("tasks", "method", "training", "testing")
-_SCALARS = ("task_source", "algorithm")
-_IN_BASES = (*SECTIONS, *_SCALARS, "title")
+__all__ = [
+    "SECTIONS",
+    "Cell",
+    "Paper",
+    "Variant",
+    "find_cell",
+    "method_class",
+    "papers",
+    "read_paper",
+    "readable_papers",
+    "replications_folder",
+]
+_PAPER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -48,6 +71,8 @@ class Variant:
     method: Any
     training: Training
     testing: Testing
+    stated: Stated = field(default_factory=Stated)
+    """What `paper.toml` states of the algorithm."""
 
     @property
     def key(self) -> str:
@@ -72,6 +97,8 @@ class Cell:
     variants: dict[str, dict[str, Any]]
     """None where the cell holds published numbers only."""
     published: tuple[PublishedLine, ...]
+    algorithms: Mapping[str, Stated] = field(default_factory=dict)
+    """What `paper.toml` states of the paper's algorithms, of those that it has a table for."""
 
     @property
     def key(self) -> str:
@@ -87,14 +114,24 @@ class Cell:
             )
         return list(self.variants)
 
+    def stated(self, algorithm: object) -> Stated:
+        """Give what `paper.toml` states of an algorithm; the defaults where it states nothing."""
+        return self.algorithms.get(str(algorithm), Stated())
+
+    def written(self, name: str) -> dict[str, Any]:
+        """Give the switches of variant `name` as `paper.toml` has them, unchecked: like those of
+        `Variant.protocol`, but that an integer may stand for a float. Nothing is imported."""
+        table = self._table(name)
+        found = {k: table.get(k) for k in ("task_source", "algorithm")}
+        return found | {s: dict(table.get(s, {})) for s in SECTIONS}
+
     def variant(self, name: str, overrides: dict[str, Any] | None = None) -> Variant:
-        """Resolve variant `name`, with `--set` overrides `{"section.switch": value}` applied."""
-        if name not in self.names():
-            raise HarnessError(
-                f"{self.key}: found variant {name!r}{closest(name, self.variants)}; "
-                f"wanted one of {', '.join(self.variants)}."
-            )
-        table = {k: dict(v) if isinstance(v, dict) else v for k, v in self.variants[name].items()}
+        """Resolve variant `name`, with `--set` overrides `{"section.switch": value}` applied.
+
+        This imports the paper's `method.py`, whose `Settings` say which switches there are.
+        """
+        raw = self._table(name)
+        table = {k: dict(v) if isinstance(v, dict) else v for k, v in raw.items()}
         where = f"{self.key}/{name}"
         for dotted, value in (overrides or {}).items():
             section, _, switch = dotted.partition(".")
@@ -121,9 +158,18 @@ class Cell:
             method=read_switches(method.Settings, table.get("method", {}), f"{where}: method"),
             training=read_switches(Training, table.get("training", {}), f"{where}: training"),
             testing=read_switches(Testing, table.get("testing", {}), f"{where}: testing"),
+            stated=self.stated(algorithm),
         )
         check_batches(source, found.tasks, found.training, found.testing, where)
         return found
+
+    def _table(self, name: str) -> dict[str, Any]:
+        if name not in self.names():
+            raise HarnessError(
+                f"{self.key}: found variant {name!r}{closest(name, self.variants)}; "
+                f"wanted one of {', '.join(self.variants)}."
+            )
+        return self.variants[name]
 
 
 @dataclass(frozen=True)
@@ -147,146 +193,139 @@ def replications_folder() -> Path:
 
 
 def papers(folder: Path | None = None) -> dict[str, Paper]:
-    """Read every paper folder (one that has a `paper.toml`), by key."""
+    """Read every paper folder (one that has a `paper.toml`), by key; refuse the first bad one."""
+    found, broken = readable_papers(folder)
+    for e in broken.values():
+        raise e
+    return found
+
+
+def readable_papers(
+    folder: Path | None = None,
+) -> tuple[dict[str, Paper], dict[str, HarnessError]]:
+    """Give the papers that read, by key, and of each other one why it does not: a fault in one
+    folder is no reason to be silent about the rest."""
     root = folder or replications_folder()
     if not root.is_dir():
         raise HarnessError(
             f"found no folder {root}, wanted the papers there; run in a checkout of the project "
             f"or set HARNESS_REPLICATIONS."
         )
-    return {p.parent.name: read_paper(p.parent) for p in sorted(root.glob("*/paper.toml"))}
+    found, broken = {}, {}
+    for place in sorted(p for p in root.iterdir() if not p.name.startswith(".")):
+        try:
+            if _has_paper(place):
+                found[place.name] = read_paper(place)
+        except HarnessError as e:
+            broken[place.name] = e
+    return found, broken
 
 
 def find_cell(key: str, folder: Path | None = None) -> Cell:
-    """Give the cell called `paper/cell`."""
-    found = {c.key: c for p in papers(folder).values() for c in p.cells.values()}
-    if key not in found:
-        raise HarnessError(
-            f"found no cell {key!r}{closest(key, found)}; run `harness list` for the cells."
-        )
-    return found[key]
+    """Give the cell called `paper/cell`. Other papers are not read, unless there is no such one."""
+    paper, _, name = key.partition("/")
+    place = (folder or replications_folder()) / paper
+    if _PAPER.fullmatch(paper) and _has_paper(place):
+        own = read_paper(place).cells
+        if name in own:
+            return own[name]
+    found = [c.key for p in readable_papers(folder)[0].values() for c in p.cells.values()]
+    raise HarnessError(
+        f"found no cell {shown(key)}{closest(key, found)}; run `harness list` for the cells."
+    )
 
 
 def read_paper(folder: Path) -> Paper:
     """Read `paper.toml` and `published.csv` of one paper folder."""
-    path = folder / "paper.toml"
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as e:
-        raise HarnessError(f"{path}: not valid TOML: {e}.") from None
-    about = _table(table, "paper", f"{path}:")
-    wanted = {"title": str, "authors": str, "year": int, "url": str, "code": str}
-    for name, kind in wanted.items():
-        if not isinstance(about.get(name), kind):
-            raise HarnessError(
-                f"{path}: [paper] {name}: found {about.get(name)!r}, wanted {kind.__name__}."
-            )
-    lines = read_published(folder / "published.csv", folder.name)
-    bases = _table(table, "bases", f"{path}:")
-    for name in bases:
-        _check_keys(_table(bases, name, f"{path}: bases"), f"{path}: [bases.{name}]", _IN_BASES)
+    path, name = folder / "paper.toml", folder.name
+    if not _PAPER.fullmatch(name):
+        raise HarnessError(f"{folder}: wanted letters, digits and _ in the name of a paper.")
+    table = read_toml(path)
+    check_top(table, str(path))
+    about = read_about(table_of(table, "paper", f"{path}:"), f"{path}:")
+    lines = tuple(read_published(folder / "published.csv", name))
+    bases = table_of(table, "bases", f"{path}:")
+    for base in bases:
+        check_name(base, f"{path}: bases")
+        check_keys(table_of(bases, base, f"{path}: bases"), f"{path}: [bases.{base}]", IN_BASES)
+    algorithms = _algorithms(table_of(table, "algorithms", f"{path}:"), f"{path}:")
     cells = {}
-    tables = _table(table, "cells", f"{path}:")
-    for name in tables:
-        raw, where = dict(_table(tables, name, f"{path}: cells")), f"{path}: [cells.{name}]"
-        published_only = raw.pop("published_only", False)
-        shared, rows = _based(raw, bases, where), _table(raw, "variants", where)
-        variants = {
-            v: _merge(
-                shared, _based(_table(rows, v, f"{where} variants"), bases, f"{where} variant {v}")
-            )
-            for v in rows
-        }
-        if published_only is not (not variants):
-            raise HarnessError(f"{where}: wanted at least one variant, or published_only = true.")
-        published = tuple(line for line in lines if line.cell == name)
-        title = str(raw.get("title", name))
-        cells[name] = Cell(folder, folder.name, name, title, variants, published)
-    for line in lines:
-        if line.cell not in cells:
-            raise HarnessError(
-                f"{folder / 'published.csv'}: found cell {line.cell!r}{closest(line.cell, cells)}; "
-                f"wanted one of {', '.join(cells)}."
-            )
-        for v in line.variants:
-            if v not in cells[line.cell].variants:
-                raise HarnessError(
-                    f"{folder / 'published.csv'}: cell {line.cell}: found variant {v!r}; "
-                    f"wanted some of {', '.join(cells[line.cell].variants)}."
-                )
-    return Paper(key=folder.name, folder=folder, cells=cells, **{k: about[k] for k in wanted})
+    tables = table_of(table, "cells", f"{path}:")
+    for cell in tables:
+        raw, where = dict(table_of(tables, cell, f"{path}: cells")), f"{path}: [cells.{cell}]"
+        check_name(cell, f"{path}: cells")
+        variants = _variants(raw, bases, where)
+        own = tuple(line for line in lines if line.cell == cell)
+        title = raw.get("title", cell)
+        cells[cell] = Cell(folder, name, cell, title, variants, own, algorithms)
+    _check_used(algorithms, cells, f"{path}:")
+    _check_lines(lines, cells, f"{folder / 'published.csv'}:")
+    return Paper(key=name, folder=folder, cells=cells, **about)
 
 
 def method_class(folder: Path, algorithm: str) -> type[Method]:
-    """Give the class that `method.py` of a paper's folder lists under `algorithm`."""
-    found: dict[str, type[Method]] = _method_module(folder).ALGORITHMS
-    if algorithm not in found:
-        raise HarnessError(
-            f"{folder.name}: found algorithm {algorithm!r}{closest(algorithm, found)}; "
-            f"wanted one of {', '.join(found)}."
-        )
-    return found[algorithm]
+    """Give the class that `method.py` of a paper's folder lists under `algorithm`: imports it."""
+    return method_file.method_class(folder, algorithm)
 
 
-def _method_module(folder: Path) -> ModuleType:
-    """Import `method.py` of a paper folder as `replications.<paper>.method`, found by its path:
-    `harness` discovers replications and never imports one by name."""
-    package = f"replications.{folder.name}"
-    known = sys.modules.get(f"{package}.method")
-    if known is not None and Path(str(known.__file__)) == folder / "method.py":
-        return known
-    if not (folder / "method.py").is_file():
-        raise HarnessError(f"found no {folder / 'method.py'}; a paper folder needs one.")
-    for name in [n for n in sys.modules if n == package or n.startswith(f"{package}.")]:
-        del sys.modules[name]  # a paper of the same name in another folder
-    for name, path in (("replications", folder.parent), (package, folder)):
-        module = ModuleType(name)
-        module.__path__ = [str(path)]
-        sys.modules.setdefault(name, module)
-    return importlib.import_module(f"{package}.method")
+def _has_paper(place: Path) -> bool:
+    try:
+        return (place / "paper.toml").stat() is not None
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as e:
+        raise HarnessError(f"{place}: cannot be read ({e.strerror or e}).") from None
 
 
-def _based(raw: dict[str, Any], bases: dict[str, Any], where: str) -> dict[str, Any]:
-    """Merge the bases that `raw` names, in order, and then its own scalars and sections."""
-    merged: dict[str, Any] = {}
-    named = raw.get("bases", [])
-    if not isinstance(named, list) or not all(isinstance(base, str) for base in named):
-        raise HarnessError(f"{where}: bases: found {named!r}, wanted a list of names.")
-    for base in named:
-        if base not in bases:
-            raise HarnessError(f"{where}: found base {base!r}{closest(base, bases)}, not defined.")
-        merged = _merge(merged, bases[base])
-    _check_keys(raw, where, {*_IN_BASES, "bases", "variants"})
-    own = {k: v for k, v in raw.items() if k not in ("bases", "variants")}
-    return _merge(merged, own)
-
-
-def _table(parent: dict[str, Any], name: str, where: str) -> dict[str, Any]:
-    """Give the table `name` of a TOML table; an empty one where there is none."""
-    found = parent.get(name, {})
-    if not isinstance(found, dict):
-        raise HarnessError(f"{where} {name}: found {found!r}, wanted a table.")
+def _algorithms(tables: dict[str, Any], where: str) -> dict[str, Stated]:
+    found = {}
+    for name in tables:
+        check_name(name, f"{where} algorithms")
+        own = table_of(tables, name, f"{where} algorithms")
+        found[name] = read_stated(own, f"{where} [algorithms.{name}]")
     return found
 
 
-def _check_keys(raw: dict[str, Any], where: str, known: Collection[str]) -> None:
-    """Refuse what nothing reads (a mistyped section would be lost silently), and odd sections."""
-    for name in raw:
-        if name not in known:
+def _variants(raw: dict[str, Any], bases: dict[str, Any], where: str) -> dict[str, dict[str, Any]]:
+    """Give the variants of a cell's table, merged with what they are based on."""
+    published_only = raw.get("published_only", False)
+    shared = based(raw, bases, where, ("variants", "published_only"))
+    rows = table_of(raw, "variants", where)
+    found = {}
+    for name in rows:
+        check_name(name, f"{where} variants")
+        own = table_of(rows, name, f"{where} variants")
+        found[name] = merge(shared, based(own, bases, f"{where} variant {name}", ()))
+    if published_only is not (not found):
+        raise HarnessError(f"{where}: wanted at least one variant, or published_only = true.")
+    return found
+
+
+def _check_used(algorithms: Mapping[str, Stated], cells: dict[str, Cell], where: str) -> None:
+    """Refuse what is stated of an algorithm that no variant has."""
+    used = {str(t.get("algorithm")) for c in cells.values() for t in c.variants.values()}
+    for name in algorithms:
+        if name not in used:
             raise HarnessError(
-                f"{where}: unknown key {name!r}{closest(name, known)}; "
-                f"wanted some of {', '.join(sorted(known))}."
+                f"{where} [algorithms.{name}]: found no variant with this algorithm"
+                f"{closest(name, used)}; wanted one of {', '.join(sorted(used))}."
             )
-        if name in SECTIONS:
-            _table(raw, name, where)
 
 
-def _merge(low: dict[str, Any], high: dict[str, Any]) -> dict[str, Any]:
-    merged = dict(low)
-    for k, v in high.items():
-        both = isinstance(v, dict) and isinstance(merged.get(k), dict)
-        merged[k] = {**merged[k], **v} if both else v
-    return merged
+def _check_lines(lines: tuple[PublishedLine, ...], cells: dict[str, Cell], where: str) -> None:
+    """Refuse published lines of cells and variants that are not there."""
+    for line in lines:
+        if line.cell not in cells:
+            raise HarnessError(
+                f"{where} found cell {shown(line.cell)}{closest(line.cell, cells)}; "
+                f"wanted one of {', '.join(cells)}."
+            )
+        for name in line.variants:
+            if name not in cells[line.cell].variants:
+                raise HarnessError(
+                    f"{where} cell {line.cell}: found variant {shown(name)}; "
+                    f"wanted some of {', '.join(cells[line.cell].variants)}."
+                )
 
 
 def _scalar(table: dict[str, Any], name: str, where: str) -> str:

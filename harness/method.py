@@ -12,8 +12,6 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-STEPS_AT_TEST = "steps at test"
-
 
 class Method(abc.ABC):
     """A learner with meta-trained weights. One object serves one run.
@@ -33,12 +31,6 @@ class Method(abc.ABC):
     capturable: ClassVar[bool] = False
     """True where `train_step` is the same work at every iteration and never waits for the device,
     so that a CUDA graph of it may be replayed (`harness run --capture`)."""
-    inference: ClassVar[str] = "not stated"
-    """`inductive` or `transductive` (queries of an episode are looked at together), for methods
-    that have no switch `test_batch_norm` or `batch_norm_test` to say it. The two are never ranked
-    together, and a method that does not say is not ranked."""
-    counted: ClassVar[str] = STEPS_AT_TEST
-    """What k counts in the names `metric@k` of `evaluate`."""
 
     calibration_tasks: int = 0
     """How many training tasks `calibrate` is shown between training and test."""
@@ -74,7 +66,7 @@ class Method(abc.ABC):
         """Adapt to each of the T tasks and score it: metric name -> [T] (float).
 
         Names: `accuracy` or `accuracy@k` in percent; `mse@k`, `loss@k`. k counts test steps, or
-        what else `counted` says."""
+        what else `[algorithms.<name>] counted` says in `paper.toml`."""
 
     def first_task(self, iteration: int, meta_batch: int) -> int:
         """Give the index of the first training task of an iteration (for methods that stay on the

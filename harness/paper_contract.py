@@ -19,6 +19,7 @@ from harness.costs.published import read_claims
 from harness.errors import HarnessError
 from harness.explain.elsewhere import FILE as REIMPLEMENTATIONS_FILE
 from harness.explain.elsewhere import read_reimplementations
+from harness.text_file import read_text
 
 FILES = ("paper.toml", "published.csv", "method.py", "README.md")
 SECTIONS = ("claim", "protocol", "departures", "cost")
@@ -50,7 +51,7 @@ def tables(folder: Path) -> Iterator[Finding]:
     """`paper.toml` and `published.csv` read."""
     try:
         paper = read_paper(folder)
-    except (HarnessError, OSError) as e:
+    except HarnessError as e:
         yield Finding("paper.toml", False, str(e))
         return
     lines = sum(len(c.published) for c in paper.cells.values())
@@ -69,7 +70,11 @@ def switches(folder: Path) -> Iterator[Finding]:
         if isinstance(variant, str):
             yield Finding(f"switches {key}", False, variant)
             continue
-        named = metrics(variant)
+        try:
+            named = metrics(variant)
+        except HarnessError as e:
+            yield Finding(f"switches {key}", False, str(e))
+            continue
         wanted = variant.training.validation_metric
         if not named:
             sentence = f"metrics() of {variant.algorithm!r} names none; wanted what evaluate gives."
@@ -149,7 +154,7 @@ def readme(folder: Path) -> Iterator[Finding]:
     path = folder / "README.md"
     if not path.is_file():
         return
-    text = path.read_text(encoding="utf-8")
+    text = read_text(path, "readable text")
     sections = _sections(text)
     wrong = [
         f"wanted a section with {wanted!r} in its heading."
@@ -168,7 +173,7 @@ def readme(folder: Path) -> Iterator[Finding]:
 def placeholders(folder: Path) -> Iterator[Finding]:
     """Nothing is left of the scaffold."""
     for path in sorted(p for p in folder.iterdir() if p.suffix in (".toml", ".csv", ".md", ".py")):
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = read_text(path, "readable text").splitlines()
         left = [str(i) for i, line in enumerate(lines, 1) if "EXAMPLE" in line]
         if left:
             sentence = f"replace what is marked EXAMPLE in line {', '.join(left)}."
@@ -179,7 +184,7 @@ def method_length(folder: Path) -> Iterator[Finding]:
     """`method.py` is short enough to be read at one sitting."""
     path = folder / "method.py"
     if path.is_file():
-        lines = len(path.read_text(encoding="utf-8").splitlines())
+        lines = len(read_text(path, "readable text").splitlines())
         sentence = f"{lines} lines; aim for at most {LONGEST_METHOD}."
         yield Finding("method.py", True, sentence, warning=lines > LONGEST_METHOD)
 
@@ -218,16 +223,29 @@ CLAUSES: tuple[Clause, ...] = (
 
 
 def metrics(variant: Variant) -> tuple[str, ...]:
-    """Name the metrics a run of `variant` gives, the best of the test steps among them."""
-    named = method_class(variant.folder, variant.algorithm).metrics(variant.method)
+    """Name the metrics a run of `variant` gives, the best of the test steps among them;
+    HarnessError where the method's own code raises."""
+    cls = method_class(variant.folder, variant.algorithm)
+    try:
+        named = tuple(map(str, cls.metrics(variant.method)))
+    except Exception as e:
+        raise HarnessError(
+            f"{variant.key}: metrics() of {variant.algorithm!r} raised {type(e).__name__}: {e}."
+        ) from e
     if not variant.testing.best_of_steps:
         return named
     return (*named, *dict.fromkeys(f"{m.partition('@')[0]}@best" for m in named))
 
 
 def imported(path: Path) -> Iterator[str]:
-    """Give the dotted names that a Python file imports."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), str(path))):
+    """Give the dotted names that a Python file imports; HarnessError where it is no Python."""
+    try:
+        tree = ast.parse(read_text(path, "readable text"), str(path))
+    except (SyntaxError, RecursionError, MemoryError) as e:
+        line = f":{e.lineno}" if isinstance(e, SyntaxError) else ""
+        said = e.msg if isinstance(e, SyntaxError) else "nested too deeply"
+        raise HarnessError(f"{path}{line}: not valid Python: {said}.") from None
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -260,7 +278,7 @@ def _sections(text: str) -> dict[str, str]:
 def _read(folder: Path) -> Paper | None:
     try:
         return read_paper(folder)
-    except (HarnessError, OSError):
+    except HarnessError:
         return None  # `tables` says why
 
 

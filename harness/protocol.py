@@ -16,7 +16,8 @@ from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, Literal, TypeVar
 
 from harness.errors import HarnessError, closest
-from harness.ranges import Entries, Range, shown
+from harness.ranges import Entries, Range
+from harness.shown import shown
 from harness.switch_types import Iterations, IterationsOrNone, Seed, Tasks, TasksOrNone
 
 T = TypeVar("T")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import math
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import HarnessError, closest
+from harness.table_file import read_count, read_number, read_table, read_width
 
 COLUMNS = (
     "cell",
@@ -62,22 +61,10 @@ def read_published(path: Path, paper: str) -> list[PublishedLine]:
     """Read `published.csv`; a wrong line is one sentence that names file and line."""
     if not path.is_file():
         raise HarnessError(f"found no {path}, wanted the paper's numbers there.")
-    with path.open(newline="", encoding="utf-8") as f:
-        reader = csv.DictReader(f)
-        header = tuple(reader.fieldnames or ())
-        if header not in (COLUMNS, COLUMNS + OPTIONAL):
-            raise HarnessError(
-                f"{path}:1: found columns {','.join(header)}; wanted {','.join(COLUMNS)}, "
-                f"and after them {','.join(OPTIONAL)} or nothing."
-            )
-        return [_line(row, paper, f"{path}:{reader.line_num}") for row in reader]
+    return [_line(row, paper, where) for where, row in read_table(path, COLUMNS, OPTIONAL)]
 
 
-def _line(row: dict[str, str | None], paper: str, where: str) -> PublishedLine:
-    if None in row or any(row[name] is None for name in COLUMNS):
-        count = len([name for name in row if name is not None])
-        raise HarnessError(f"{where}: wanted {count} columns; quote text that has commas.")
-    text = {k: (v or "").strip() for k, v in row.items()}
+def _line(text: dict[str, str], paper: str, where: str) -> PublishedLine:
     for needed in ("cell", "metric", "value", "interval_kind", "table", "source", "confidence"):
         if not text[needed]:
             raise HarnessError(f"{where}: a published line needs its {needed}; found it empty.")
@@ -91,30 +78,23 @@ def _line(row: dict[str, str | None], paper: str, where: str) -> PublishedLine:
             f"{where}: found inference {text['inference']!r}, wanted inductive, transductive or "
             f"nothing."
         )
-    interval = _number(text["interval"], f"{where}: interval") if text["interval"] else None
-    episodes = _number(text["episodes"], f"{where}: episodes") if text["episodes"] else None
+    interval = read_width(text["interval"], f"{where}: interval") if text["interval"] else None
+    episodes = read_count(text["episodes"], f"{where}: episodes") if text["episodes"] else None
+    value = read_number(text["value"], f"{where}: value")
+    if text["metric"].startswith("accuracy") and not 0 <= value <= 100:
+        raise HarnessError(f"{where}: value: found {text['value']}, wanted percent, 0 to 100.")
     return PublishedLine(
         paper=paper,
         cell=text["cell"],
         variants=tuple(text["variants"].split()),
         metric=text["metric"],
-        value=_number(text["value"], f"{where}: value"),
+        value=value,
         interval=interval,
         interval_kind=text["interval_kind"],
-        episodes=None if episodes is None else int(episodes),
+        episodes=episodes,
         table=text["table"],
         source=text["source"],
         confidence=text["confidence"],
         note=text["note"],
         **{name: text.get(name, "") for name in OPTIONAL},
     )
-
-
-def _number(text: str, where: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise HarnessError(f"{where}: found {text!r}, wanted a number.")
-    return value

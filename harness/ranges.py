@@ -8,11 +8,10 @@ A switch says its range where it says its type, e.g. `inner_steps: Annotated[int
 from __future__ import annotations
 
 import re
-import reprlib
 from dataclasses import dataclass
-from typing import Any
 
 from harness.errors import HarnessError
+from harness.shown import shown
 
 # Fewer digits than Python refuses to read (sys.set_int_max_str_digits), more than any range has.
 _WHOLE = re.compile(r"[+-]?[0-9]{1,300}", re.ASCII)
@@ -80,25 +79,6 @@ class Entries:
         if self.least == self.most:
             return f"{self.least} entries"
         return f"{self.least} to {self.most} entries"
-
-
-class _Short(reprlib.Repr):
-    """What was found, short enough for a sentence: a number of 5,000 digits has no `repr`."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.maxstring = self.maxother = 80
-        self.maxlong, self.maxlist, self.maxtuple, self.maxlevel = 40, 8, 8, 3
-
-    def repr_int(self, x: int, level: int) -> str:
-        if x.bit_length() > 4096:
-            return f"a number of some {x.bit_length() * 30103 // 100000} digits"
-        return super().repr_int(x, level)
-
-
-def shown(value: Any) -> str:
-    """Give `repr(value)` for a message, cut where it is long."""
-    return _Short().repr(value)
 
 
 def _text(bound: float) -> str:

@@ -61,7 +61,6 @@ class Settings:
 
 class Toy:
     Settings = Settings
-    counted = "steps at test"
 
 ALGORITHMS = {"toy": Toy}
 """

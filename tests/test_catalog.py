@@ -2,9 +2,17 @@
 
 import pytest
 
-from harness.catalog import find_cell, method_class, papers, read_paper, replications_folder
+from harness.catalog import (
+    SECTIONS,
+    find_cell,
+    method_class,
+    papers,
+    read_paper,
+    replications_folder,
+)
 from harness.cli import main as cli
 from harness.errors import HarnessError
+from harness.stated import Stated
 
 CELL = "demo/sinusoid-10shot"
 
@@ -86,8 +94,8 @@ def test_a_variant_that_does_not_resolve(demo, old, new, expected):
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
-        ("year = 2026", 'year = "2026"', "[paper] year: found '2026', wanted int."),
-        ("year = 2026\n", "", "[paper] year: found None, wanted int."),
+        ("year = 2026", 'year = "2026"', "[paper] year: found '2026', wanted a whole number."),
+        ("year = 2026\n", "", "[paper] year: found None, wanted a whole number."),
         ("[paper]", "[paper", "not valid TOML"),
         ("algorithm =", "algoritm =", "unknown key 'algoritm' (did you mean 'algorithm'?)"),
         ("algorithm =", 'bases = ["images"]\nalgorithm =', "found base 'images', not defined."),
@@ -191,3 +199,57 @@ def test_no_folder_of_papers(tmp_path, monkeypatch):
     assert "set HARNESS_REPLICATIONS." in sentence(papers, tmp_path / "none")
     monkeypatch.delenv("HARNESS_REPLICATIONS", raising=False)
     assert replications_folder().name == "replications"
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ('[algorithms.kernel-mean]\ninference = "both"\n', "found 'both'; wanted inductive or tra"),
+        (
+            "[algorithms.kernel-mean]\ncounted = 3\n",
+            "[algorithms.kernel-mean] counted: found 3, wa",
+        ),
+        ("[algorithms.kernel-mean]\ninfer = 'x'\n", "unknown key 'infer'"),
+        (
+            "[algorithms.kernel-men]\n",
+            "found no variant with this algorithm (did you mean 'kernel-m",
+        ),
+        ("[algorithms]\nkernel-mean = 3\n", "algorithms kernel-mean: found 3, wanted a table."),
+        ("[cells.'a/b']\npublished_only = true\n", "found the name 'a/b', wanted letters, digits"),
+        ("[cells.'']\npublished_only = true\n", "found the name '', wanted letters, digits"),
+        ("[cells.odd]\nalgorithm = 3\npublished_only = true\n", "algorithm: found 3, wanted text."),
+        ("[cells.sinusoid-10shot.variants.'a b']\n", "found the name 'a b', wanted letters"),
+        ("[cells.sinusoid-10shot.variants.a.variants.b]\n", "variant a: unknown key 'variants'"),
+        ("[bases.odd]\ntasks = { x = 2020-01-01 }\n", "wanted text, a number, true or false."),
+        ("[bases.odd]\ntasks = { x = nan }\n", "x: found nan, wanted a finite number."),
+        ("[bases.odd]\ntasks = { x = 1e400 }\n", "x: found inf, wanted a finite number."),
+    ],
+)
+def test_what_nothing_reads_is_refused(demo, lines, expected):
+    path = demo / "paper.toml"
+    path.write_text(path.read_text() + lines)
+    assert expected in sentence(read_paper, demo)
+
+
+def test_what_is_stated_of_an_algorithm_is_its_variants(demo):
+    assert find_cell(CELL).variant("kernel-mean").stated == Stated()
+    path = demo / "paper.toml"
+    path.write_text(path.read_text() + '[algorithms.kernel-mean]\ninference = "inductive"\n')
+    assert find_cell(CELL).variant("kernel-mean").stated == Stated(inference="inductive")
+
+
+@pytest.mark.parametrize("key", sorted(c.key for p in papers().values() for c in p.cells.values()))
+def test_switches_as_written_are_those_that_a_run_has(key):
+    """Else tables, which import no method, would call a run's own switches others."""
+    cell = find_cell(key)
+    for name in cell.variants:
+        written, resolved = cell.written(name), cell.variant(name).protocol()
+        assert list(written) == list(resolved)
+        for section in SECTIONS:
+            assert written[section] == resolved[section]
+            kinds = [(type(a), type(b)) for a, b in both(written[section], resolved[section])]
+            assert all(a is b or (a, b) == (int, float) for a, b in kinds)
+
+
+def both(a, b):
+    return [(a[k], b[k]) for k in a]

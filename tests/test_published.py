@@ -52,10 +52,10 @@ def test_a_line_needs_its_parts(tmp_path, needed):
     ("change", "sentence"),
     [
         ({"confidence": "hihg"}, "found confidence 'hihg' (did you mean 'high'?); wanted one of"),
-        ({"value": "98,7"}, "wanted 11 columns; quote text that has commas."),
+        ({"value": "98,7"}, "found 12 columns, wanted 11 columns; quote text that has commas."),
         ({"value": "98.7%"}, "value: found '98.7%', wanted a number."),
         ({"interval": "±0.4"}, "interval: found '±0.4', wanted a number."),
-        ({"episodes": "many"}, "episodes: found 'many', wanted a number."),
+        ({"episodes": "many"}, "episodes: found 'many', wanted a whole number of at least 1."),
     ],
 )
 def test_a_wrong_line_names_file_and_line(tmp_path, change, sentence):
@@ -77,7 +77,7 @@ def test_a_wrong_header_is_shown(tmp_path):
 def test_a_short_line_is_refused(tmp_path):
     path = tmp_path / "published.csv"
     path.write_text(",".join(COLUMNS) + "\nimages,plain\n")
-    with pytest.raises(HarnessError, match=r":2: wanted 11 columns"):
+    with pytest.raises(HarnessError, match=r":2: found 2 columns, wanted 11 columns"):
         read_published(path, "toy")
 
 
@@ -93,7 +93,7 @@ def test_what_places_a_quoted_line_may_be_left_out(tmp_path):
     with pytest.raises(HarnessError, match="2: found inference 'both', wanted inductive"):
         read_published(path, "toy")
     path.write_text(f"{wide}\n{line.rpartition(',')[0]}\n")
-    with pytest.raises(HarnessError, match="2: wanted 14 columns"):
+    with pytest.raises(HarnessError, match="2: found 10 columns, wanted 14 columns"):
         read_published(path, "toy")
     path.write_text(f"{first},method\n{line},A net\n")
     with pytest.raises(HarnessError, match="after them method,inference,dataset or nothing"):

@@ -91,5 +91,5 @@ def test_a_text_is_a_number_in_the_range_or_a_sentence(text):
 )
 def test_what_is_shown_is_short(value, words):
     found = shown(value)
-    assert len(found) < 200
+    assert len(found) < 250
     assert words in (None, found)

@@ -63,7 +63,6 @@ class Settings:
 
 class Toy:
     Settings = Settings
-    counted = "steps at test"
 
 ALGORITHMS = {"toy": Toy}
 """
@@ -117,18 +116,20 @@ class ToyPaper:
     ) -> Record:
         """Give a record without metrics."""
         protocol = find_cell(f"toy/{cell}").variant(variant, overrides).protocol()
+        full = protocol["training"]["iterations"]
+        iterations = full if budget in ("full", "smoke") else round(float(budget) * full)
         values: dict[str, Any] = {
             "status": "finished",
             "status_note": "",
-            "iterations": 1000,
-            "full_iterations": 1000,
+            "iterations": iterations,
+            "full_iterations": full,
             "protocol_differences": [],
-            "config_digest": digest([protocol, seed, budget]),
+            "config_digest": digest(["toy", cell, variant, protocol, seed, budget]),
             "training_digest": digest([protocol, seed]),
             "data_digest": "",
             "synthetic": False,
             "tasks_digest": "t" * 64,
-            "selected_iteration": 1000,
+            "selected_iteration": iterations,
             "validation": 90.0,
         }
         return Record(

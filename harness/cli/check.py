@@ -55,7 +55,10 @@ def main(arguments: argparse.Namespace) -> int:
 def findings(folder: Path, runs: bool) -> Iterator[Finding]:
     """Give what every clause finds, and then the smoke runs of what resolves."""
     for clause in CLAUSES:
-        yield from clause(folder)
+        try:
+            yield from clause(folder)
+        except HarnessError as e:  # a file that is no text, or no Python
+            yield Finding(clause.__name__.replace("_", " "), False, str(e))
     if runs:
         for variant in variants(folder):
             yield smoke_run(variant)
@@ -85,7 +88,7 @@ def smoke_run(variant: Variant) -> Finding:
             return Finding(name, True, f"not run: {e}", warning=True)
         except HarnessError as e:
             return Finding(name, False, str(e))
-        except Exception as e:
+        except (Exception, SystemExit) as e:
             # Whatever a contributor's method raises is a finding, not our crash.
             return Finding(name, False, f"{type(e).__name__}: {e}")
     seconds = time.perf_counter() - start

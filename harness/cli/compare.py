@@ -62,6 +62,8 @@ def main(arguments: argparse.Namespace) -> int:
     if arguments.check_readmes:
         return _check_readmes(results)
     found = collect(results, arguments.cells, context=arguments.context or arguments.across)
+    for sentence in found.left_out:
+        print(f"harness: {sentence}", file=sys.stderr)
     if arguments.update_readmes:
         _update_readmes(results)
     else:

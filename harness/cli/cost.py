@@ -54,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace) -> int:
     """Measure (or not), then print what is on record of the cell, machine by machine."""
-    from harness.catalog import find_cell, papers
+    from harness.catalog import find_cell, read_paper
     from harness.costs.claim_rows import claim_rows
     from harness.costs.published import read_claims
     from harness.costs.rows import cost_rows
@@ -62,7 +62,7 @@ def main(arguments: argparse.Namespace) -> int:
     from harness.report.render import render_claims, render_costs
 
     cell = find_cell(arguments.cell)
-    claims = read_claims(cell.folder, papers()[cell.paper].cells)
+    claims = read_claims(cell.folder, read_paper(cell.folder).cells)
     if not arguments.stored:
         try:
             _measure(arguments)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from harness.errors import HarnessError
@@ -38,6 +39,8 @@ def main(arguments: argparse.Namespace) -> int:
                 words = (row.metric, said or "-", measured or "-", row.budget or "-", row.verdict)
             table.append((cell.key, variant, *words))
     widths = [max(len(line[i]) for line in table) for i in range(len(table[0]))]
+    for sentence in found.left_out:
+        print(f"harness: {sentence}", file=sys.stderr)
     for line in table:
         print("  ".join(w.ljust(n) for w, n in zip(line, widths, strict=True)).rstrip())
     return 0

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any, get_type_hints
+from contextlib import suppress
+from typing import Any
 
-from harness.catalog import SECTIONS, Cell, Variant, find_cell
+from harness.catalog import SECTIONS, Cell, find_cell, method_class
 from harness.errors import HarnessError
-from harness.protocol import ranges
+from harness.protocol import Testing, Training, ranges
+from harness.tasks.registry import task_source
 
 SUMMARY = "show a cell: published lines with source, every switch, expected time and memory"
 EXAMPLES = (
@@ -30,18 +32,18 @@ def main(arguments: argparse.Namespace) -> int:
     """Print all that is known of a cell before it is run."""
     cell = find_cell(arguments.cell)
     names = [arguments.variant] if arguments.variant else list(cell.variants)
-    variants = [cell.variant(name) for name in names]
+    written = {name: cell.written(name) for name in names}
     print(f"{cell.key}: {cell.title}\n")
     _print_published(cell)
     if not cell.variants:
         print("nothing here runs this cell: published numbers only")
         return 0
-    _print_switches(variants)
+    _print_switches(written, _ranges(cell, names, not arguments.no_measure))
     if not arguments.no_measure:
-        _print_cost(variants, arguments.device)
+        _print_cost(cell, names, arguments.device)
     print("command:")
-    for v in variants:
-        print(f"  harness run {cell.key} --variant {v.name}")
+    for name in names:
+        print(f"  harness run {cell.key} --variant {name}")
     return 0
 
 
@@ -56,45 +58,59 @@ def _print_published(cell: Cell) -> None:
     print()
 
 
-def _print_switches(variants: list[Variant]) -> None:
-    """Print switches that all variants share once, and the others by variant."""
-    protocols = [v.protocol() for v in variants]
+def _print_switches(written: dict[str, dict[str, Any]], known: dict[str, str]) -> None:
+    """Print switches that all variants share once, and the others by variant, as they are written:
+    no code of the paper is needed for it."""
+    protocols = list(written.values())
     print("switches:")
     for section in SECTIONS:
         names = list(dict.fromkeys(k for p in protocols for k in p[section]))
         for name in names:
             values = [p[section].get(name) for p in protocols]
-            stated = next(r[name] for v in variants if name in (r := _ranges(v, section)))
+            stated = known.get(f"{section}.{name}")
             aside = f"  # {stated}" if stated else ""
             if all(v == values[0] for v in values):
                 print(f"  {section}.{name} = {_text(values[0])}{aside}")
                 continue
             print(f"  {section}.{name}:{aside}")
-            for v, value in zip(variants, values, strict=True):
+            for variant, value in zip(written, values, strict=True):
                 if value is not None:
-                    print(f"    {v.name}: {_text(value)}")
+                    print(f"    {variant}: {_text(value)}")
     print()
 
 
-def _ranges(variant: Variant, section: str) -> dict[str, str]:
-    """Say from where to where each switch of a section goes; '' where its type says it all."""
-    settings = type(getattr(variant, section))
-    return dict.fromkeys(get_type_hints(settings), "") | ranges(settings)
+def _ranges(cell: Cell, names: list[str], with_method: bool) -> dict[str, str]:
+    """Say from where to where each `section.switch` goes that is a number. For those of the method
+    the paper's code is imported; what cannot be read has none."""
+    kinds: dict[str, list[type]] = {"training": [Training], "testing": [Testing]}
+    for name in names:
+        written = cell.written(name)
+        with suppress(HarnessError):
+            kinds.setdefault("tasks", []).append(task_source(str(written["task_source"])).Settings)
+            if with_method:
+                found = method_class(cell.folder, str(written["algorithm"])).Settings
+                kinds.setdefault("method", []).append(found)
+    return {
+        f"{section}.{switch}": words
+        for section, settings in kinds.items()
+        for kind in settings
+        for switch, words in ranges(kind).items()
+    }
 
 
-def _print_cost(variants: list[Variant], device: str) -> None:
+def _print_cost(cell: Cell, names: list[str], device: str) -> None:
     from harness.progress import duration
     from harness.run.estimate import estimate
 
     print("expected here, at full budget (a few steps timed just now):")
-    for v in variants:
+    for name in names:
         try:
-            found = estimate(v, device)
+            found = estimate(cell.variant(name), device)
         except HarnessError as e:
-            print(f"  {v.name}: not measured: {e}")
+            print(f"  {name}: not measured: {e}")
             continue
         print(
-            f"  {v.name}: {duration(found.train_seconds)} of training "
+            f"  {name}: {duration(found.train_seconds)} of training "
             f"({1000 * found.seconds_per_step:.3g} ms a step), {found.device}, "
             f"{found.peak_bytes / 2**20:.0f} MiB at the peak so far"
         )

@@ -12,14 +12,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from harness.catalog import Cell, method_class
+from harness.catalog import Cell
 from harness.compare.groups import Group
 from harness.compare.numbers import is_accuracy
 from harness.compare.row import Row
 from harness.compare.rows import Collection
-from harness.compare.setting import NOT_STATED, Setting, setting
+from harness.compare.setting import Setting, setting
 from harness.compare.spent import Spent, spent
-from harness.errors import HarnessError
+from harness.stated import NOT_STATED
 
 
 @dataclass(frozen=True)
@@ -112,13 +112,9 @@ def _setting(
 
 
 def _declared(collection: Collection, paper: str, protocol: dict[str, Any]) -> str:
-    """Give what the method says of itself; where it is no longer there, that it does not."""
-    folder = next((c.folder for c in collection.cells if c.paper == paper), None)
-    try:
-        method = method_class(folder, protocol["algorithm"]) if folder else None
-    except HarnessError:
-        method = None
-    return str(getattr(method, "inference", NOT_STATED))
+    """Give what today's `paper.toml` states of the method, if there is one."""
+    cell = next((c for c in collection.cells if c.paper == paper), None)
+    return cell.stated(protocol.get("algorithm")).inference if cell else NOT_STATED
 
 
 def _across(row: Row, found: Setting, group: Group | None) -> AcrossRow:

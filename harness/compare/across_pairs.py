@@ -11,8 +11,9 @@ from harness.compare.across import group_setting, shown_metric
 from harness.compare.groups import Group, same_trainings
 from harness.compare.holm import holm
 from harness.compare.rows import Collection
-from harness.compare.setting import NOT_STATED, Setting
+from harness.compare.setting import Setting
 from harness.compare.statistics import Estimate, paired_estimate
+from harness.stated import NOT_STATED
 
 
 @dataclass(frozen=True)

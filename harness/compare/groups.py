@@ -67,6 +67,9 @@ class Group:
         if diverged:
             each = "; ".join(f"seed {r.seed}: {r.status_note or r.status}" for r in diverged)
             found.append(f"{len(diverged)} of {len(self.runs)} seeds diverged ({each})")
+        if len({r.training_digest for r in self.records}) < len(self.runs):
+            seeds = ", ".join(str(r.seed) for r in self.records)
+            found.append(f"seeds {seeds} are not of as many trainings")
         if any(r.synthetic for r in self.records):
             found.append("synthetic data")
         found += self.data_notes
@@ -86,7 +89,8 @@ def same_trainings(a: Group, b: Group) -> bool:
 def group_records(
     records: Iterable[StoredRecord], protocols: dict[str, dict[str, Any]]
 ) -> list[Group]:
-    """Group `records`; `protocols` holds today's switches by `paper/cell/variant`.
+    """Group `records`; `protocols` holds today's switches by `paper/cell/variant`, as
+    `Cell.written` gives them.
 
     Groups come by variant, then those with fewer switches that differ, then those with fewer
     obstacles, then longer trainings, then more seeds.
@@ -120,8 +124,8 @@ def differences(record: Record, today: dict[str, Any] | None) -> list[str]:
     if today is not None:
         wanted, run = _flat(today), _flat(record.protocol)
         for name in (*wanted, *(n for n in run if n not in wanted)):
-            old, new = (_text(flat, name) for flat in (wanted, run))
-            if old != new:
+            if not _same(wanted.get(name), run.get(name)):
+                old, new = (_text(flat, name) for flat in (wanted, run))
                 found[name] = f"{name}: {old} -> {new}"
     return [line for name, line in found.items() if name not in WITHOUT_MEANING]
 
@@ -138,6 +142,13 @@ def _flat(protocol: dict[str, Any]) -> dict[str, Any]:
     for section in SECTIONS:
         flat |= {f"{section}.{k}": v for k, v in protocol.get(section, {}).items()}
     return flat
+
+
+def _same(a: Any, b: Any) -> bool:
+    """Tell whether two switches are set alike: 1 and 1.0 are, 1 and true are not."""
+    if isinstance(a, list) and isinstance(b, list):
+        return len(a) == len(b) and all(map(_same, a, b))
+    return isinstance(a, bool) == isinstance(b, bool) and bool(a == b)
 
 
 def _text(flat: dict[str, Any], name: str) -> str:

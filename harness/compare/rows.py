@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.catalog import Cell, Paper, papers
+from harness.catalog import Cell, Paper, readable_papers
 from harness.compare.groups import Group, group_records
 from harness.compare.row import Row, empty_row, measured_row, unusable
 from harness.compare.statistics import largest_share, mean_estimate
@@ -29,6 +29,8 @@ class Collection:
     cells: list[Cell]
     groups: list[Group]
     rows: list[Row]
+    left_out: tuple[str, ...] = ()
+    """A sentence for each paper that does not read."""
 
 
 def collect(
@@ -40,22 +42,25 @@ def collect(
     """Collect rows for the cells in `words` (`paper` or `paper/cell`; none = all).
 
     `results` holds the records, `folder` the papers; `context` adds lines that no variant answers
-    to. Raises `HarnessError` for an unknown word and for a damaged record.
+    to. A paper that does not read is left out. Raises `HarnessError` for such a paper in `words`,
+    for an unknown word and for a damaged record.
     """
     words = list(words)
-    known = papers(folder)
+    known, broken = readable_papers(folder)
+    for word in words:
+        if (wrong := broken.get(word.partition("/")[0])) is not None:
+            raise wrong
     cells = select_cells(known, words)
     keys = {c.key for c in cells}
     records = [
-        s for s in find_records(results) if f"{s.record.paper}/{s.record.cell}" in keys or not words
+        s
+        for s in find_records(results)
+        if f"{s.record.paper}/{s.record.cell}" in keys
+        or (not words and s.record.paper not in broken)
     ]
-    # Switches are resolved only where a record needs them: that imports the method.
     ran = {f"{s.record.paper}/{s.record.cell}/{s.record.variant}" for s in records}
     protocols = {
-        f"{c.key}/{v}": c.variant(v).protocol()
-        for c in cells
-        for v in c.variants
-        if f"{c.key}/{v}" in ran
+        f"{c.key}/{v}": c.written(v) for c in cells for v in c.variants if f"{c.key}/{v}" in ran
     }
     groups = group_records(records, protocols)
     printed = {p: {x.metric for c in known[p].cells.values() for x in c.published} for p in known}
@@ -67,7 +72,8 @@ def collect(
     for group in groups:
         if f"{group.paper}/{group.cell}/{group.variant}" not in protocols:
             rows += _without_line(group, group.metrics, results, "not in today's paper.toml")
-    return Collection(cells, groups, rows)
+    left_out = tuple(f"paper {key} is left out: {e}" for key, e in broken.items())
+    return Collection(cells, groups, rows, left_out)
 
 
 def select_cells(found: dict[str, Paper], words: Iterable[str]) -> list[Cell]:

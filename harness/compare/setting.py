@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-NOT_STATED = "not stated"
+from harness.stated import NOT_STATED
+
 # The names that methods give the switch of batch-norm statistics at test.
 _SWITCHES = ("test_batch_norm", "batch_norm_test")
 
@@ -42,13 +43,14 @@ def setting(
 ) -> Setting | None:
     """Give the setting of switches by section (`tasks`, `method`); None where they have none.
 
-    `declared` is `Method.inference`; `dataset` and `inference` are those of a published line that
+    `declared` is `Stated.inference`; `dataset` and `inference` are those of a published line that
     is quoted in a cell of another method.
     """
     tasks = protocol.get("tasks", {})
-    if not all(name in tasks for name in ("dataset", "test_ways", "test_shots")):
+    named, ways, shots = (tasks.get(name) for name in ("dataset", "test_ways", "test_shots"))
+    if not isinstance(named, str) or not isinstance(ways, int) or not isinstance(shots, int):
         return None
-    where = (dataset or tasks["dataset"], tasks["test_ways"], tasks["test_shots"])
+    where = (dataset or named, ways, shots)
     if inference is not None:
         return Setting(*where, inference or NOT_STATED)
     return Setting(*where, inference_of(protocol, declared), _classes(tasks))

@@ -6,7 +6,6 @@ Seconds and bytes of another machine say nothing here, so a claim is held agains
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from harness.costs.grid import ORDERS
 from harness.errors import HarnessError, closest
 from harness.meta_gradient.engines import ENGINES
 from harness.published import CONFIDENCE
-from harness.ranges import Range
+from harness.table_file import read_count, read_number, read_table, read_width
 
 FILE = "published_costs.csv"
 COLUMNS = (
@@ -68,20 +67,10 @@ def read_claims(folder: Path, cells: dict[str, Cell]) -> list[CostClaim]:
     path = folder / FILE
     if not path.is_file():
         return []
-    with path.open(newline="", encoding="utf-8") as f:
-        reader = csv.DictReader(f)
-        header = tuple(reader.fieldnames or ())
-        if header != COLUMNS:
-            raise HarnessError(
-                f"{path}:1: found columns {','.join(header)}; wanted {','.join(COLUMNS)}."
-            )
-        return [_claim(row, folder.name, cells, f"{path}:{reader.line_num}") for row in reader]
+    return [_claim(row, folder.name, cells, where) for where, row in read_table(path, COLUMNS)]
 
 
-def _claim(row: dict[str, str | None], paper: str, cells: dict[str, Cell], where: str) -> CostClaim:
-    if None in row or None in row.values():
-        raise HarnessError(f"{where}: wanted {len(COLUMNS)} columns; quote text that has commas.")
-    text = {k: (v or "").strip() for k, v in row.items()}
+def _claim(text: dict[str, str], paper: str, cells: dict[str, Cell], where: str) -> CostClaim:
     for needed in NEEDED:
         if not text[needed]:
             raise HarnessError(f"{where}: a claim needs its {needed}; found it empty.")
@@ -105,9 +94,9 @@ def _claim(row: dict[str, str | None], paper: str, cells: dict[str, Cell], where
         cell=text["cell"],
         claim=text["claim"],
         quantity=text["quantity"],
-        value=_number(text["value"], f"{where}: value"),
+        value=read_number(text["value"], f"{where}: value"),
         unit=text["unit"],
-        margin=_number(text["margin"], f"{where}: margin") if judged else None,
+        margin=read_width(text["margin"], f"{where}: margin") if judged else None,
         point=point,
         against=against,
         setting=text["setting"],
@@ -124,7 +113,7 @@ def _selector(text: str, cell: Cell, where: str) -> Selector:
     for part in text.split():
         name, _, value = part.partition("=")
         if name == "inner_steps":
-            found[name] = Range(1, 10_000).whole(value, f"{where}: {name}: ")
+            found[name] = read_count(value, f"{where}: inner_steps")
         elif name in known:
             found[name] = _one_of(value, known[name], f"{where}: {name}")
         else:
@@ -141,7 +130,3 @@ def _one_of(text: str, words: tuple[str, ...], where: str) -> str:
             f"{where}: found {text!r}{closest(text, words)}; wanted one of {', '.join(words)}."
         )
     return text
-
-
-def _number(text: str, where: str) -> float:
-    return Range(0, 10**9).real(text, f"{where}: ")

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import types
-import typing
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from harness.costs.grid import Point
 from harness.errors import HarnessError
+from harness.plain_data import parse_json
+from harness.records.measured import Environment
+from harness.shown import shown
+from harness.typed_data import Count, Positive, Size, read_fields, read_value
 
 SCHEMA = 1
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -30,9 +31,9 @@ class Session:
     start: str
     end: str | None
     """None until the whole grid is measured: the same command then goes on."""
-    seconds: float
-    rounds: int
-    limit: float
+    seconds: Size
+    rounds: Count
+    limit: Size
     memory: bool
     environment: dict[str, Any]
     """See `harness.measure.environment`."""
@@ -42,15 +43,15 @@ class Session:
 class Round:
     """One process that timed meta-steps; see `harness.costs.timing.time_point`."""
 
-    seconds_median: float
-    seconds_q1: float
-    seconds_q3: float
-    steps: int
-    tasks_per_second: float
-    fetch_share: float
-    warm_up_steps: int
+    seconds_median: Positive
+    seconds_q1: Size
+    seconds_q3: Size
+    steps: Count
+    tasks_per_second: Size
+    fetch_share: Size
+    warm_up_steps: Count
     warmed_up: bool
-    peak_rate: float
+    peak_rate: Size
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class CostPoint:
     point: Point
     session: int
     """Which of the record's sessions."""
-    meta_batch: int
+    meta_batch: Count
     as_published: bool
     """Whether a variant has this order and number of inner steps by itself."""
     switches: str
@@ -82,7 +83,7 @@ class CostPoint:
     """`measured`, `over limit`, `out of memory` or `failed`; the note says more."""
     time_note: str
     rounds: tuple[Round, ...]
-    operations_per_step: int | None
+    operations_per_step: Count | None
     memory_status: str
     """Likewise; `not asked` where memory was left out."""
     memory_note: str
@@ -97,7 +98,7 @@ class CostRecord:
     """Slug of the hardware and its threads: the folder's name."""
     hardware: str
     """Processor or GPU, as the system names it."""
-    threads: int
+    threads: Count
     paper: str
     cell: str
     sessions: tuple[Session, ...] = ()
@@ -124,43 +125,16 @@ class CostRecord:
 
 def parse_record(text: str, where: str) -> CostRecord:
     """Read a record; another schema, an odd field or a value of another type is one sentence."""
-    try:
-        raw = json.loads(text)
-    except json.JSONDecodeError as e:
-        raise HarnessError(f"{where}: not a readable record of costs: {e}.") from None
+    raw = parse_json(text, where, "a readable record of costs")
     schema = raw.get("schema") if isinstance(raw, dict) else type(raw).__name__
     if schema != SCHEMA:
-        raise HarnessError(f"{where}: found schema {schema!r}, wanted {SCHEMA}.")
-    record = _read(CostRecord, raw, where)
+        raise HarnessError(f"{where}: found schema {shown(schema)}, wanted {SCHEMA}.")
+    record = read_fields(CostRecord, raw, where)
+    for i, session in enumerate(record.sessions):
+        read_value(Environment, session.environment, f"{where}: sessions[{i}]: environment")
     for i, point in enumerate(record.points):
         if not 0 <= point.session < len(record.sessions):
             raise HarnessError(f"{where}: points[{i}].session: found {point.session}, not there.")
         if (point.time_status == "measured") != bool(point.rounds):
             raise HarnessError(f"{where}: points[{i}]: its status and its rounds do not fit.")
     return record
-
-
-def _read(cls: type[T], raw: Any, where: str) -> T:
-    names = {f.name for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
-    if not isinstance(raw, dict) or set(raw) != names:
-        odd = sorted(set(raw) ^ names)[0] if isinstance(raw, dict) else type(raw).__name__
-        raise HarnessError(f"{where}: field {odd!r} is missing or unknown.")
-    hints = typing.get_type_hints(cls)
-    return cls(**{n: _value(hints[n], raw[n], f"{where}: {n}") for n in names})
-
-
-def _value(hint: Any, value: Any, where: str) -> Any:
-    if isinstance(hint, types.UnionType):
-        if value is None:
-            return None
-        [hint] = [part for part in typing.get_args(hint) if part is not type(None)]
-    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
-        return _read(hint, value, where)
-    kind = typing.get_origin(hint) or hint
-    if kind is tuple and isinstance(value, list):
-        part = typing.get_args(hint)[0]
-        return tuple(_value(part, v, f"{where}[{i}]") for i, v in enumerate(value))
-    fits = isinstance(value, int | float) if kind is float else isinstance(value, kind)
-    if not fits or (isinstance(value, bool) and kind is not bool):
-        raise HarnessError(f"{where}: found {value!r}, wanted {kind.__name__}.")
-    return float(value) if kind is float else value

@@ -11,7 +11,9 @@ import torch
 from harness.costs.record import CostRecord, parse_record
 from harness.durable import write_whole
 from harness.errors import HarnessError
+from harness.folders import entries
 from harness.measure.environment import processor_name
+from harness.text_file import read_text
 
 
 def empty_record(paper: str, cell: str, device: torch.device, threads: int) -> CostRecord:
@@ -30,11 +32,7 @@ def record_path(results: Path, record: CostRecord) -> Path:
 
 def read_costs(path: Path) -> CostRecord:
     """Read one record; refuse one that lies in a place of another."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as e:
-        raise HarnessError(f"{path}: not a readable record of costs: {e}.") from None
-    record = parse_record(text, str(path))
+    record = parse_record(read_text(path, "a readable record of costs"), str(path))
     if record_path(path.parents[2], record) != path:
         raise HarnessError(
             f"{path}: found costs of {record.paper}/{record.cell} on {record.machine}, wanted "
@@ -53,6 +51,7 @@ def write_costs(results: Path, record: CostRecord) -> Path:
 def find_costs(results: Path, cells: Collection[str]) -> list[CostRecord]:
     """Read the records of `cells` (`paper/cell`), by machine and cell."""
     wanted = {key.replace("/", "-", 1) for key in cells}
-    paths = sorted((results / "costs").glob("*/*.json"))
+    machines = entries(results / "costs")
+    paths = [path for machine in machines for path in entries(machine, ".json")]
     found = [read_costs(path) for path in paths if path.stem in wanted]
     return [r for r in found if f"{r.paper}/{r.cell}" in cells]

@@ -5,7 +5,6 @@ Re-implementations are data: `reimplementations.csv` of a paper's folder, one sw
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from harness.errors import HarnessError, closest
 from harness.explain.alternatives import of
 from harness.protocol import parse_value
 from harness.records.schema import Record
+from harness.table_file import read_table
 
 FILE = "reimplementations.csv"
 COLUMNS = ("implementation", "cells", "switch", "value", "source")
@@ -57,26 +57,17 @@ def read_reimplementations(
     path = folder / FILE
     if not path.is_file():
         return
-    with path.open(newline="", encoding="utf-8") as f:
-        reader = csv.DictReader(f)
-        if tuple(reader.fieldnames or ()) != COLUMNS:
+    for where, row in read_table(path, COLUMNS):
+        if not all(row.values()):
             raise HarnessError(
-                f"{path}:1: found columns {','.join(reader.fieldnames or ())}; "
-                f"wanted {','.join(COLUMNS)}."
-            )
-        rows = list(reader)
-    for number, row in enumerate(rows, 2):
-        if None in row or None in row.values() or not all(row.values()):
-            raise HarnessError(
-                f"{path}:{number}: found {', '.join(str(v) for v in row.values())}; wanted "
-                f"{', '.join(COLUMNS)}, all given; quote text that has commas."
+                f"{where}: found {', '.join(row.values())}; wanted {', '.join(COLUMNS)}, all given."
             )
         found = Difference(
             row["implementation"], row["switch"], parse_value(row["value"]), row["source"]
         )
         for name in row["cells"].split():
             if name in cells:
-                _check(found, cells[name], f"{path}:{number}")
+                _check(found, cells[name], where)
                 yield name, found
 
 

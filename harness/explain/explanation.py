@@ -6,7 +6,6 @@ record; a newer one takes its place.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,8 +14,13 @@ from typing import Any
 from harness.durable import write_whole
 from harness.errors import HarnessError
 from harness.explain.effect import EffectRow
+from harness.folders import entries
+from harness.plain_data import read_json
 from harness.protocol import digest
+from harness.records.measured import Session
 from harness.records.schema import Record
+from harness.shown import shown
+from harness.typed_data import Count, Size, read_fields, read_value
 
 SCHEMA = 1
 
@@ -28,7 +32,7 @@ class Explanation:
     paper: str
     cell: str
     variant: str
-    seed: int
+    seed: Count
     budget: str
     """Of the run that is explained."""
     config_digest: str
@@ -39,9 +43,9 @@ class Explanation:
     synthetic: bool
     metric: str
     mean: float
-    interval: float
+    interval: Size
     """Half-width of the 95 % interval of `mean` over test tasks."""
-    tasks: int
+    tasks: Count
     recorded: float | None
     """The record's own mean over the same tasks; None where it was tested on others."""
     published: tuple[str, ...]
@@ -77,28 +81,31 @@ def write_explanation(results: Path, found: Explanation) -> Path:
 
 def find_explanations(results: Path, key: str) -> list[Explanation]:
     """Read the explanations of the cell `paper/cell`, by file name."""
-    folder = results / "explain" / key
-    return [read_explanation(path) for path in sorted(folder.glob("[!.]*.json"))]
+    paper, _, cell = key.partition("/")
+    folder = results / "explain" / paper / cell
+    return [read_explanation(path) for path in entries(folder, ".json")]
 
 
 def read_explanation(path: Path) -> Explanation:
-    """Read one; refuse another schema, a field too many or too few, and an edited number."""
-    try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as e:
-        raise HarnessError(f"{path}: not a readable explanation: {e}.") from None
+    """Read one; refuse another schema, a field too many, too few or of another type, an edited
+    number, and one that lies in a place of another."""
+    raw = read_json(path, "a readable explanation")
     if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
         found = raw.get("schema") if isinstance(raw, dict) else type(raw).__name__
-        raise HarnessError(f"{path}: found schema {found!r}, wanted {SCHEMA}.")
+        raise HarnessError(f"{path}: found schema {shown(found)}, wanted {SCHEMA}.")
     stated = raw.pop("digest", None)
     if digest(raw) != stated:
         raise HarnessError(
             f"{path}: its numbers do not fit its digest, so it was edited; "
             f"run `harness explain` again."
         )
-    rows = tuple(_row(r, path) for r in raw.pop("rows", ()))
-    lists = {k: tuple(raw.get(k) or ()) for k in ("record_commits", "published")}
-    whole: Explanation = _filled(Explanation, raw | lists | {"rows": rows}, path)
+    whole = read_fields(Explanation, raw, str(path))
+    read_value(Session, whole.tested, f"{path}: tested")
+    if explanation_path(path.parents[3], whole) != path:
+        raise HarnessError(
+            f"{path}: found an explanation of {whole.key}/{whole.variant}, wanted the one its "
+            f"place names; move it back there."
+        )
     return whole
 
 
@@ -107,17 +114,3 @@ def commits(record: Record) -> tuple[str, ...]:
     m = record.measurement
     who = [*(m.get("sessions") or ()), m.get("tested") or {}]
     return tuple(dict.fromkeys(str(s["commit"]) for s in who if s.get("commit")))
-
-
-def _row(raw: Any, path: Path) -> EffectRow:
-    lists = {"differs_from": tuple(raw.get("differs_from") or ())}
-    found: EffectRow = _filled(EffectRow, raw | lists, path)
-    return found
-
-
-def _filled(cls: Any, values: dict[str, Any], path: Path) -> Any:
-    names = {f.name for f in dataclasses.fields(cls)}
-    if set(values) != names:
-        odd = sorted(set(values) ^ names)[0]
-        raise HarnessError(f"{path}: field {odd!r} is missing or unknown.")
-    return cls(**values)

@@ -13,16 +13,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from harness.catalog import Cell, method_class
+from harness.catalog import Cell
 from harness.errors import HarnessError
 from harness.meta_gradient.engines import DEFAULT
-from harness.method import STEPS_AT_TEST, Method
+from harness.method import Method
 from harness.records.schema import Record
 from harness.records.store import find_records, verify_files
 from harness.run.budget import budget
 from harness.run.kept_weights import check_shapes, read_weights, record_overrides
 from harness.run.plan import Plan
 from harness.run.scores import Scores, add_best_of_steps, evaluate, open_test
+from harness.stated import STEPS_AT_TEST
 from harness.tasks.source import TaskSource
 
 WEIGHTS = "weights.safetensors"
@@ -76,8 +77,7 @@ class Kept:
     @property
     def has_steps(self) -> bool:
         """Whether k of the metrics name@k counts test steps."""
-        counted = method_class(self.published.folder, self.published.algorithm).counted
-        return counted == STEPS_AT_TEST
+        return self.published.stated.counted == STEPS_AT_TEST
 
     def setting(self, changed: Mapping[str, Any], count: int) -> Setting:
         """Prepare the test with `changed` switches on `count` tasks: the method has the kept

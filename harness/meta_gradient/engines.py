@@ -10,7 +10,7 @@ import torch
 
 from harness.errors import HarnessError, closest
 from harness.meta_gradient.problem import Engine
-from harness.ranges import shown
+from harness.shown import shown
 
 ENGINES = {
     "batched": "harness.meta_gradient.batched.engine",

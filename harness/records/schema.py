@@ -12,12 +12,17 @@ say how long it took and where; they differ from run to run.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from harness.errors import HarnessError
+from harness.plain_data import read_json
 from harness.protocol import digest
+from harness.records.consistency import contradiction
+from harness.records.measured import Environment, Measurement, Protocol
+from harness.shown import shown
+from harness.typed_data import Count, Size, read_fields, read_value
 
 SCHEMA = 1
 OPTIONAL = ("data_note", "data_caveat")
@@ -32,9 +37,9 @@ class MetricSummary:
     """
 
     mean: float | None
-    sd: float | None
-    n: int
-    ci95: float | None
+    sd: Size | None
+    n: Count
+    ci95: Size | None
 
 
 @dataclass(frozen=True)
@@ -44,16 +49,15 @@ class Record:
     paper: str
     cell: str
     variant: str
-    seed: int
+    seed: Count
     budget: str
     """`full`, a fraction such as `0.1`, or `smoke`."""
-    status: str
-    """`finished` or `diverged`."""
+    status: Literal["finished", "diverged"]
     status_note: str
     """Why, where the status is not `finished`: e.g. `loss was nan at iteration 512`."""
-    iterations: int
+    iterations: Count
     """Meta-iterations of the run that gave the weights."""
-    full_iterations: int
+    full_iterations: Count
     protocol: dict[str, Any]
     """Every switch, as run."""
     protocol_differences: list[str]
@@ -66,7 +70,7 @@ class Record:
     synthetic: bool
     tasks_digest: str
     """sha256 of the test tasks: equal digests can be compared task by task."""
-    selected_iteration: int
+    selected_iteration: Count
     """Iteration whose weights were tested."""
     validation: float | None
     """Best validation value of the training, in the unit of the watched metric. Where variants
@@ -111,32 +115,33 @@ class Record:
 
 
 def read_record(path: Path) -> Record:
-    """Read `record.json`; refuse another schema, missing fields and edited results."""
-    try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    """Read `record.json`; refuse another schema, fields that are missing, unknown or of another
+    type, edited results, and a record that contradicts itself."""
+    if not path.exists():
         raise HarnessError(
             f"{path.parent}: found no {path.name}, wanted the folder of a record, as in "
             "`ls -d results/PAPER/CELL/VARIANT/seed*`."
-        ) from None
-    except (OSError, json.JSONDecodeError) as e:
-        raise HarnessError(f"{path}: not a readable record: {e}.") from None
+        )
+    raw = read_json(path, "a readable record")
     if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
         found = raw.get("schema") if isinstance(raw, dict) else type(raw).__name__
-        raise HarnessError(f"{path}: found schema {found!r}, wanted {SCHEMA}.")
+        raise HarnessError(f"{path}: found schema {shown(found)}, wanted {SCHEMA}.")
     stated = raw.pop("result_digest", None)
-    names = {f.name for f in fields(Record)}
-    if odd_names := (set(raw) ^ names) - (set(OPTIONAL) - set(raw)):
-        odd = sorted(odd_names)[0]
-        raise HarnessError(f"{path}: field {odd!r} is missing or unknown.")
-    try:
-        raw["metrics"] = {k: MetricSummary(**v) for k, v in raw["metrics"].items()}
-    except (AttributeError, TypeError) as e:
-        raise HarnessError(f"{path}: its metrics are not those of a record: {e}.") from None
-    record = Record(**raw)
+    record = read_fields(Record, raw, str(path), optional=OPTIONAL)
+    for name, kind in _TABLES.items():
+        read_value(kind, raw[name], f"{path}: {name}")
     if record.result_digest != stated:
         raise HarnessError(
             f"{path}: its result does not match its digest, so it was changed after the run; "
             f"run `harness run {record.paper}/{record.cell}` for a fresh one."
         )
+    if said := contradiction(record):
+        raise HarnessError(f"{path}: {said}; move its folder away.")
     return record
+
+
+_TABLES: dict[str, Any] = {
+    "protocol": Protocol,
+    "measurement": Measurement,
+    "environment": Environment,
+}

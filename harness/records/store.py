@@ -7,10 +7,13 @@ sees a whole record or none. A record that stands is never changed.
 from __future__ import annotations
 
 import dataclasses
+import errno
 import hashlib
 import os
+import re
 import shutil
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,12 +22,14 @@ import numpy as np
 
 from harness.durable import sync_folder
 from harness.errors import HarnessError
+from harness.folders import entries
 from harness.records.curve_file import CurveRow, parse_curve
 from harness.records.schema import Record, read_record
 from harness.records.scores_file import SCORES, parse_scores
 
 RECORD = "record.json"
 CURVE = "curve.csv"
+_RUN = re.compile(r"seed\d+-.+-[0-9a-f]{8}")
 
 
 @dataclass(frozen=True)
@@ -36,9 +41,14 @@ class StoredRecord:
 
     @cached_property
     def scores(self) -> dict[str, np.ndarray]:
-        """Metric -> [tasks] float64, from the scores file; refused if its sha256 is another."""
+        """Metric -> [tasks] float64, from the scores file; refused if its sha256 is another, or if
+        it does not hold a score of each test task for the record's metrics."""
         where = f"{self.folder / SCORES}"
-        return parse_scores(_checked(self.folder, self.record, SCORES), where)
+        found = parse_scores(_checked(self.folder, self.record, SCORES), where)
+        counts = {name: metric.n for name, metric in self.record.metrics.items()}
+        if (given := {name: len(x) for name, x in found.items()}) != counts:
+            raise HarnessError(f"{where}: found scores of {given}, its record has {counts}.")
+        return found
 
     @cached_property
     def curve(self) -> list[CurveRow]:
@@ -118,26 +128,35 @@ def write_record(results_root: Path, record: Record, files: dict[str, bytes]) ->
 def find_records(results_root: Path) -> list[StoredRecord]:
     """Read every record under `results_root`, by paper, cell, variant, budget and seed.
 
-    An unreadable or edited record, and one in a folder that is not its own, is a `HarnessError`:
-    a table must not be made from what is left over.
+    Raises `HarnessError` for an edited record, one that lies in a place of another, and a folder
+    of a record that cannot be read.
     """
     found = []
-    for path in results_root.glob(f"*/*/*/*/{RECORD}"):
-        if any(part.startswith(".") for part in path.relative_to(results_root).parts):
-            continue
-        record = read_record(path)
-        if record_folder(results_root, record) != path.parent:
+    for folder in _record_folders(results_root):
+        record = read_record(folder / RECORD)
+        if record_folder(results_root, record) != folder:
             raise HarnessError(
-                f"{path}: found a record of {record_folder(Path(), record)}, "
+                f"{folder / RECORD}: found a record of {record_folder(Path(), record)}, "
                 f"wanted the one its folder names; move it back there."
             )
-        found.append(StoredRecord(path.parent, record))
+        found.append(StoredRecord(folder, record))
 
     def order(s: StoredRecord) -> tuple[str, str, str, str, int, str]:
         r = s.record
         return (r.paper, r.cell, r.variant, r.budget, r.seed, r.config_digest)
 
     return sorted(found, key=order)
+
+
+def _record_folders(root: Path) -> Iterator[Path]:
+    """Give the folders paper/cell/variant/run that hold a record, or what is left of one."""
+    runs = entries(root)
+    for _ in range(3):
+        runs = [path for folder in runs for path in entries(folder)]
+    for folder in runs:
+        names = [path.name for path in entries(folder)]
+        if RECORD in names or (names and _RUN.fullmatch(folder.name)):
+            yield folder
 
 
 def verify_files(folder: Path) -> Record:
@@ -153,6 +172,8 @@ def _checked(folder: Path, record: Record, name: str) -> bytes:
     if name not in record.files:
         raise HarnessError(f"{folder}: found no {name} in the record's files, wanted one.")
     try:
+        if not (folder / name).is_file():  # a pipe would be waited for
+            raise FileNotFoundError(errno.ENOENT, "found no file")
         data = (folder / name).read_bytes()
     except OSError as e:
         raise HarnessError(f"{folder / name}: the record names this file, but: {e}.") from None

@@ -7,9 +7,13 @@ import dataclasses
 import io
 import json
 import math
+import re
 import typing
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
+
+_NUMBER = r"[+-]?(\d+(\.\d*)?([eE][+-]?\d+)?|inf|nan)"
+_NUMBERS = re.compile(f"{_NUMBER}(; {_NUMBER})*", re.ASCII)
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -24,12 +28,14 @@ def render_json(rows: Sequence[DataclassInstance]) -> str:
 def render_csv(rows: Sequence[DataclassInstance], cls: type[DataclassInstance]) -> str:
     """Give a header and a line a row; lists are joined by `; `, None is empty.
 
+    Text that a spreadsheet would compute (a cell that begins with =, +, -, @ or a tab) has a `'`
+    in front, and a line break in it is a blank; numbers, negative ones too, stay numbers.
     A field that is itself a dataclass has a column for each of its own fields.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_names(cls))
-    writer.writerows([_text(v) for v in _values(r)] for r in rows)
+    writer.writerows([_cell(_text(v)) for v in _values(r)] for r in rows)
     return text.getvalue()
 
 
@@ -54,6 +60,13 @@ def _finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_finite(v) for v in value]
     return value
+
+
+def _cell(text: str) -> str:
+    """Give `text` so that a spreadsheet shows it and computes nothing."""
+    plain = " ".join(text.splitlines())
+    computed = plain.lstrip().startswith(("=", "+", "-", "@")) or text.startswith(("\t", "\r"))
+    return f"'{plain}" if computed and not _NUMBERS.fullmatch(plain) else plain
 
 
 def _text(value: Any) -> str:

@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from harness.catalog import papers
 from harness.compare.across import across_rows
 from harness.compare.across_pairs import across_pairs
 from harness.compare.rows import collect
@@ -86,6 +87,8 @@ def _section(name: str, root: Path, results: Path) -> str:
 
 
 def _pages(root: Path, results: Path) -> Iterator[tuple[Path, str, str]]:
+    if (root / "replications").is_dir():
+        papers(root / "replications")  # a page without a paper that does not read would be wrong
     for path in [root / "README.md", *sorted((root / "replications").glob("*/README.md"))]:
         if path.is_file():
             old = path.read_text(encoding="utf-8")

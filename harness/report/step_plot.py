@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from harness.catalog import Cell, method_class
+from harness.catalog import Cell
 from harness.compare.groups import Group
 from harness.compare.numbers import axis_label, is_accuracy
 from harness.compare.statistics import largest_share, mean_estimate
-from harness.method import STEPS_AT_TEST
 from harness.report.style import PAPER_COLOUR, figure, look, save
+from harness.stated import STEPS_AT_TEST
 
 
 def plot_test_steps(cell: Cell, groups: list[Group], stem: Path) -> list[Path]:
@@ -91,8 +91,8 @@ def steps(metrics: list[str]) -> dict[str, dict[int, str]]:
 
 def counted(cell: Cell) -> str:
     """Say what k counts in the metrics `name@k` of a cell's methods."""
-    algorithms = {str(table["algorithm"]): None for table in cell.variants.values()}
-    return ", ".join(dict.fromkeys(method_class(cell.folder, a).counted for a in algorithms))
+    algorithms = [table.get("algorithm") for table in cell.variants.values()]
+    return ", ".join(dict.fromkeys(cell.stated(a).counted for a in algorithms))
 
 
 def _published(axes: Any, cell: Cell, name: str, drawn: list[str]) -> None:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from harness.errors import HarnessError
 from harness.protocol import Testing, Training
-from harness.ranges import Range, shown
+from harness.ranges import Range
+from harness.shown import shown
 
 SMOKE_ITERATIONS = 1
 SMOKE_META_BATCH, SMOKE_TASKS = 2, 2

@@ -10,10 +10,11 @@ import torch
 
 from harness.catalog import SECTIONS, Variant, method_class
 from harness.errors import HarnessError, closest
-from harness.method import STEPS_AT_TEST, Method
+from harness.method import Method
 from harness.protocol import digest
 from harness.records.store import folder_for
 from harness.run.budget import Budget
+from harness.stated import STEPS_AT_TEST
 from harness.tasks.episodes import Episodes
 from harness.tasks.registry import task_source
 from harness.tasks.source import TaskSource
@@ -107,10 +108,10 @@ class Plan:
                 f"training.validation_metric: found {watched!r}{closest(watched, given)}; "
                 f"{v.key} gives {', '.join(given)}."
             )
-        if v.testing.best_of_steps and cls.counted != STEPS_AT_TEST:
+        if v.testing.best_of_steps and v.stated.counted != STEPS_AT_TEST:
             raise HarnessError(
                 f"testing.best_of_steps: found true, but k of {v.key}'s metrics name@k counts "
-                f"{cls.counted}, not {STEPS_AT_TEST}; wanted false."
+                f"{v.stated.counted}, not {STEPS_AT_TEST}; wanted false."
             )
         # A task source and a method never share a stream: tasks use numpy's SeedSequence.
         generator = torch.Generator().manual_seed(self.seed)

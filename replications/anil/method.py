@@ -63,7 +63,6 @@ class ANIL(LearnedStart):
     """
 
     Settings = AnilSettings
-    inference = "transductive"
     settings: AnilSettings
     model: StridedConv4 | MaxPoolConv4
 

@@ -66,7 +66,6 @@ class Baseline(Method):
     """Features of a plain classifier; `engine` plays no part."""
 
     Settings = BaselineSettings
-    inference = "inductive"
     settings: BaselineSettings
 
     def build(self, tasks: Any) -> None:

@@ -49,7 +49,6 @@ class Cnaps(Method):
     """Pre-trains the extractor, then meta-trains what reads support sets; no `engine`."""
 
     Settings = CnapsSettings
-    inference = "inductive"
     settings: CnapsSettings
     operations_countable = False  # steps of pre-training and after it differ
 

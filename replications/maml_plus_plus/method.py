@@ -74,7 +74,6 @@ class MamlPlusPlus(LearnedRates):
     iteration."""
 
     Settings = MamlPlusPlusSettings
-    inference = "transductive"
     settings: MamlPlusPlusSettings
 
     def build(self, tasks: Any) -> None:

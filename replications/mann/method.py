@@ -60,7 +60,6 @@ class Mann(Method):
 
     Settings = MannSettings
     settings: MannSettings
-    counted = "instances of a class"
 
     def build(self, tasks: Any) -> None:
         """Draw weights (Glorot uniform, biases zero) and start RMSprop."""

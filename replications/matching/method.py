@@ -159,7 +159,6 @@ class Pixels(Untrained):
     """The paper's baseline "Pixels": the same attention over raw pixels. Nothing is trained."""
 
     Settings = PixelSettings
-    inference = "inductive"
     settings: PixelSettings
 
     @classmethod

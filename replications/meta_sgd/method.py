@@ -56,7 +56,6 @@ class MetaSGD(LearnedRates):
     """Learns a start, and for each of its weights how far and to which side one step goes."""
 
     Settings = MetaSGDSettings
-    inference = "transductive"
     settings: MetaSGDSettings
 
     def build(self, tasks: Any) -> None:

@@ -64,7 +64,6 @@ class Copier(OneNetwork):
 
     Settings = TrainingSettings
     settings: Any
-    counted = "vectors of a sequence"
 
     def begin(self, model: nn.Module, tasks: Any) -> None:
         """Take the network; start RMSprop."""

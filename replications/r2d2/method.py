@@ -79,7 +79,6 @@ class R2D2(EmbedsAlone):
     """One embedding and a head in closed form: `engine` plays no part."""
 
     Settings = R2D2Settings
-    inference = "inductive"
     settings: R2D2Settings
 
     def build(self, tasks: Any) -> None:

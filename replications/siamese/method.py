@@ -80,7 +80,6 @@ class Siamese(Method):
     """Trained on pairs; tested on pairs or on one-shot runs. `engine` plays no part."""
 
     Settings = SiameseSettings
-    inference = "inductive"
     settings: SiameseSettings
     # On a CPU products are added up in place, and those of filters do not grow with the batch.
     operations_countable = False
@@ -212,7 +211,6 @@ class NearestPixels(Untrained):
     """The paper's baseline: the support drawing that is nearest in pixels. Nothing is trained."""
 
     Settings = NearestSettings
-    inference = "inductive"
     settings: NearestSettings
 
     @classmethod

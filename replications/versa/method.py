@@ -49,7 +49,6 @@ class Versa(OneNetwork):
     """Features, amortised posterior, averaged predictions; `engine` plays no part."""
 
     Settings = VersaSettings
-    inference = "transductive"
     settings: VersaSettings
     model: nn.ModuleDict
 

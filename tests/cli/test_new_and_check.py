@@ -86,7 +86,12 @@ def test_the_tests_of_the_scaffold_pass(demo):
         ("README.md", "results:end demo", "results:end", "<!-- results:end demo --> around"),
         ("method.py", '("mse@0",)', "()", "metrics() of 'kernel-mean' names none"),
         ("method.py", "import math", "import replications.maml", "wanted imports from harness"),
-        ("method.py", "import math", "import maths", "method.py: ModuleNotFoundError:"),
+        (
+            "method.py",
+            "import math",
+            "import maths",
+            "cannot be imported (ModuleNotFoundError: No module",
+        ),
         ("paper.toml", "validate_every = 0", "validate_every = 9", "validation_tasks: found 0"),
     ],
 )

@@ -89,7 +89,8 @@ def test_reduced_runs_stand_apart_from_the_full_row(toy: ToyPaper) -> None:
 
 
 def test_departures_are_listed_even_if_the_record_states_none(toy: ToyPaper) -> None:
-    toy.add({"accuracy": draws(95, 4)}, overrides={"testing.tasks": 200, "method.rate": 0.4})
+    changed = {"testing.tasks": 200, "method.rate": 0.4}
+    toy.add({"accuracy": draws(95, 4, tasks=200)}, overrides=changed)
     r = rows(toy)[0]
     assert r.verdict == "not comparable"
     assert r.protocol_differences == ["method.rate: 0.1 -> 0.4", "testing.tasks: 400 -> 200"]
@@ -169,8 +170,8 @@ def test_a_metric_that_was_not_measured(toy: ToyPaper) -> None:
 
 
 def test_one_test_task_gives_no_interval(toy: ToyPaper) -> None:
-    toy.add({"accuracy": np.array([95.0])})
-    assert rows(toy)[0].reason == "fewer than two test tasks, so no interval"
+    toy.add({"accuracy": np.array([95.0])}, overrides={"testing.tasks": 1})
+    assert rows(toy)[0].reason.endswith("; fewer than two test tasks, so no interval")
 
 
 def test_variants_without_a_line_have_rows(toy: ToyPaper) -> None:
@@ -207,3 +208,18 @@ def test_words_limit_the_records_read(toy: ToyPaper) -> None:
     toy.add({"accuracy": draws(98, 4)})
     assert all(not r.records for r in rows(toy, "toy/curves"))
     assert replace(rows(toy)[0], records=[]).verdict == "above"
+
+
+def test_seeds_that_are_copies_of_one_training_get_no_verdict(toy: ToyPaper) -> None:
+    for seed in (0, 1):
+        toy.add({"accuracy": draws(95, 4)}, seed=seed, training_digest="t" * 64)
+    assert rows(toy)[0].verdict == "not comparable"
+    assert rows(toy)[0].reason == "seeds 0, 1 are not of as many trainings"
+
+
+def test_an_integer_in_paper_toml_is_the_float_on_record(toy: ToyPaper) -> None:
+    toy.add({"accuracy": draws(95, 4)}, overrides={"method.rate": 1.0})
+    path = toy.replications / "toy" / "paper.toml"
+    for text, found in (("1", []), ("true", ["method.rate: true -> 1.0"])):
+        path.write_text(PAPER.replace("rate = 0.1 } }", f"rate = {text} }} }}", 1))
+        assert rows(toy)[0].protocol_differences == found

@@ -53,17 +53,17 @@ def test_a_session_without_points_is_forgotten(record):
         (lambda r: r.update(schema=2), "found schema 2, wanted 1."),
         (lambda r: r.pop("hardware"), "field 'hardware' is missing or unknown."),
         (lambda r: r.update(more=1), "field 'more' is missing or unknown."),
-        (lambda r: r.update(threads="2"), "threads: found '2', wanted int."),
-        (lambda r: r.update(threads=True), "threads: found True, wanted int."),
-        (lambda r: r.update(points={}), "points: found {}, wanted tuple."),
+        (lambda r: r.update(threads="2"), "threads: found '2', wanted an integer."),
+        (lambda r: r.update(threads=True), "threads: found True, wanted an integer."),
+        (lambda r: r.update(points={}), "points: found {}, wanted a list."),
         (lambda r: r["points"][0].update(session=1), "points[0].session: found 1, not there."),
         (lambda r: r["points"][0]["point"].pop("order"), "points[0]: point: field 'order' is"),
         (
             lambda r: r["points"][0]["rounds"][1].update(steps=1.5),
-            "points[0]: rounds[1]: steps: found 1.5, wanted int.",
+            "points[0]: rounds[1]: steps: found 1.5, wanted an integer.",
         ),
         (lambda r: r["points"][0].update(rounds=[]), "its status and its rounds do not fit."),
-        (lambda r: r["points"][0].update(memory=[]), "memory: field 'list' is missing or unknown."),
+        (lambda r: r["points"][0].update(memory=[]), "memory: found [], wanted a table."),
     ],
 )
 def test_what_is_no_record_is_refused(record, change, sentence):
@@ -123,3 +123,21 @@ def test_a_machine_is_its_hardware_and_threads(monkeypatch, tmp_path):
     assert empty_record("toy", "loops", torch.device("cuda"), 16).machine == (
         "nvidia-h200-16-threads"
     )
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda r: r["points"][0]["rounds"][0].update(seconds_median=0), "wanted more than 0."),
+        (lambda r: r["points"][0]["rounds"][0].update(steps=-1), "found -1, wanted at least 0."),
+        (lambda r: r["points"][0]["rounds"][0].update(peak_rate=float("nan")), "found NaN, which"),
+        (lambda r: r["sessions"][0].update(environment={"libraries": 3}), "libraries: found 3, wa"),
+        (lambda r: r["points"].append(["["] * 3), "found ['[', '[', '['], wanted a table."),
+    ],
+)
+def test_numbers_that_nothing_measures_are_refused(record, change, sentence):
+    raw = json.loads(record.to_json())
+    change(raw)
+    with pytest.raises(HarnessError) as caught:
+        parse_record(json.dumps(raw), "x.json")
+    assert sentence in str(caught.value)

@@ -13,6 +13,7 @@ from harness.explain.explanation import (
     write_explanation,
 )
 from harness.explain.question import Question
+from harness.protocol import digest
 from harness.report.markers import replace_tables, stale_markers
 from harness.report.render import FORMATS, render_explanations
 
@@ -55,6 +56,30 @@ def test_what_is_no_explanation_is_refused(tmp_path, text, sentence):
     path.write_text(text)
     with pytest.raises(HarnessError, match=sentence):
         read_explanation(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda r: r.update(seed="0"), "seed: found '0', wanted an integer."),
+        (lambda r: r.update(mean="x"), "mean: found 'x', wanted a number."),
+        (lambda r: r.update(rows=3), "rows: found 3, wanted a list."),
+        (lambda r: r.update(rows=[3]), "rows[0]: found 3, wanted a table."),
+        (lambda r: r.update(published=3), "published: found 3, wanted a list."),
+        (lambda r: r.update(tested={"commit": 3}), "tested: commit: found 3, wanted text."),
+        (lambda r: r["rows"][0].update(tasks=1.5), "tasks: found 1.5, wanted an integer."),
+        (lambda r: r.update(variant="oracle"), "found an explanation of maml/sinusoid-5shot/ora"),
+    ],
+)
+def test_a_value_of_another_type_is_one_sentence(found, tmp_path, change, sentence):
+    path = write_explanation(tmp_path, found)
+    raw = json.loads(path.read_text())
+    del raw["digest"]
+    change(raw)
+    path.write_text(json.dumps(raw | {"digest": digest(raw)}))
+    with pytest.raises(HarnessError) as caught:
+        read_explanation(path)
+    assert sentence in str(caught.value)
 
 
 def test_a_page_shows_what_is_on_record(found, tmp_path):

@@ -139,7 +139,7 @@ def test_no_record_and_a_diverged_one(record, tmp_path):
     from harness.records.store import write_record
 
     path = record.folder / "record.json"
-    gone = dataclasses.replace(read_record(path), status="diverged", metrics={}, seed=3)
+    gone = dataclasses.replace(read_record(path), status="diverged", metrics={})
     folder = write_record(tmp_path / "more", gone, {})
     assert json.loads((folder / "record.json").read_text())["status"] == "diverged"
     with pytest.raises(HarnessError, match="found a run that diverged"):

@@ -27,8 +27,11 @@ def record(tmp_path, monkeypatch):
         (lambda t: t | {"schema": 99}, "found schema 99, wanted"),
         (lambda t: {k: v for k, v in t.items() if k != "seed"}, "field 'seed' is missing or unkno"),
         (lambda t: t | {"colour": 1}, "field 'colour' is missing or unknown"),
-        (lambda t: t | {"metrics": {"accuracy": {"mean": 1}}}, "its metrics are not those of a re"),
-        (lambda t: t | {"metrics": [1]}, "its metrics are not those of a record"),
+        (
+            lambda t: t | {"metrics": {"accuracy": {"mean": 1}}},
+            "metrics: accuracy: field 'ci95' is",
+        ),
+        (lambda t: t | {"metrics": [1]}, "metrics: found [1], wanted a table."),
         (lambda t: t | {"seed": 1}, "its result does not match its digest"),
         (lambda t: t | {"result_digest": "0" * 64}, "its result does not match its digest"),
     ],
@@ -41,7 +44,7 @@ def test_what_is_no_record_is_refused(record, edit, expected):
     assert str(caught.value).startswith(f"{record}: {expected}")
 
 
-@pytest.mark.parametrize("text", ["", "{", "\x00"])
+@pytest.mark.parametrize("text", ["", "{", "[[" * 50_000, "NaN", "9" * 5_000])
 def test_a_file_that_is_no_json(record, text):
     record.write_text(text)
     with pytest.raises(HarnessError, match="not a readable record"):

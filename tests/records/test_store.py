@@ -2,6 +2,7 @@ import dataclasses
 import errno
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from harness.errors import HarnessError
 from harness.records import store
 from harness.records.scores_file import SCORES, scores_bytes
 from harness.records.store import find_records, record_folder, verify_files, write_record
+from harness.run.loop import summary
 from tests.toy_paper import ToyPaper, draws
 
 FILES = {SCORES: scores_bytes({"accuracy": np.array([1.0])}), "curve.csv": b""}
@@ -157,3 +159,52 @@ def test_folder_names_stay_in_the_results(toy: ToyPaper) -> None:
 
 def test_no_results_folder_is_no_records(tmp_path: Path) -> None:
     assert find_records(tmp_path / "results") == []
+
+
+def test_a_folder_that_cannot_be_read_is_said(
+    toy: ToyPaper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = toy.add({"accuracy": draws(95, 4)})
+    listed = Path.iterdir
+
+    def closed(self: Path) -> Iterator[Path]:
+        if self == folder.parent:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return listed(self)
+
+    monkeypatch.setattr(Path, "iterdir", closed)
+    with pytest.raises(HarnessError, match=r"plain: cannot be read \(Permission denied\), so what"):
+        find_records(toy.results)
+
+
+def test_a_record_that_lost_its_json_is_said(toy: ToyPaper) -> None:
+    folder = toy.add({"accuracy": draws(95, 4)})
+    (folder / "record.json").unlink()
+    with pytest.raises(HarnessError, match=r"found no record\.json, wanted the folder of a record"):
+        find_records(toy.results)
+    (toy.results / "notes/of/mine/here").mkdir(parents=True)
+    for name in ("curve.csv", SCORES):
+        (folder / name).unlink()
+    assert find_records(toy.results) == []
+
+
+def test_scores_have_a_column_of_each_task_for_each_metric(toy: ToyPaper) -> None:
+    record = toy.record()
+    record.metrics["loss"] = summary(draws(95, 4))
+    folder = write_record(toy.results, record, FILES)
+    [found] = find_records(toy.results)
+    with pytest.raises(HarnessError, match=r"found scores of \{'accuracy': 1\}, its record has"):
+        _ = found.scores
+    assert folder == found.folder
+
+
+def test_a_pipe_beside_a_record_is_not_waited_for(toy: ToyPaper) -> None:
+    folder = toy.add({"accuracy": draws(95, 4)})
+    (folder / SCORES).unlink()
+    os.mkfifo(folder / SCORES)
+    with pytest.raises(HarnessError, match="names this file, but"):
+        verify_files(folder)
+    (folder / "record.json").unlink()
+    os.mkfifo(folder / "record.json")
+    with pytest.raises(HarnessError, match="not a readable record: found no file there"):
+        verify_files(folder)

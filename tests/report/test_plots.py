@@ -42,8 +42,8 @@ def test_a_curve_says_where_the_paper_ends(toy: ToyPaper, tmp_path: Path) -> Non
 
 
 def test_a_curve_is_that_of_the_longest_training(toy: ToyPaper, tmp_path: Path) -> None:
-    for budget, iterations in (("0.08", 8), ("0.17", 17)):
-        toy.add({"accuracy": draws(95, 4)}, budget=budget, iterations=iterations)
+    for budget in ("0.08", "0.17"):
+        toy.add({"accuracy": draws(95, 4)}, budget=budget)
     write_plots(collect(toy.results), tmp_path)
     drawn = (tmp_path / "toy" / "images-plain-curve.svg").read_text()
     assert "<!-- toy/images, plain, budget 0.17 -->" in drawn
@@ -57,7 +57,7 @@ def test_a_curve_is_that_of_the_published_switches_if_there_is_one(
     write_plots(collect(toy.results), tmp_path)
     curve = tmp_path / "toy" / "images-plain-curve.svg"
     assert "<!-- toy/images, plain, budget full, switches differ -->" in curve.read_text()
-    toy.add({"accuracy": draws(95, 4)}, budget="0.1", iterations=1)
+    toy.add({"accuracy": draws(95, 4)}, budget="0.1")
     write_plots(collect(toy.results), tmp_path)
     assert "<!-- toy/images, plain, budget 0.1 -->" in curve.read_text()
 

@@ -100,3 +100,20 @@ def test_pairs_come_in_every_format(toy: ToyPaper, form: str) -> None:
 def test_no_rows_is_no_crash(form: str) -> None:
     assert render_rows([], form).endswith("\n")
     assert render_paired([], form).endswith("\n")
+
+
+def test_a_spreadsheet_computes_nothing_of_a_csv(rows: list[Row]) -> None:
+    words = {
+        "source": "=cmd|' /C calc'!A0",
+        "table": "@SUM(A1)",
+        "note": "\tx\n=1+1",
+        "reason": " -2+3",
+        "protocol_differences": ["+1", "b"],
+    }
+    one = replace(rows[0], **words, published=-0.5, difference_interval=(-0.25, 1e-07))
+    [found] = csv.DictReader(io.StringIO(render_rows([one], "csv")))
+    assert found["source"] == "'=cmd|' /C calc'!A0"
+    assert found["table"] == "'@SUM(A1)"
+    assert (found["note"], found["reason"]) == ("'\tx =1+1", "' -2+3")
+    assert found["protocol_differences"] == "'+1; b"
+    assert (found["published"], found["difference_interval"]) == ("-0.5", "-0.25; 1e-07")

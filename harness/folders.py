@@ -1,0 +1,24 @@
+"""Folders of results: what cannot be read is said, where `Path.glob` leaves it out in silence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.errors import HarnessError
+
+
+def entries(folder: Path, ending: str = "") -> list[Path]:
+    """Give what lies in `folder` by name, hidden entries left out; none where it is not there.
+
+    HarnessError where the system does not let us look into it.
+    """
+    try:
+        found = sorted(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as e:
+        raise HarnessError(
+            f"{folder}: cannot be read ({e.strerror or e}), so what lies there would be left out; "
+            f"make it readable or move it away."
+        ) from None
+    return [p for p in found if not p.name.startswith(".") and p.name.endswith(ending)]

@@ -1,0 +1,98 @@
+"""The tables of a `paper.toml`: their names, what may stand in them, and how they are merged."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from typing import Any
+
+from harness.errors import HarnessError, closest
+from harness.shown import shown
+
+SECTIONS = ("tasks", "method", "training", "testing")
+SCALARS = ("task_source", "algorithm", "title")
+IN_BASES = (*SECTIONS, *SCALARS)
+ABOUT = {"title": str, "authors": str, "year": int, "url": str, "code": str}
+TOP = ("paper", "bases", "cells", "algorithms")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}", re.ASCII)
+_KINDS = {str: "text", int: "a whole number"}
+
+
+def check_top(table: dict[str, Any], where: str) -> None:
+    """Refuse a table at the top level that nothing reads, such as `[cell.x]`."""
+    _check_known(table, where, TOP)
+
+
+def read_about(table: dict[str, Any], where: str) -> dict[str, Any]:
+    """Give the citation, `[paper]`: all of `ABOUT`, nothing else."""
+    _check_known(table, f"{where} [paper]", ABOUT)
+    for name, kind in ABOUT.items():
+        value = table.get(name)
+        if not isinstance(value, kind) or isinstance(value, bool) or value == "":
+            raise HarnessError(
+                f"{where} [paper] {name}: found {shown(value)}, wanted {_KINDS[kind]}."
+            )
+    return table
+
+
+def based(raw: dict[str, Any], bases: dict[str, Any], where: str, more: tuple[str, ...]) -> Any:
+    """Merge the bases that `raw` names, in order, and then its own scalars and sections; `more`
+    names what else may stand there, which is left out."""
+    merged: dict[str, Any] = {}
+    named = raw.get("bases", [])
+    if not isinstance(named, list) or not all(isinstance(base, str) for base in named):
+        raise HarnessError(f"{where}: bases: found {shown(named)}, wanted a list of names.")
+    for base in named:
+        if base not in bases:
+            raise HarnessError(
+                f"{where}: found base {shown(base)}{closest(base, bases)}, not defined."
+            )
+        merged = merge(merged, bases[base])
+    check_keys(raw, where, (*IN_BASES, "bases", *more))
+    return merge(merged, {k: v for k, v in raw.items() if k not in ("bases", *more)})
+
+
+def table_of(parent: dict[str, Any], name: str, where: str) -> dict[str, Any]:
+    """Give the table `name` of a TOML table; an empty one where there is none."""
+    found = parent.get(name, {})
+    if not isinstance(found, dict):
+        raise HarnessError(f"{where} {name}: found {shown(found)}, wanted a table.")
+    return found
+
+
+def check_name(name: str, where: str) -> None:
+    """Refuse a name of a cell or a variant that no folder of records can have."""
+    if not _NAME.fullmatch(name):
+        raise HarnessError(
+            f"{where}: found the name {shown(name)}, wanted letters, digits, ., _, + and -: it is "
+            f"part of commands and folders."
+        )
+
+
+def check_keys(raw: dict[str, Any], where: str, known: Collection[str]) -> None:
+    """Refuse what nothing reads (a mistyped section would be lost silently), and odd sections and
+    words."""
+    _check_known(raw, where, known)
+    for name, value in raw.items():
+        if name in SECTIONS:
+            table_of(raw, name, where)
+        if name in SCALARS and not isinstance(value, str):
+            raise HarnessError(f"{where} {name}: found {shown(value)}, wanted text.")
+
+
+def _check_known(raw: dict[str, Any], where: str, known: Collection[str]) -> None:
+    for name in raw:
+        if name not in known:
+            raise HarnessError(
+                f"{where}: unknown key {shown(name)}{closest(name, known)}; "
+                f"wanted some of {', '.join(sorted(known))}."
+            )
+
+
+def merge(low: dict[str, Any], high: dict[str, Any]) -> dict[str, Any]:
+    """Give `low` with what `high` sets; sections are merged switch by switch."""
+    merged = dict(low)
+    for k, v in high.items():
+        both = isinstance(v, dict) and isinstance(merged.get(k), dict)
+        merged[k] = {**merged[k], **v} if both else v
+    return merged
