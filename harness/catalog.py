@@ -21,6 +21,7 @@ from types import ModuleType
 from typing import Any
 
 from harness.errors import HarnessError, closest
+from harness.home import expanded
 from harness.method import Method
 from harness.protocol import Testing, Training, read_switches, switches
 from harness.published import PublishedLine, read_published
@@ -140,7 +141,9 @@ class Paper:
 def replications_folder() -> Path:
     """Give the folder of papers: `HARNESS_REPLICATIONS`, or `replications/` beside `harness/`."""
     given = os.environ.get("HARNESS_REPLICATIONS")
-    return Path(given) if given else Path(__file__).resolve().parent.parent / "replications"
+    if given:
+        return expanded(given, "HARNESS_REPLICATIONS")
+    return Path(__file__).resolve().parent.parent / "replications"
 
 
 def papers(folder: Path | None = None) -> dict[str, Paper]:

@@ -12,13 +12,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harness.errors import HarnessError
+from harness.home import expanded
 
 
 def data_folders() -> list[Path]:
     """Give the folders that HARNESS_DATA names, in order; none where it is not set."""
     found = []
     for text in filter(None, os.environ.get("HARNESS_DATA", "").split(os.pathsep)):
-        folder = Path(text).expanduser()
+        folder = expanded(text, "HARNESS_DATA")
         if not folder.is_dir():
             raise HarnessError(f"HARNESS_DATA names {text!r}, which is not a folder; set it right.")
         found.append(folder)
@@ -31,7 +32,7 @@ def cache_folder() -> Path:
     It is not made here: whoever writes makes it.
     """
     text = os.environ.get("HARNESS_CACHE", "")
-    return Path(text or "~/.cache/metalearning-replications").expanduser()
+    return expanded(text or "~/.cache/metalearning-replications", "HARNESS_CACHE")
 
 
 def places(*names: str) -> Iterator[Path]:

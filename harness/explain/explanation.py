@@ -15,6 +15,7 @@ from typing import Any
 from harness.durable import write_whole
 from harness.errors import HarnessError
 from harness.explain.effect import EffectRow
+from harness.plain_file import read_plain
 from harness.protocol import digest
 from harness.records.schema import Record
 
@@ -84,7 +85,7 @@ def find_explanations(results: Path, key: str) -> list[Explanation]:
 def read_explanation(path: Path) -> Explanation:
     """Read one; refuse another schema, a field too many or too few, and an edited number."""
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        raw = json.loads(read_plain(path).decode("utf-8"))
     except (OSError, ValueError) as e:
         raise HarnessError(f"{path}: not a readable explanation: {e}.") from None
     if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError
+from harness.plain_file import read_plain
 from harness.protocol import digest
 
 SCHEMA = 1
@@ -103,13 +104,13 @@ class Record:
 def read_record(path: Path) -> Record:
     """Read `record.json`; refuse another schema, missing fields and edited results."""
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        raw = json.loads(read_plain(path).decode("utf-8"))
     except FileNotFoundError:
         raise HarnessError(
             f"{path.parent}: found no {path.name}, wanted the folder of a record, as in "
             "`ls -d results/PAPER/CELL/VARIANT/seed*`."
         ) from None
-    except (OSError, json.JSONDecodeError) as e:
+    except (OSError, ValueError) as e:
         raise HarnessError(f"{path}: not a readable record: {e}.") from None
     if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
         found = raw.get("schema") if isinstance(raw, dict) else type(raw).__name__
