@@ -20,6 +20,7 @@ from typing import Any
 
 from harness import method_file
 from harness.errors import HarnessError, closest
+from harness.home import expanded
 from harness.method import Method
 from harness.paper_tables import (
     IN_BASES,
@@ -189,7 +190,9 @@ class Paper:
 def replications_folder() -> Path:
     """Give the folder of papers: `HARNESS_REPLICATIONS`, or `replications/` beside `harness/`."""
     given = os.environ.get("HARNESS_REPLICATIONS")
-    return Path(given) if given else Path(__file__).resolve().parent.parent / "replications"
+    if given:
+        return expanded(given, "HARNESS_REPLICATIONS")
+    return Path(__file__).resolve().parent.parent / "replications"
 
 
 def papers(folder: Path | None = None) -> dict[str, Paper]:

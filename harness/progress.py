@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from typing import TextIO
+
+from harness.report.plain_text import plain
 
 
 def duration(seconds: float) -> str:
@@ -22,8 +25,12 @@ class Progress:
 
     def __init__(self, label: str, total: int, done: int = 0, stream: TextIO | None = None) -> None:
         self.label, self.total, self.first, self.done = label, total, done, done
-        self.stream = stream or sys.stderr
-        self.terminal = self.stream.isatty()
+        # Below what makes text harmless for a terminal: rewriting a line takes control characters.
+        found = stream or sys.stderr
+        self.stream: TextIO | None = getattr(found, "unfiltered", found)
+        if getattr(self.stream, "closed", False):
+            self.stream = None
+        self.terminal = self.stream is not None and self.stream.isatty()
         self.every = 0.5 if self.terminal else 15.0
         self.start = self.last = time.monotonic()
         self.shown = False
@@ -40,8 +47,7 @@ class Progress:
         line = f"{self.label}: {done:,}/{self.total:,}, {rate:.4g}/s, {left} left"
         line += f", {note}" if note else ""
         self.shown = True
-        end = "\x1b[K\r" if self.terminal else "\n"
-        print(line, end=end, file=self.stream, flush=True)
+        self._print(plain(line), "\x1b[K\r" if self.terminal else "\n")
 
     def add(self, more: int, note: str = "") -> None:
         """Say that so much more is done."""
@@ -50,4 +56,10 @@ class Progress:
     def close(self) -> None:
         """Leave the terminal line."""
         if self.terminal and self.shown:
-            print(file=self.stream)
+            self._print("", "\n")
+
+    def _print(self, line: str, end: str) -> None:
+        """Print, or do without: a full disk under a log stops no run, nor does a lost terminal."""
+        if self.stream is not None:
+            with contextlib.suppress(OSError, ValueError):
+                print(line, end=end, file=self.stream, flush=True)

@@ -6,6 +6,7 @@ import codecs
 from pathlib import Path
 
 from harness.errors import HarnessError
+from harness.plain_file import read_plain
 
 MOST_BYTES = 64 << 20  # of one file; the longest ones here have less than one MiB
 
@@ -17,11 +18,11 @@ def read_text(path: Path, wanted: str) -> str:
     larger than `MOST_BYTES`, or that is not UTF-8.
     """
     try:
-        if not path.is_file():
-            raise HarnessError(f"{path}: not {wanted}: found no file there.")
         if (size := path.stat().st_size) > MOST_BYTES:
             raise HarnessError(f"{path}: not {wanted}: found {size} bytes, at most {MOST_BYTES}.")
-        data = path.read_bytes()
+        data = read_plain(path)
+    except (FileNotFoundError, IsADirectoryError):
+        raise HarnessError(f"{path}: not {wanted}: found no file there.") from None
     except OSError as e:
         raise HarnessError(f"{path}: not {wanted}: {e.strerror or e}.") from None
     return decoded(data, str(path))

@@ -7,7 +7,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.cli.folders import RESULTS, folder
 from harness.errors import HarnessError
+from harness.places import results_folder
 
 if TYPE_CHECKING:
     from harness.compare.rows import Collection
@@ -29,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--format", choices=("table", "json", "md", "latex", "csv"), default="table"
     )
-    parser.add_argument("--results", metavar="DIR", type=Path, help="records (default: results)")
+    parser.add_argument("--results", metavar="DIR", type=folder, help=RESULTS)
     parser.add_argument(
         "--context", action="store_true", help="also published lines that no variant answers to"
     )
@@ -42,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="methods of all papers beside each other, by dataset, ways and shots: accuracies, "
         "costs, paired differences (with --paired: only these)",
     )
-    parser.add_argument("--plots", metavar="DIR", type=Path, help="also draw plots (SVG, PNG)")
+    parser.add_argument("--plots", metavar="DIR", type=folder, help="also draw plots (SVG, PNG)")
     readmes = parser.add_mutually_exclusive_group()
     readmes.add_argument(
         "--update-readmes", action="store_true", help="write the tables into the README files"
@@ -56,7 +58,7 @@ def main(arguments: argparse.Namespace) -> int:
     """Print the table on stdout; what else was written, on stderr."""
     from harness.compare.rows import collect
 
-    results = arguments.results or Path("results")
+    results = results_folder(arguments.results)
     if arguments.results is not None and not results.is_dir():
         raise HarnessError(f"--results: found no folder {results}, wanted the one with records.")
     if arguments.check_readmes:
@@ -66,7 +68,8 @@ def main(arguments: argparse.Namespace) -> int:
         print(f"harness: {sentence}", file=sys.stderr)
     if arguments.update_readmes:
         _update_readmes(results)
-    else:
+    print(f"harness: records in {results}", file=sys.stderr)
+    if not arguments.update_readmes:
         sys.stdout.write(_text(found, results, arguments))
     if arguments.plots is not None:
         for path in _plots(found, results, arguments):
@@ -124,6 +127,7 @@ def _check_readmes(results: Path) -> int:
     from harness.report.markers import stale_markers
 
     stale = stale_markers(replications_folder().parent, results)
+    print(f"harness: records in {results}", file=sys.stderr)
     for name in stale:
         print(f"{name}: its table is not today's; run `harness compare --update-readmes`.")
     return 1 if stale else 0

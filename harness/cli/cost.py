@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
+from harness.cli.folders import RESULTS, folder
 from harness.cli.numbers import DAY_SECONDS, at_once, real, whole
 from harness.errors import HarnessError
+from harness.places import results_folder
 
 SUMMARY = "measure what a meta-step of a cell costs, and compare with published costs"
 EXAMPLES = (
@@ -46,8 +47,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--anew", action="store_true", help="do not go on with a measurement that was stopped")
     add("--stored", action="store_true", help="print what is on record, measure nothing")
     add("--claims", action="store_true", help="print the published costs and verdicts alone")
-    add("--results", type=Path, default=Path("results"), help="folder of records (results)")
-    add("--plots", metavar="FOLDER", type=Path, help="also draw plots (SVG, PNG)")
+    add("--results", type=folder, metavar="DIR", help=RESULTS)
+    add("--plots", metavar="DIR", type=folder, help="also draw plots (SVG, PNG)")
     formats = ("table", "json", "md", "latex", "csv")
     add("--format", choices=formats, default="table", help="json and csv: points, or --claims")
 
@@ -62,6 +63,7 @@ def main(arguments: argparse.Namespace) -> int:
     from harness.report.render import render_claims, render_costs
 
     cell = find_cell(arguments.cell)
+    arguments.results = results_folder(arguments.results)
     claims = read_claims(cell.folder, read_paper(cell.folder).cells)
     if not arguments.stored:
         try:

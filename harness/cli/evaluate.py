@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 from pathlib import Path
 
 from harness.catalog import find_cell
 from harness.errors import HarnessError
 from harness.meta_gradient.engines import DEFAULT
+from harness.plain_file import read_plain
+from harness.records.again import file_is_gone
 from harness.records.schema import Record, read_record
 from harness.run.allocator import keep_freed_memory
 from harness.run.budget import budget
@@ -42,6 +45,8 @@ def main(arguments: argparse.Namespace) -> int:
         raise HarnessError(
             f"{arguments.weights} belongs to {record.paper}/{record.cell}, not to {cell.key}."
         )
+    if record and arguments.weights.name in record.files and not arguments.weights.exists():
+        raise file_is_gone(arguments.weights.parent, record, arguments.weights.name)
     name = record.variant if record else arguments.variant or cell.names()[0]
     changed = record_overrides(record, cell.variant(name).protocol()) if record else {}
     variant = cell.variant(name, changed)
@@ -91,9 +96,9 @@ def main(arguments: argparse.Namespace) -> int:
 
 def _is_kept(weights: Path, record: Record) -> bool:
     """Tell whether the file is the one that the record keeps: scores may survive a changed byte."""
-    return hashlib.sha256(weights.read_bytes()).hexdigest() == record.files.get(weights.name)
+    return hashlib.sha256(read_plain(weights)).hexdigest() == record.files.get(weights.name)
 
 
 def _record_beside(weights: Path) -> Record | None:
     path = weights.parent / "record.json"
-    return read_record(path) if path.exists() else None
+    return read_record(path) if os.path.lexists(path) else None

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
+from harness.cli.folders import RESULTS, WORK, folder
 from harness.cli.numbers import whole
+from harness.places import results_folder, work_folder
 
 SUMMARY = "say what each protocol switch is worth, from one trained checkpoint"
 EXAMPLES = (
@@ -22,8 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("cell", metavar="CELL", help="paper/cell, as `harness list` shows them")
     add("--variant", metavar="V", help="default: the one trained longest")
-    add("--record", type=Path, metavar="DIR", help="a record's folder")
-    add("--results", type=Path, default=Path("results"), metavar="DIR", help="records (results)")
+    add("--record", type=folder, metavar="DIR", help="a record's folder")
+    add("--results", type=folder, metavar="DIR", help=RESULTS)
     add("--switch", action="append", default=[], metavar="S", help="only this one (repeatable)")
     add("--metric", metavar="M", help="default: what the paper prints, at a definite test step")
     tasks = whole(2, 1_000_000)
@@ -49,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SECTION.SWITCH=VALUE",
         help="train this one instead of those (repeatable)",
     )
-    add("--work", type=Path, default=Path("runs"), metavar="DIR", help="their checkpoints (runs)")
+    add("--work", type=folder, metavar="DIR", help=WORK)
     add("--device", choices=("auto", "cpu", "cuda"), default="auto")
     add("--format", choices=("table", "json", "md", "latex", "csv"), default="table")
 
@@ -68,6 +69,7 @@ def main(arguments: argparse.Namespace) -> int:
     from harness.run.plan import choose_device
 
     cell = find_cell(arguments.cell)
+    results = results_folder(arguments.results)
     asked = Question(
         metric=arguments.metric,
         switches=tuple(arguments.switch),
@@ -75,17 +77,17 @@ def main(arguments: argparse.Namespace) -> int:
         episodes=tuple(arguments.episodes),
         train=arguments.train,
         pairs=tuple(overrides(arguments.pair, "--pair").items()),
-        work=arguments.work,
+        work=work_folder(arguments.work),
     )
     if arguments.record is not None:
-        folder, record = arguments.record, verify_files(arguments.record)
+        where, record = arguments.record, verify_files(arguments.record)
     else:
-        folder, record = find_kept(cell, arguments.variant, arguments.results)
-    print(f"harness: explaining {folder}", file=sys.stderr)
+        where, record = find_kept(cell, arguments.variant, results)
+    print(f"harness: explaining {where}", file=sys.stderr)
     device = choose_device(arguments.device)
     if device.type == "cpu":
         keep_freed_memory()
-    found = explain(Kept(cell, folder, record, device), asked)
+    found = explain(Kept(cell, where, record, device), asked)
     if found.recorded is not None and found.recorded != found.mean:
         print(
             f"harness: {found.metric} is {found.mean!r} here and {found.recorded!r} on record, "
@@ -96,6 +98,6 @@ def main(arguments: argparse.Namespace) -> int:
     if arguments.switch:
         print("harness: not put on record: some switches only.", file=sys.stderr)
     else:
-        path = write_explanation(arguments.results, found)
+        path = write_explanation(results, found)
         print(f"harness: on record in {path}", file=sys.stderr)
     return 0

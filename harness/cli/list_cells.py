@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
+from harness.cli.folders import RESULTS, folder
 from harness.errors import HarnessError
+from harness.places import results_folder
 
 SUMMARY = "list papers and cells with what is published, measured and found"
 EXAMPLES = ("harness list", "harness list maml")
@@ -15,7 +16,7 @@ EXAMPLES = ("harness list", "harness list maml")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `list`."""
     parser.add_argument("cells", nargs="*", metavar="CELL", help="paper or paper/cell (all)")
-    parser.add_argument("--results", type=Path, help="folder of records (results)")
+    parser.add_argument("--results", metavar="DIR", type=folder, help=RESULTS)
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -23,10 +24,11 @@ def main(arguments: argparse.Namespace) -> int:
     from harness.compare.numbers import number, published
     from harness.compare.rows import collect
 
-    results = arguments.results or Path("results")
+    results = results_folder(arguments.results)
     if arguments.results is not None and not results.is_dir():
         raise HarnessError(f"--results: found no folder {results}, wanted the one with records.")
     found = collect(results, arguments.cells)
+    print(f"harness: records in {results}", file=sys.stderr)
     table = [("cell", "variant", "metric", "published", "measured", "budget", "verdict")]
     for cell in found.cells:
         rows = [r for r in found.rows if (r.paper, r.cell) == (cell.paper, cell.name)]

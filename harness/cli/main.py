@@ -8,12 +8,19 @@ from __future__ import annotations
 
 import argparse
 import errno
+import os
+import signal
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from types import ModuleType
-from typing import NoReturn
+from typing import Any, NoReturn
 
+from harness import __version__
+from harness.cli.settings import unread
+from harness.cli.streams import ResultsNotWritten, drop_waiting, plain_streams
+from harness.cli.words import cell_first
 from harness.errors import HarnessError
 
 VERBS = {
@@ -37,6 +44,12 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"harness: {message}; see `{self.prog} --help`.\n")
 
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: Any = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        words = sys.argv[1:] if args is None else args
+        return super().parse_known_args(cell_first(self, words), namespace)
+
 
 def build_parser(verb_names: Iterable[str] = VERBS) -> argparse.ArgumentParser:
     """Give the parser with these verbs, all of them unless told."""
@@ -45,6 +58,7 @@ def build_parser(verb_names: Iterable[str] = VERBS) -> argparse.ArgumentParser:
         description="Run published meta-learning settings and compare them with their papers.",
         epilog="`harness VERB --help` has examples.",
     )
+    parser.add_argument("--version", action="version", version=f"harness {__version__}")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     for name in verb_names:
         module: ModuleType = import_module(VERBS[name])
@@ -64,17 +78,40 @@ def build_parser(verb_names: Iterable[str] = VERBS) -> argparse.ArgumentParser:
 def main(words: list[str] | None = None) -> int:
     """Run one command line; a user's mistake is one line on stderr and exit status 2."""
     words = sys.argv[1:] if words is None else words
-    # One verb asked for, one module loaded; anything else wants the list of all.
-    known = words[:1] if words and words[0] in VERBS else VERBS
-    arguments = build_parser(known).parse_args(words)
+    with plain_streams():
+        try:
+            try:
+                status = _run(words)
+            finally:  # also after `--help`, which leaves by an exception
+                sys.stdout.flush()
+        except BrokenPipeError:
+            drop_waiting(sys.stdout)
+            status = 1
+        except ResultsNotWritten as e:
+            print(f"harness: could not write the results to standard output: {e}.", file=sys.stderr)
+            drop_waiting(sys.stdout)
+            status = 1
+        finally:
+            _end_messages()
+        return status
+
+
+def _run(words: list[str]) -> int:
     try:
+        with _stopped_at_once():
+            # One verb asked for, one module loaded; anything else wants the list of all.
+            known = words[:1] if words and words[0] in VERBS else list(VERBS)
+            if words[:1] == ["--version"]:
+                known = []
+            arguments = build_parser(known).parse_args(words)
+            if odd := unread():
+                print(f"harness: {odd}", file=sys.stderr)
         return int(arguments.main(arguments))
     except HarnessError as e:
         print(f"harness: {e}", file=sys.stderr)
         return 2
     except BrokenPipeError:
-        sys.stderr.close()
-        return 1
+        raise
     except KeyboardInterrupt:
         print("harness: stopped.", file=sys.stderr)
         return 130
@@ -86,6 +123,39 @@ def main(words: list[str] | None = None) -> int:
         advice = "free some space" if full else "give another place or mend this one"
         print(f"harness: {where}{e.strerror}; {advice}, then try again.", file=sys.stderr)
         return 2
+
+
+@contextmanager
+def _stopped_at_once() -> Iterator[None]:
+    """End at Ctrl-C while modules are loaded: nothing is begun, and an exception in the middle of
+    loading torch comes out as others that say nothing of it."""
+
+    def stop(*_: object) -> None:
+        print("harness: stopped.", file=sys.stderr)
+        sys.stderr.flush()
+        os._exit(130)
+
+    try:
+        ours = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        if ours:
+            signal.signal(signal.SIGINT, stop)
+    except ValueError:  # not in the main thread, which has the signals
+        ours = False
+    try:
+        yield
+    finally:
+        if ours:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _end_messages() -> None:
+    """Let no message that could not be written change the exit status."""
+    inner = getattr(sys.stderr, "unfiltered", None)
+    try:
+        if inner is not None:
+            inner.flush()
+    except (OSError, ValueError):
+        drop_waiting(inner)
 
 
 if __name__ == "__main__":

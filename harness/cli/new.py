@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import errno
+import os
 import re
+import tempfile
 from importlib import resources
+from pathlib import Path
 
 from harness.catalog import replications_folder
 from harness.errors import HarnessError
@@ -31,23 +35,51 @@ def main(arguments: argparse.Namespace) -> int:
             "it is part of commands and file names."
         )
     folder = replications_folder() / paper
+    if os.path.lexists(folder):
+        raise _is_there(folder, paper)
     try:
-        folder.mkdir(parents=True)
-    except FileExistsError:
+        said = _write(folder, paper)
+    except OSError as e:
+        if e.errno in (errno.EEXIST, errno.ENOTEMPTY):  # made by another in the meantime
+            raise _is_there(folder, paper) from None
         raise HarnessError(
-            f"{folder} is there already and is not overwritten; "
-            f"run `harness check {paper}` to see what it lacks."
+            f"could not make {folder}: {e.strerror or e}; nothing half-written is left: free some "
+            f"space or mend that, and run the command again."
         ) from None
-    total = 0
+    print("\n".join(said))
+    print(f"harness check {paper}")
+    return 0
+
+
+def _is_there(folder: Path, paper: str) -> HarnessError:
+    return HarnessError(
+        f"{folder} is there already and is not overwritten; "
+        f"run `harness check {paper}` to see what it lacks."
+    )
+
+
+def _write(folder: Path, paper: str) -> list[str]:
+    """Write the scaffold beside its place and move it there, whole; give a line for each file."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    # A folder deeper than papers lie, so that nobody takes the unfinished one for a paper.
+    with tempfile.TemporaryDirectory(prefix=".new-", dir=folder.parent) as hidden:
+        made = Path(hidden) / paper
+        made.mkdir()
+        lines = _fill(made, folder, paper)
+        made.rename(folder)
+    return lines
+
+
+def _fill(made: Path, folder: Path, paper: str) -> list[str]:
+    total, said = 0, []
     templates = resources.files("harness.cli") / _SCAFFOLD
     for template in sorted(templates.iterdir(), key=lambda t: t.name):
         # Templates end in .template so that no tool takes them for code or for a paper.
         name = template.name.removesuffix(".template").replace(_PLACEHOLDER, paper)
         text = template.read_text(encoding="utf-8").replace(_PLACEHOLDER, paper)
-        (folder / name).write_text(text, encoding="utf-8")
+        (made / name).write_text(text, encoding="utf-8")
         lines = len(text.splitlines())
         total += lines
-        print(f"{lines:4} lines  {folder / name}")
-    print(f"{total:4} lines in all. It is a working example: replace what is marked EXAMPLE, then")
-    print(f"harness check {paper}")
-    return 0
+        said.append(f"{lines:4} lines  {folder / name}")
+    rest = "It is a working example: replace what is marked EXAMPLE, then"
+    return [*said, f"{total:4} lines in all. {rest}"]

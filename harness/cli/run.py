@@ -6,14 +6,15 @@ import argparse
 import os
 import signal
 import sys
-from pathlib import Path
 
 import torch
 
 from harness.catalog import find_cell
+from harness.cli.folders import RESULTS, WORK, folder
 from harness.cli.numbers import DAY_SECONDS, at_once, real, whole
 from harness.errors import DataNotAtHand
 from harness.meta_gradient.engines import DEFAULT, ENGINES, engine
+from harness.places import results_folder, work_folder
 from harness.protocol import overrides
 from harness.run.allocator import keep_freed_memory
 from harness.run.budget import budget
@@ -62,8 +63,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SECTION.SWITCH=VALUE",
         help="run with another value of a protocol switch; the record says so",
     )
-    add("--results", type=Path, default=Path("results"), help="folder of records (results)")
-    add("--work", type=Path, default=Path("runs"), help="folder of checkpoints (runs)")
+    add("--results", type=folder, metavar="DIR", help=RESULTS)
+    add("--work", type=folder, metavar="DIR", help=WORK)
     jobs = "runs at a time (CPU: as many as cores; CUDA: 1)"
     add("--jobs", type=at_once(), metavar="N", help=jobs)
     add("--threads", type=at_once(), metavar="N", help="CPU threads of a run (cores / jobs)")
@@ -86,12 +87,12 @@ def main(arguments: argparse.Namespace) -> int:
     changed = overrides(arguments.set)
     device = choose_device(arguments.device)
     engine(arguments.engine)
+    results, work = results_folder(arguments.results), work_folder(arguments.work)
     plans = []
     for name in arguments.variant or cell.names():
         published, variant = cell.variant(name), cell.variant(name, changed)
         length = budget(arguments.budget, variant.training, variant.testing)
         for seed in arguments.seeds:
-            folders = (arguments.results.resolve(), arguments.work.resolve())
             plans.append(
                 Plan(
                     variant,
@@ -100,7 +101,8 @@ def main(arguments: argparse.Namespace) -> int:
                     length,
                     arguments.engine,
                     device,
-                    *folders,
+                    results.resolve(),
+                    work.resolve(),
                     capture=arguments.capture,
                 )
             )

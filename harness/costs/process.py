@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
-import harness
+from harness.child import python
 from harness.costs.request import FAILED, FULL, NO_TASKS, OVER, Request
 from harness.errors import HarnessError
 
@@ -20,12 +17,9 @@ START_SECONDS = 300.0
 
 def measure_apart(request: Request) -> dict[str, Any]:
     """Give `status`, `note` and what was measured; `HarnessError` where there are no tasks."""
-    command = [sys.executable, "-m", "harness.costs.measure_point", *request.words()]
-    # The process must import this very harness, wherever it is started.
-    here = str(Path(harness.__file__).resolve().parent.parent)
-    path = os.pathsep.join([here, *filter(None, [os.environ.get("PYTHONPATH")])])
+    command = [*python("harness.costs.measure_point"), *request.words()]
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path}, **pipes) as process:
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, errors="replace", **pipes) as process:
         try:
             out, err = process.communicate(timeout=request.limit + START_SECONDS)
         except subprocess.TimeoutExpired:

@@ -110,6 +110,13 @@ class CostRecord:
         kept = tuple(p for p in self.points if p.point != new.point)
         return dataclasses.replace(self, points=(*kept, new))
 
+    def with_session(self, own: Session) -> tuple[CostRecord, int]:
+        """Give the record with the session `own`, whether it has ended or not, and its index."""
+        for i, session in enumerate(self.sessions):
+            if dataclasses.replace(session, end=own.end) == own:
+                return self, i
+        return dataclasses.replace(self, sessions=(*self.sessions, own)), len(self.sessions)
+
     def without_idle_sessions(self) -> CostRecord:
         """Give the record without sessions that no point names any more."""
         used = sorted({p.session for p in self.points})

@@ -19,7 +19,7 @@ from harness.costs.grid import Group, Point, as_published, cost_switches
 from harness.costs.process import measure_apart
 from harness.costs.record import CostPoint, CostRecord, Memory, Round, Session
 from harness.costs.request import FULL, MEASURED, NOT_ASKED, NOT_YET, OVER, Request
-from harness.costs.store import read_costs, record_path, write_costs
+from harness.costs.store import change_costs, read_costs, record_path
 from harness.measure.environment import environment
 from harness.measure.git_state import git_state
 from harness.meta_gradient.engines import DEFAULT
@@ -56,16 +56,19 @@ class Measuring:
         self.cell, self.groups, self.effort, self.results = cell, groups, effort, results
         path = record_path(results, record)
         self.record = read_costs(path) if path.is_file() else record
-        self.session = self._begin(anew)
+        self.own = self._begin(anew)
+        self.mine: dict[Point, CostPoint] = {
+            p.point: p for p in self.record.points if self.record.sessions[p.session] == self.own
+        }
 
     def run(self) -> CostRecord:
         """Measure. The points of a group are timed together and are on record when all are; the
         memory of each follows, and is on record at once."""
-        timed = [tuple(p for p in group if self._mine(p) is None) for group in self.groups]
+        timed = [tuple(p for p in group if p not in self.mine) for group in self.groups]
         waiting = {p for group in self.groups for p in group if self._lacks_memory(p)}
         processes = self.effort.rounds * sum(map(len, timed))
         processes += self.effort.memory * (sum(map(len, timed)) + len(waiting))
-        if any(self._mine(p) for group in self.groups for p in group):
+        if any(p in self.mine for group in self.groups for p in group):
             left = sum(map(len, timed)) + len(waiting)
             print(f"harness: going on; points left: {left}.", file=sys.stderr)
         self.progress = Progress(f"{self.cell.key} costs", processes)
@@ -77,40 +80,42 @@ class Measuring:
                     self._keep(self._with_memory(point))
         finally:
             self.progress.close()
-        sessions = list(self.record.sessions)
-        sessions[self.session] = dataclasses.replace(sessions[self.session], end=_now())
-        self.record = dataclasses.replace(self.record, sessions=tuple(sessions))
-        self.record = self.record.without_idle_sessions()
-        write_costs(self.results, self.record)
-        return self.record
+        return change_costs(self.results, self.record, self._ended)
 
     def _keep(self, *found: CostPoint) -> None:
-        for point in found:
-            self.record = self.record.with_point(point)
-        write_costs(self.results, self.record)
+        """Put points on record, beside what others have put there in the meantime."""
+        self.mine |= {p.point: p for p in found}
 
-    def _mine(self, point: Point) -> CostPoint | None:
-        """Give what this session has on record of a point."""
-        own = (p for p in self.record.points if (p.session, p.point) == (self.session, point))
-        return next(own, None)
+        def with_mine(record: CostRecord) -> CostRecord:
+            record, i = record.with_session(self.own)
+            for point in found:
+                record = record.with_point(dataclasses.replace(point, session=i))
+            return record
+
+        change_costs(self.results, self.record, with_mine)
+
+    def _ended(self, record: CostRecord) -> CostRecord:
+        record, i = record.with_session(self.own)
+        sessions = list(record.sessions)
+        sessions[i] = dataclasses.replace(sessions[i], end=_now())
+        return dataclasses.replace(record, sessions=tuple(sessions)).without_idle_sessions()
 
     def _lacks_memory(self, point: Point) -> bool:
-        found = self._mine(point)
+        found = self.mine.get(point)
         return found is not None and found.memory_status == NOT_YET
 
-    def _begin(self, anew: bool) -> int:
-        """Give the index of the session to go on with, or of a new one."""
+    def _begin(self, anew: bool) -> Session:
+        """Give the session to go on with, or a new one."""
         code = git_state()
         new = Session(
             **{"commit": code["commit"], "clean": code["clean"], "start": _now(), "end": None},
             **dataclasses.asdict(self.effort),
             environment=environment(),
         )
-        for i, old in reversed(list(enumerate(self.record.sessions))):
+        for old in reversed(self.record.sessions):
             if not anew and old == dataclasses.replace(new, start=old.start):  # and has no end
-                return i
-        self.record = dataclasses.replace(self.record, sessions=(*self.record.sessions, new))
-        return len(self.record.sessions) - 1
+                return old
+        return new
 
     def _time(self, group: Group) -> list[CostPoint]:
         """Time the points in turn."""
@@ -129,7 +134,7 @@ class Measuring:
         return [
             CostPoint(
                 point=point,
-                session=self.session,
+                session=0,  # where it stands is known when it is put on record
                 meta_batch=point.base(self.cell).training.meta_batch,
                 as_published=as_published(point, self.cell),
                 switches=digest(cost_switches(point.base(self.cell))),
@@ -152,14 +157,13 @@ class Measuring:
             status, note = found["status"], found["note"]
             memory = _take(Memory, found) if status == MEASURED else None
         self.progress.add(1, point.label)
-        known = self._mine(point)
-        assert known is not None
+        known = self.mine[point]
         return dataclasses.replace(known, memory_status=status, memory_note=note, memory=memory)
 
     def _hopeless(self, point: Point, kind: str) -> tuple[str, str]:
         """Give the end of a point with fewer steps that had too little time or memory, if any did:
         more steps take neither less time nor less memory."""
-        for other in (p for p in self.record.points if p.session == self.session):
+        for other in self.mine.values():
             status = other.time_status if kind == "time" else other.memory_status
             fewer = other.point.inner_steps or 0
             alike = dataclasses.replace(other.point, inner_steps=point.inner_steps) == point
@@ -189,4 +193,4 @@ def _take(cls: type[Any], found: dict[str, Any]) -> Any:
 
 
 def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
+    return datetime.now(UTC).isoformat(timespec="microseconds")  # tells sessions apart

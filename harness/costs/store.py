@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import torch
 
 from harness.costs.record import CostRecord, parse_record
-from harness.durable import write_whole
+from harness.durable import held, write_whole
 from harness.errors import HarnessError
 from harness.folders import entries
 from harness.measure.environment import processor_name
@@ -46,6 +46,18 @@ def write_costs(results: Path, record: CostRecord) -> Path:
     path = record_path(results, record)
     write_whole(path, record.to_json())
     return path
+
+
+def change_costs(
+    results: Path, record: CostRecord, change: Callable[[CostRecord], CostRecord]
+) -> CostRecord:
+    """Change what is on record now of the machine and cell of `record`, or `record` where nothing
+    is: other processes that measure the same cell lose nothing. Give what is on record then."""
+    path = record_path(results, record)
+    with held(path.parent):
+        new = change(read_costs(path) if path.is_file() else record)
+        write_costs(results, new)
+    return new
 
 
 def find_costs(results: Path, cells: Collection[str]) -> list[CostRecord]:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from harness.data.entries import entries, is_folder, some
 from harness.errors import HarnessError
+from harness.home import expanded
 
 _going_on: ContextVar[bool] = ContextVar("_going_on", default=False)
 
@@ -57,13 +58,7 @@ def cache_folder() -> Path:
     It is not made here: whoever writes makes it. Raises HarnessError without a home folder.
     """
     text = os.environ.get("HARNESS_CACHE", "")
-    try:
-        return Path(text or "~/.cache/metalearning-replications").expanduser()
-    except RuntimeError:
-        raise HarnessError(
-            f"found no home folder for the cache ({text or 'HARNESS_CACHE is not set'}); set "
-            "HARNESS_CACHE to a folder that can be written."
-        ) from None
+    return expanded(text or "~/.cache/metalearning-replications", "HARNESS_CACHE")
 
 
 def places(*names: str) -> Iterator[Path]:

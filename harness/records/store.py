@@ -7,7 +7,6 @@ sees a whole record or none. A record that stands is never changed.
 from __future__ import annotations
 
 import dataclasses
-import errno
 import hashlib
 import os
 import re
@@ -23,6 +22,8 @@ import numpy as np
 from harness.durable import sync_folder
 from harness.errors import HarnessError
 from harness.folders import entries
+from harness.plain_file import read_plain
+from harness.records.again import file_is_gone
 from harness.records.curve_file import CurveRow, parse_curve
 from harness.records.schema import Record, read_record
 from harness.records.scores_file import SCORES, parse_scores
@@ -172,9 +173,9 @@ def _checked(folder: Path, record: Record, name: str) -> bytes:
     if name not in record.files:
         raise HarnessError(f"{folder}: found no {name} in the record's files, wanted one.")
     try:
-        if not (folder / name).is_file():  # a pipe would be waited for
-            raise FileNotFoundError(errno.ENOENT, "found no file")
-        data = (folder / name).read_bytes()
+        data = read_plain(folder / name)
+    except FileNotFoundError:
+        raise file_is_gone(folder, record, name) from None
     except OSError as e:
         raise HarnessError(f"{folder / name}: the record names this file, but: {e}.") from None
     if hashlib.sha256(data).hexdigest() != record.files[name]:

@@ -19,8 +19,10 @@ from harness.catalog import papers
 from harness.compare.across import across_rows
 from harness.compare.across_pairs import across_pairs
 from harness.compare.rows import collect
+from harness.durable import write_whole
 from harness.errors import HarnessError
 from harness.explain.explanation import find_explanations
+from harness.records.store import find_records
 from harness.report.across_sheet import pair_sections, short_sections
 from harness.report.markdown import render_markdown
 from harness.report.render import render_explanations, render_rows
@@ -33,17 +35,33 @@ _ANY = re.compile(r"<!--\s*results:(begin|end)\b.*?-->")
 
 def stale_markers(root: Path, results: Path) -> list[str]:
     """Name the README files under `root` whose tables are not those of today's records."""
-    return [p.relative_to(root).as_posix() for p, old, new in _pages(root, results) if old != new]
+    stale = [p.relative_to(root).as_posix() for p, old, new in _pages(root, results) if old != new]
+    if stale:
+        _wants_records(results)
+    return stale
 
 
 def update_markers(root: Path, results: Path) -> list[str]:
-    """Write today's tables between the markers under `root`; name the files that changed."""
-    changed = []
-    for path, old, new in _pages(root, results):
-        if old != new:
-            path.write_text(new, encoding="utf-8")
-            changed.append(path.relative_to(root).as_posix())
-    return changed
+    """Write today's tables between the markers under `root`; name the files that changed.
+
+    Every table is made before a page is written, and each page is replaced as a whole.
+    """
+    changed = [(path, new) for path, old, new in _pages(root, results) if old != new]
+    if changed:
+        _wants_records(results)
+    for path, new in changed:
+        write_whole(path, new, "free some space or mend the folder's permissions")
+    return [path.relative_to(root).as_posix() for path, _ in changed]
+
+
+def _wants_records(results: Path) -> None:
+    """Refuse a folder without records: every table would say `not run`."""
+    other = (("costs", "*/*.json"), ("explain", "*/*/*.json"))
+    if not find_records(results) and not any(any((results / a).glob(b)) for a, b in other):
+        raise HarnessError(
+            f"found no record in {results}, wanted some for the tables of the pages: each would "
+            f"say `not run`; name the folder of records with --results."
+        )
 
 
 def replace_tables(text: str, root: Path, results: Path, where: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from harness.durable import in_place_of
 from harness.errors import HarnessError
 
 # Okabe and Ito's palette, told apart by colour-blind readers; black is kept for the paper.
@@ -12,6 +13,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 DASHES = ("-", "--", "-.", ":")
 MARKERS = ("o", "s", "^", "D", "v", "P")
 PAPER_COLOUR = "black"
+_ADVICE = "free some space or give another folder with --plots"
 
 
 def look(i: int) -> dict[str, Any]:
@@ -45,9 +47,10 @@ def save(made: Any, stem: Path) -> list[Path]:
     """Write `stem`.svg and `stem`.png (200 dpi); equal figures give equal files."""
     import matplotlib
 
-    stem.parent.mkdir(parents=True, exist_ok=True)
     paths = [stem.with_name(f"{stem.name}.{kind}") for kind in ("svg", "png")]
     with matplotlib.rc_context({"svg.hashsalt": "harness"}):
-        made.savefig(paths[0], metadata={"Date": None})
-        made.savefig(paths[1], dpi=200)
+        with in_place_of(paths[0], _ADVICE) as partial:
+            made.savefig(partial, metadata={"Date": None})
+        with in_place_of(paths[1], _ADVICE) as partial:
+            made.savefig(partial, dpi=200)
     return paths

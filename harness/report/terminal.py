@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Sequence
 
+from harness.report.plain_text import one_line
 from harness.report.sheet import Line, Section
 
 WIDTH = 120
@@ -17,9 +18,10 @@ def render_table(sections: Sequence[Section]) -> str:
 
 def _section(section: Section) -> Iterable[str]:
     table = [section.header, *(line.columns for line in section.lines)]
-    widths = [max(len(row[i]) for row in table) for i in range(len(section.header))]
+    widths = [max(len(one_line(row[i])) for row in table) for i in range(len(section.header))]
 
     def aligned(row: Sequence[str]) -> str:
+        row = [one_line(text) for text in row]
         # Words to the left, numbers to the right, and the last column (a word) to the left again.
         last = len(row) - 1
         parts = [
@@ -28,13 +30,13 @@ def _section(section: Section) -> Iterable[str]:
         ]
         return ("  " + "  ".join(parts)).rstrip()
 
-    yield section.title
+    yield one_line(section.title)
     yield aligned(section.header)
     cell = ""
     for line in section.lines:
         if line.cell != cell:
             cell = line.cell
-            yield cell
+            yield one_line(cell)
         yield aligned(line.columns)
         yield from _note(line)
     yield ""

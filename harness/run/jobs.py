@@ -6,10 +6,10 @@ from __future__ import annotations
 import argparse
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
+from harness.child import python
 from harness.run.plan import Plan
 
 
@@ -41,7 +41,7 @@ def run_jobs(plans: list[Plan], jobs: int, threads: int, arguments: argparse.Nam
 
 def command(plan: Plan, threads: int, arguments: argparse.Namespace) -> list[str]:
     """Give the command line of one run."""
-    words = [sys.executable, "-m", "harness.cli.main", "run", f"{plan.variant.paper}/"]
+    words = [*python("harness.cli.main"), "run", f"{plan.variant.paper}/"]
     words[-1] += plan.variant.cell
     words += ["--variant", plan.variant.name, "--seeds", str(plan.seed), "--jobs", "1"]
     words += ["--budget", plan.budget.label, "--device", plan.device.type]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,8 +14,16 @@ from harness.errors import HarnessError
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold the lock of a run folder; the system frees it when the process ends, however it does."""
+    """Hold the lock of a run folder; the system frees it when the process ends, however it does.
+
+    Where the system has no such locks (no `fcntl`), nothing is held.
+    """
     with _opened(folder) as f:
+        try:
+            import fcntl
+        except ImportError:
+            yield
+            return
         try:
             fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from harness import places
 from harness.cli import run as run_verb
 from harness.cli.main import main
 from harness.run import allocator
@@ -42,6 +43,8 @@ def workplace(tmp_path, monkeypatch):
     folder = tmp_path / "workplace"
     folder.mkdir()
     monkeypatch.chdir(folder)
+    # Records go beside the papers unless told; here, into this folder.
+    monkeypatch.setattr(places, "_beside_papers", Path)
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("PYTHONPATH", str(ROOT))  # for runs in processes of their own
     monkeypatch.setattr("os.cpu_count", lambda: 1)

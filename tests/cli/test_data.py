@@ -97,7 +97,8 @@ def test_without_a_home(capsys, monkeypatch):
     monkeypatch.setattr(Path, "expanduser", homeless)
     assert run("list") == 0
     assert (
-        "found no home folder for the cache (HARNESS_CACHE is not set)" in capsys.readouterr().out
+        "found no home folder for ~/.cache/metalearning-replications, wanted one"
+        in capsys.readouterr().out
     )
     with pytest.raises(HarnessError, match="found no home folder"):
         run("verify omniglot")

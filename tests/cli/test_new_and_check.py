@@ -1,8 +1,10 @@
 """The scaffold passes the contract, and each broken clause is one line that says what to do."""
 
+import errno
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -54,6 +56,30 @@ def test_new_overwrites_nothing(demo, capsys):
     assert cli.main(["new", "demo"]) == 2
     assert "is there already and is not overwritten; run `harness" in capsys.readouterr().err
     assert (demo / "method.py").read_text() == "mine\n"
+
+
+def test_new_on_a_full_disk_leaves_nothing(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("HARNESS_REPLICATIONS", str(tmp_path))
+    real, written = Path.write_text, []
+
+    def full(self, *words, **named):
+        written.append(self)
+        if len(written) == 3:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        assert not list(tmp_path.glob("*/paper.toml")), "nobody sees half a paper"
+        return real(self, *words, **named)
+
+    with monkeypatch.context() as disk:
+        disk.setattr(Path, "write_text", full)
+        assert cli.main(["new", "demo"]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err == (
+        f"harness: could not make {tmp_path / 'demo'}: No space left on device; nothing "
+        f"half-written is left: free some space or mend that, and run the command again.\n"
+    )
+    assert not list(tmp_path.iterdir())
+    assert cli.main(["new", "demo"]) == 0
 
 
 def test_the_scaffold_passes(demo, capsys):

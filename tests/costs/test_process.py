@@ -47,7 +47,7 @@ class FakeProcess:
 
     returncode = None
 
-    def __init__(self, command, env, **pipes):
+    def __init__(self, command, **pipes):
         self.killed = False
         FakeProcess.last = self
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+import threading
+
 import pytest
 import torch
 
@@ -10,6 +13,7 @@ from harness.costs.grid import grid
 from harness.costs.record import CostRecord
 from harness.costs.session import Effort, Measuring
 from harness.costs.store import empty_record, find_costs
+from harness.durable import held
 from harness.errors import HarnessError
 from tests.costs.made_up import outcome
 
@@ -207,3 +211,64 @@ def test_missing_images_stop_it_before_anything_is_on_record(start, machine, tmp
     with pytest.raises(HarnessError, match="found no images"):
         start().run()
     assert not list((tmp_path / "results").iterdir())
+
+
+def test_two_at_once_lose_nothing(start, machine, tmp_path, monkeypatch):
+    one, other = start(steps=(1,)), start(steps=(5,))
+    assert one.own != other.own, "each began before the other had put anything on record"
+    meanwhile = []
+
+    def answer(request):
+        if not meanwhile:
+            meanwhile.append(request)
+            other.run()
+        return outcome(request.kind)
+
+    monkeypatch.setattr(session_module, "measure_apart", answer)
+    one.run()
+    found = stored(tmp_path)
+    assert {p.point.inner_steps for p in found.points} == {1, 5}
+    assert all(p.memory is not None and p.rounds for p in found.points)
+    assert len(found.sessions) == 2
+    for session, steps in enumerate((5, 1)):
+        assert {p.session for p in found.points if p.point.inner_steps == steps} == {session}
+        assert found.sessions[session].end is not None
+
+
+def test_two_that_measure_the_same_leave_one_of_each(start, machine, tmp_path, monkeypatch):
+    one, other = start(steps=(1,)), start(steps=(1,))
+    other_ran = []
+
+    def answer(request):
+        if request.kind == "memory" and not other_ran:
+            other_ran.append(request)
+            other.run()
+        return outcome(request.kind)
+
+    monkeypatch.setattr(session_module, "measure_apart", answer)
+    one.run()
+    found = stored(tmp_path)
+    assert len(found.points) == 2, "one engine each"
+    assert all(p.memory is not None for p in found.points)
+
+
+def test_a_writer_waits_for_another(tmp_path):
+    held_then = []
+
+    def second():
+        with held(tmp_path / "m"):
+            held_then.append("second")
+
+    with held(tmp_path / "m"):
+        waiting = threading.Thread(target=second)
+        waiting.start()
+        waiting.join(0.1)
+        held_then.append("first")
+    waiting.join()
+    assert held_then == ["first", "second"]
+
+
+def test_a_system_without_locks_measures_all_the_same(start, machine, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    start(steps=(1,)).run()
+    assert len(stored(tmp_path).points) == 2

@@ -1,9 +1,11 @@
 """Which code ran: true in a checkout, silent elsewhere, untouched by results."""
 
+import os
 import subprocess
 
 import pytest
 
+from harness.measure import git_state as module
 from harness.measure.git_state import git_state
 
 
@@ -57,6 +59,68 @@ def test_the_variable_speaks_only_where_there_is_no_history(checkout, tmp_path, 
     assert git_state(tmp_path) == {"commit": "abc123", "clean": None}
 
 
-def test_no_git_on_the_machine(checkout, monkeypatch):
+def test_no_git_on_the_machine(checkout, monkeypatch, capsys):
     monkeypatch.setenv("PATH", "")
+    module._say_unread.cache_clear()
+    for _ in range(2):
+        assert git_state(checkout) == {"commit": None, "clean": None}
+    said = capsys.readouterr().err
+    assert said.count("harness: git does not give the commit of") == 1, "once is enough"
+    assert "or set HARNESS_COMMIT." in said
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("GIT_DIR", "{other}/.git"),
+        ("GIT_COMMON_DIR", "{other}/.git"),
+        ("GIT_INDEX_FILE", "{other}/.git/index"),
+        ("GIT_WORK_TREE", "{other}"),
+        ("GIT_OBJECT_DIRECTORY", "{other}/.git/objects"),
+        ("GIT_NAMESPACE", "x"),
+        ("GIT_LITERAL_PATHSPECS", "1"),
+        ("GIT_CEILING_DIRECTORIES", "{other}/.."),
+        ("GIT_CONFIG_PARAMETERS", "'core.worktree'='{other}'"),
+    ],
+)
+def test_the_environment_names_no_other_repository(checkout, tmp_path, monkeypatch, name, value):
+    right = git_state(checkout)
+    other = tmp_path / "other"
+    other.mkdir()
+    git(other, "init")
+    git(other, "commit", "--allow-empty", "-m", "another")
+    (checkout / "results").mkdir()
+    (checkout / "results" / "record.json").write_text("{}")
+    monkeypatch.setenv(name, value.format(other=other))
+    assert git_state(checkout) == right
+
+
+def test_settings_that_hide_new_files_do_not_count(checkout):
+    git(checkout, "config", "status.showUntrackedFiles", "no")
+    (checkout / "new.py").write_text("")
+    assert git_state(checkout)["clean"] is False
+
+
+def test_a_program_that_the_checkout_names_is_not_started(checkout, tmp_path):
+    hook, started = tmp_path / "hook", tmp_path / "started"
+    hook.write_text(f"#!/bin/sh\ntouch {started}\n")
+    hook.chmod(0o755)
+    git(checkout, "config", "core.fsmonitor", str(hook))
+    assert git_state(checkout)["clean"] is True
+    assert not started.exists()
+
+
+@pytest.mark.skipif(os.name != "posix" or os.getuid() != 0, reason="only root gives files away")
+def test_a_checkout_of_another_owner_has_its_commit(checkout):
+    right = git_state(checkout)
+    for path in (checkout, *checkout.rglob("*")):
+        os.chown(path, 4242, 4242)
+    assert git_state(checkout) == right
+    assert right["commit"] is not None
+
+
+def test_a_damaged_history_is_said(checkout, capsys):
+    (checkout / ".git" / "HEAD").write_text("nonsense")
+    module._say_unread.cache_clear()
     assert git_state(checkout) == {"commit": None, "clean": None}
+    assert "harness: git does not give the commit of" in capsys.readouterr().err

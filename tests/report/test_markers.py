@@ -1,3 +1,7 @@
+import errno
+import stat
+from pathlib import Path
+
 import pytest
 
 from harness.errors import HarnessError
@@ -14,6 +18,7 @@ def test_a_stale_table_is_found_and_mended(toy: ToyPaper) -> None:
     paper.write_text(page("toy"))
     (toy.root / "README.md").write_text(page("all"))
     both = ["README.md", "replications/toy/README.md"]
+    toy.add({"accuracy": draws(95, 4, 1)}, variant="ours")
     assert stale_markers(toy.root, toy.results) == both
     assert update_markers(toy.root, toy.results) == both
     assert stale_markers(toy.root, toy.results) == []
@@ -54,3 +59,42 @@ def test_broken_markers_are_one_sentence(toy: ToyPaper, text: str, found: str) -
     with pytest.raises(HarnessError) as e:
         replace_tables(text, toy.root, toy.results, "README.md")
     assert found in str(e.value)
+
+
+def test_without_records_no_page_is_rewritten(toy: ToyPaper) -> None:
+    paper = toy.replications / "toy" / "README.md"
+    paper.write_text(page("toy"))
+    for ask in (stale_markers, update_markers):
+        with pytest.raises(HarnessError, match=r"found no record in .*name the folder of records"):
+            ask(toy.root, toy.results)
+    assert paper.read_text() == page("toy")
+
+
+def test_a_page_is_there_whole_or_as_it_was(toy: ToyPaper, monkeypatch: pytest.MonkeyPatch) -> None:
+    paper = toy.replications / "toy" / "README.md"
+    paper.write_text(page("toy"))
+    paper.chmod(0o640)
+    toy.add({"accuracy": draws(95, 4)})
+
+    def full(self: Path, data: str, **_: object) -> int:
+        with self.open("w") as f:
+            f.write(data[: len(data) // 2])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(Path, "write_text", full)
+        with pytest.raises(HarnessError, match="No space left on device; what stood there is unto"):
+            update_markers(toy.root, toy.results)
+    assert paper.read_text() == page("toy")
+    assert not list(paper.parent.glob(".README*")), "nothing half-written is left"
+    assert update_markers(toy.root, toy.results) == ["replications/toy/README.md"]
+    assert stat.S_IMODE(paper.stat().st_mode) == 0o640
+
+
+def test_a_broken_page_stops_all_before_one_is_written(toy: ToyPaper) -> None:
+    (toy.root / "README.md").write_text(page("toy"))
+    (toy.replications / "toy" / "README.md").write_text("<!-- results:end toy -->\n")
+    toy.add({"accuracy": draws(95, 4)})
+    with pytest.raises(HarnessError, match="broken marker"):
+        update_markers(toy.root, toy.results)
+    assert (toy.root / "README.md").read_text() == page("toy")

@@ -1,0 +1,30 @@
+"""What to run to have a file of a record again."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+
+from harness.errors import HarnessError
+from harness.records.schema import Record
+
+
+def file_is_gone(folder: Path, record: Record, name: str) -> HarnessError:
+    """Give the sentence on a file that the record in `folder` names and that is not there."""
+    return HarnessError(
+        f"{folder / name}: the record names this file, but it is not here (weights too large for "
+        f"the repository are left out of it); run `{run_again(record)}` to make it again there."
+    )
+
+
+def run_again(record: Record) -> str:
+    """Give the command line that does the run of a record again, into another folder."""
+    r = record
+    words = f"harness run {r.paper}/{r.cell} --variant {r.variant} --seeds {r.seed}"
+    words += f" --budget {r.budget}"
+    for difference in r.protocol_differences:
+        section, _, switch = difference.partition(":")[0].partition(".")
+        value = json.dumps(r.protocol.get(section, {}).get(switch))
+        words += f" --set {shlex.quote(f'{section}.{switch}={value}')}"
+    return f"{words} --results elsewhere"
