@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from harness.errors import HarnessError
+from harness.run import stop
 
 SUMMARY = "measure what a meta-step of a cell costs, and compare with published costs"
 EXAMPLES = (
@@ -67,8 +68,7 @@ def main(arguments: argparse.Namespace) -> int:
             _measure(arguments)
         except KeyboardInterrupt:
             words = "finished points are on record; the same command goes on from there"
-            print(f"harness: stopped; {words}.", file=sys.stderr)
-            return 130
+            return stop.stopped(f"stopped; {words}.")
     records = find_costs(arguments.results, [cell.key])
     rows = [row for record in records for row in cost_rows(cell, record)]
     said = claim_rows(cell, claims, records)

@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import NoReturn
 
 from harness.errors import HarnessError
+from harness.run import stop
 
 VERBS = {
     "list": "harness.cli.list_cells",
@@ -63,6 +64,14 @@ def build_parser(verb_names: Iterable[str] = VERBS) -> argparse.ArgumentParser:
 
 def main(words: list[str] | None = None) -> int:
     """Run one command line; a user's mistake is one line on stderr and exit status 2."""
+    with stop.listening(for_good=words is None):
+        try:
+            return _main(words)
+        except KeyboardInterrupt:
+            return stop.stopped("stopped.")
+
+
+def _main(words: list[str] | None) -> int:
     words = sys.argv[1:] if words is None else words
     # One verb asked for, one module loaded; anything else wants the list of all.
     known = words[:1] if words and words[0] in VERBS else VERBS
@@ -75,9 +84,6 @@ def main(words: list[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 1
-    except KeyboardInterrupt:
-        print("harness: stopped.", file=sys.stderr)
-        return 130
     except OSError as e:
         if e.errno is None:  # not from the system: a mistake of ours, shown in full
             raise
