@@ -25,13 +25,22 @@ def measure_apart(request: Request) -> dict[str, Any]:
     here = str(Path(harness.__file__).resolve().parent.parent)
     path = os.pathsep.join([here, *filter(None, [os.environ.get("PYTHONPATH")])])
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path}, **pipes) as process:
-        try:
-            out, err = process.communicate(timeout=request.limit + START_SECONDS)
-        except subprocess.TimeoutExpired:
-            return {"status": OVER, "note": f"it did not end by itself after {request.limit:g} s"}
-        finally:
-            process.kill()  # does nothing to one that has ended
+    # Its standard input ends when this process is gone, and the process with it.
+    read, held = os.pipe()
+    try:
+        with subprocess.Popen(
+            command, env={**os.environ, "PYTHONPATH": path}, stdin=read, **pipes
+        ) as process:
+            try:
+                out, err = process.communicate(timeout=request.limit + START_SECONDS)
+            except subprocess.TimeoutExpired:
+                note = f"it did not end by itself after {request.limit:g} s"
+                return {"status": OVER, "note": note}
+            finally:
+                process.kill()  # does nothing to one that has ended
+    finally:
+        os.close(read)
+        os.close(held)
     found = outcome(process.returncode, out, err)
     if found["status"] == NO_TASKS:
         raise HarnessError(found["note"])

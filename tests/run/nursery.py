@@ -98,19 +98,22 @@ class Places:
 class Fork:
     """What `subprocess.Popen` is to `run_jobs`: a child that does a command line of `harness`."""
 
-    others: list[int] = []  # noqa: RUF012 - the ends of pipes that this very process holds
+    pipes: list[Any] = []  # noqa: RUF012 - the ends that this very process holds
 
     def __init__(self, words: list[str], stdin: int | None = None) -> None:
-        ends = os.pipe() if stdin == subprocess.PIPE else None
+        read, self.stdin = None, None
+        if stdin == subprocess.PIPE:
+            read, write = os.pipe()
+            self.stdin = os.fdopen(write, "wb")
+            self.pipes.append(self.stdin)
         self.returncode: int | None = None
         self.pid = os.fork()
         if not self.pid:
-            for end in [*self.others, *(ends[1:] if ends else ())]:
-                os.close(end)
-            work(words[words.index("harness.cli.main") + 1 :], ends[0] if ends else None, None)
-        if ends:
-            os.close(ends[0])
-            self.others.append(ends[1])
+            for pipe in self.pipes:
+                pipe.close()
+            work(words[words.index("harness.cli.main") + 1 :], read, None)
+        if read is not None:
+            os.close(read)
 
     def poll(self) -> int | None:
         """Give the exit status, None while there is none."""
