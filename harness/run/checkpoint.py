@@ -70,8 +70,12 @@ def load(
             if check is not None:
                 check(found)
             return found
-        except HarnessError:
+        except (HarnessError, MemoryError):
             raise
+        except PermissionError as e:
+            raise HarnessError(
+                f"{path}: {e.strerror}; make it readable and run the same command again."
+            ) from None
         except Exception as e:  # torch raises many kinds for a broken file; all mean the same here
             aside = path.with_suffix(".broken")
             os.replace(path, aside)
@@ -84,6 +88,8 @@ def load(
 
 
 def _read(path: Path, run: Run | None) -> dict[str, Any]:
+    if not path.is_file():
+        raise ValueError("it is no file")
     found = torch.load(path, weights_only=True, map_location="cpu")
     if not isinstance(found, dict) or not found:
         raise ValueError(f"found {_kind(found)}, wanted the state of a run")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import signal
 
 import pytest
 
@@ -39,6 +40,22 @@ def test_what_the_system_refuses_is_one_line(monkeypatch, capsys, error, status,
     monkeypatch.setattr(env, "main", failing(error))
     assert main(["env"]) == status
     assert capsys.readouterr().err == line
+
+
+def test_ctrl_c_while_modules_are_loaded_is_one_line(monkeypatch, capsys):
+    monkeypatch.setattr("harness.cli.main.import_module", lambda _: signal.raise_signal(2))
+    assert main(["env"]) == 130
+    assert capsys.readouterr().err == "harness: stopped.\n"
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_every_verb_ends_at_the_first_signal(monkeypatch, capsys, name):
+    number = getattr(signal, name)
+    monkeypatch.setattr(env, "main", lambda _: signal.raise_signal(number))
+    before = signal.getsignal(number)
+    assert main(["env"]) == 130
+    assert capsys.readouterr().err == "harness: stopped.\n"
+    assert signal.getsignal(number) == before
 
 
 def test_a_mistake_of_ours_is_shown_in_full(monkeypatch):

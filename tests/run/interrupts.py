@@ -41,31 +41,31 @@ CELLS = {
     "protonet": (  # Adam, batch norm, validation, two phases
         "protonet/omniglot-5way-1shot euclidean",
         GLYPHS + "tasks.train_queries=2 tasks.val_queries=2 tasks.test_queries=2 "
-        "training.iterations=60 training.iteration_cap=60 training.validate_every=10 "
-        "training.validation_tasks=6 testing.tasks=20 testing.tasks_at_once=4",
+        "training.iterations=24 training.iteration_cap=24 training.validate_every=6 "
+        "training.validation_tasks=4 testing.tasks=8 testing.tasks_at_once=2",
     ),
     "maml": (  # Adam on gradients by an engine
         "maml/sinusoid-5shot maml",
-        "training.iterations=150 training.iteration_cap=150 training.validate_every=20 "
-        "training.validation_tasks=10 testing.tasks=50 testing.tasks_at_once=10",
+        "training.iterations=60 training.iteration_cap=60 training.validate_every=15 "
+        "training.validation_tasks=4 testing.tasks=20 testing.tasks_at_once=5 method.test_steps=2",
     ),
     "learned optimiser": (  # carries points and states from step to step
         "learned_optimizer/quadratics-uniform lstm",
-        "training.iterations=30 training.iteration_cap=30 training.validate_every=5 "
+        "training.iterations=20 training.iteration_cap=20 training.validate_every=5 "
         "training.validation_tasks=8 testing.tasks=24 testing.tasks_at_once=8 "
-        "training.meta_batch=4",
+        "training.meta_batch=4 method.steps=20 training.validation_metric=loss@20",
     ),
     "reptile": (  # its own Adam within tasks, and a generator
         "reptile/omniglot-5way-1shot reptile",
-        GLYPHS + "method.meta_step_iterations=40 method.test_steps=2 training.meta_batch=2 "
-        "training.iterations=40 training.iteration_cap=40 testing.tasks=10 "
+        GLYPHS + "method.meta_step_iterations=16 method.test_steps=2 training.meta_batch=2 "
+        "training.iterations=16 training.iteration_cap=16 testing.tasks=6 "
         "testing.tasks_at_once=2",
     ),
     "mann": (  # RMSprop
         "mann/strings-5class mann",
         "tasks.dataset=glyphs tasks.instances=2 tasks.rotations=as-classes method.units=8 "
-        "method.locations=8 method.width=4 method.heads=2 training.iterations=40 "
-        "training.iteration_cap=40 training.meta_batch=2 testing.tasks=20 testing.tasks_at_once=4",
+        "method.locations=8 method.width=4 method.heads=2 training.iterations=20 "
+        "training.iteration_cap=20 training.meta_batch=2 testing.tasks=12 testing.tasks_at_once=4",
     ),
 }
 

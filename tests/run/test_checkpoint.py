@@ -165,6 +165,24 @@ def test_what_is_no_checkpoint_is_set_aside(tmp_path, capsys, odd):
     assert (tmp_path / "checkpoint.broken").exists()
 
 
+def test_a_pipe_is_no_checkpoint(tmp_path, capsys):
+    os.mkfifo(tmp_path / CURRENT)
+    assert checkpoint.load(tmp_path, WHOSE) is None
+    assert "cannot be read (it is no file); set aside" in capsys.readouterr().err
+
+
+def test_one_that_may_not_be_read_is_left_where_it_is(tmp_path, monkeypatch):
+    checkpoint.save(tmp_path, state(), WHOSE)
+
+    def refused(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(torch, "load", refused)
+    with pytest.raises(HarnessError, match="Permission denied; make it readable and run the same"):
+        checkpoint.load(tmp_path, WHOSE)
+    assert (tmp_path / CURRENT).exists()
+
+
 def test_what_no_checkpoint_can_hold_is_told_when_it_is_saved(tmp_path):
     with pytest.raises(TypeError, match="cannot hold a object"):
         checkpoint.save(tmp_path, {"a": object()}, WHOSE)
