@@ -234,7 +234,9 @@ class Trial:
         if jobs > 1:
             whom = self.draw.choice([" to the parent", " to all", " to one child"])
             children = descendants(pid)
-            if whom == " to one child" and children:
+            if whom == " to one child" and not children:
+                whom = " to the parent, before it had children"
+            elif whom == " to one child":
                 target = self.draw.choice(children)
             elif whom == " to all":
                 target = -pid
