@@ -66,9 +66,11 @@ def load(
         if not path.exists():
             continue
         try:
-            found = _read(path, run)
+            found, old = _read(path, run)
             if check is not None:
                 check(found)
+            if old:
+                stop.say(f"{path} is of an older harness and carries no digest; taken as it is.")
             return found
         except (HarnessError, MemoryError):
             raise
@@ -87,7 +89,8 @@ def load(
     return None
 
 
-def _read(path: Path, run: Run | None) -> dict[str, Any]:
+def _read(path: Path, run: Run | None) -> tuple[dict[str, Any], bool]:
+    """Give a state, and whether it is of a harness that wrote no heads."""
     if not path.is_file():
         raise ValueError("it is no file")
     found = torch.load(path, weights_only=True, map_location="cpu")
@@ -95,8 +98,7 @@ def _read(path: Path, run: Run | None) -> dict[str, Any]:
         raise ValueError(f"found {_kind(found)}, wanted the state of a run")
     if HEAD not in found:
         _check_old(path)
-        stop.say(f"{path} is of an older harness and carries no digest; taken as it is.")
-        return found
+        return found, True
     head = found.pop(HEAD)
     if not isinstance(head, dict) or not isinstance(head.get("format"), int):
         raise ValueError("its head is not that of a checkpoint")
@@ -113,7 +115,7 @@ def _read(path: Path, run: Run | None) -> dict[str, Any]:
             f"{path}: found a checkpoint of another run ({_words(whose)}), wanted one of "
             f"{_words(run)}; move it away, or start anew with `--fresh`."
         )
-    return found
+    return found, False
 
 
 def _check_old(path: Path) -> None:
