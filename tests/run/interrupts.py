@@ -220,7 +220,7 @@ class Trial:
         children = descendants(command.pid) if jobs > 1 else []
         status, said = command.wait()
         self._wait_for(children)
-        if "Traceback" in said:
+        if "Traceback" in said and "/harness/" in said:  # else Python's own start was interrupted
             self.notes.append(f"after {kind}: {said[-1500:]}")
         if status == 0:
             return False
