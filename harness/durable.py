@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from harness.errors import HarnessError
+from harness.file_lock import take
 
 ELSEWHERE = "free some space or give another folder with --results"
 _ABANDONED_SECONDS = 3600.0
@@ -74,15 +75,10 @@ def held(folder: Path) -> Iterator[None]:
         raise HarnessError(
             f"could not make {folder}: {e.strerror or e}; {ELSEWHERE}, and run the command again."
         ) from None
-    try:
-        import fcntl
-    except ImportError:
-        yield
-        return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         with contextlib.suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            take(descriptor, wait=True)
         yield
     finally:
         os.close(descriptor)

@@ -9,6 +9,7 @@ from harness.cli.folders import RESULTS, folder
 from harness.cli.numbers import DAY_SECONDS, at_once, real, whole
 from harness.errors import HarnessError
 from harness.places import results_folder
+from harness.run import stop
 
 SUMMARY = "measure what a meta-step of a cell costs, and compare with published costs"
 EXAMPLES = (
@@ -70,8 +71,7 @@ def main(arguments: argparse.Namespace) -> int:
             _measure(arguments)
         except KeyboardInterrupt:
             words = "finished points are on record; the same command goes on from there"
-            print(f"harness: stopped; {words}.", file=sys.stderr)
-            return 130
+            return stop.stopped(f"stopped; {words}.")
     records = find_costs(arguments.results, [cell.key])
     rows = [row for record in records for row in cost_rows(cell, record)]
     said = claim_rows(cell, claims, records)

@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import argparse
 import errno
-import os
-import signal
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from importlib import import_module
 from types import ModuleType
 from typing import Any, NoReturn
@@ -22,6 +19,7 @@ from harness.cli.settings import unread
 from harness.cli.streams import ResultsNotWritten, drop_waiting, plain_streams
 from harness.cli.words import cell_first
 from harness.errors import HarnessError
+from harness.run import stop
 
 VERBS = {
     "list": "harness.cli.list_cells",
@@ -77,6 +75,14 @@ def build_parser(verb_names: Iterable[str] = VERBS) -> argparse.ArgumentParser:
 
 def main(words: list[str] | None = None) -> int:
     """Run one command line; a user's mistake is one line on stderr and exit status 2."""
+    with stop.listening(for_good=words is None):
+        try:
+            return _main(words)
+        except KeyboardInterrupt:
+            return stop.stopped("stopped.")
+
+
+def _main(words: list[str] | None) -> int:
     words = sys.argv[1:] if words is None else words
     with plain_streams():
         try:
@@ -98,7 +104,7 @@ def main(words: list[str] | None = None) -> int:
 
 def _run(words: list[str]) -> int:
     try:
-        with _stopped_at_once():
+        with stop.by_leaving():
             # One verb asked for, one module loaded; anything else wants the list of all.
             known = words[:1] if words and words[0] in VERBS else list(VERBS)
             if words[:1] == ["--version"]:
@@ -112,9 +118,6 @@ def _run(words: list[str]) -> int:
         return 2
     except BrokenPipeError:
         raise
-    except KeyboardInterrupt:
-        print("harness: stopped.", file=sys.stderr)
-        return 130
     except OSError as e:
         if e.errno is None:  # not from the system: a mistake of ours, shown in full
             raise
@@ -123,29 +126,6 @@ def _run(words: list[str]) -> int:
         advice = "free some space" if full else "give another place or mend this one"
         print(f"harness: {where}{e.strerror}; {advice}, then try again.", file=sys.stderr)
         return 2
-
-
-@contextmanager
-def _stopped_at_once() -> Iterator[None]:
-    """End at Ctrl-C while modules are loaded: nothing is begun, and an exception in the middle of
-    loading torch comes out as others that say nothing of it."""
-
-    def stop(*_: object) -> None:
-        print("harness: stopped.", file=sys.stderr)
-        sys.stderr.flush()
-        os._exit(130)
-
-    try:
-        ours = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-        if ours:
-            signal.signal(signal.SIGINT, stop)
-    except ValueError:  # not in the main thread, which has the signals
-        ours = False
-    try:
-        yield
-    finally:
-        if ours:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _end_messages() -> None:

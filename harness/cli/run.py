@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
 
 import torch
@@ -16,9 +15,11 @@ from harness.errors import DataNotAtHand
 from harness.meta_gradient.engines import DEFAULT, ENGINES, engine
 from harness.places import results_folder, work_folder
 from harness.protocol import overrides
+from harness.run import stop
 from harness.run.allocator import keep_freed_memory
 from harness.run.budget import budget
 from harness.run.jobs import run_jobs
+from harness.run.lock import set_aside
 from harness.run.loop import run
 from harness.run.plan import Plan, choose_device
 
@@ -71,18 +72,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--deterministic", action="store_true", help="refuse operations that are not deterministic")
     seconds = real(0, DAY_SECONDS)
     add("--checkpoint-every", type=seconds, default=20.0, metavar="SECONDS", help="(20)")
+    add("--fresh", action="store_true", help="start anew; checkpoints there are set aside")
     add("--if-data-at-hand", action="store_true", help="do nothing where the images are missing")
+    # Of a run that `--jobs` started: its standard input ends when the parent is gone.
+    add("--end-with-parent", action="store_true", help=argparse.SUPPRESS)
 
 
-def _stop(*_: object) -> None:
-    raise KeyboardInterrupt
+def _start_anew(plans: list[Plan]) -> None:
+    """Set aside what there is of the runs that are not on record."""
+    for begun in dict.fromkeys(p.folder() for p in plans if not p.record_folder().exists()):
+        there = set_aside(begun)
+        if there is not None:
+            stop.say(f"starting anew; what there was is in {there} now.")
 
 
 def main(arguments: argparse.Namespace) -> int:
     """Run every variant and seed asked for; several go into processes side by side."""
-    # Also where a shell started us in the background, with interrupts ignored.
-    signal.signal(signal.SIGINT, _stop)
-    signal.signal(signal.SIGTERM, _stop)
+    if arguments.end_with_parent:
+        stop.end_with_parent()
     cell = find_cell(arguments.cell)
     changed = overrides(arguments.set)
     device = choose_device(arguments.device)
@@ -111,6 +118,8 @@ def main(arguments: argparse.Namespace) -> int:
     jobs = max(1, min(jobs, len(plans)))
     threads = arguments.threads or max(1, cores // jobs)
     try:
+        if arguments.fresh:
+            _start_anew(plans)
         if len(plans) > 1:
             return run_jobs(plans, jobs, threads, arguments)
         if device.type == "cpu":
@@ -125,9 +134,5 @@ def main(arguments: argparse.Namespace) -> int:
             raise
         print(f"harness: {arguments.cell} is left out: {e}", file=sys.stderr)
     except KeyboardInterrupt:
-        print(
-            "harness: stopped; the same command goes on from where it was.",
-            file=sys.stderr,
-        )
-        return 130
+        return stop.stopped("stopped; the same command goes on from where it was.")
     return 0

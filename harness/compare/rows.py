@@ -136,9 +136,12 @@ def _caveats(group: Group) -> Iterator[str]:
         yield "one seed: uncertainty over test tasks only"
     if len(group.runs) == 2:
         yield "two seeds: the interval may be too narrow, three or more are safer"
-    sessions = [s for r in group.records for s in r.measurement.get("sessions") or []]
-    if any(s.get("clean") is False for s in sessions):
-        yield "run from a working tree with changes that are in no commit"
+    measured = [r.measurement for r in group.records]
+    trained = any(s.get("clean") is False for m in measured for s in m.get("sessions") or [])
+    tested = any((m.get("tested") or {}).get("clean") is False for m in measured)
+    if trained or tested:
+        what = "run" if trained else "tested"
+        yield f"{what} from a working tree with changes that are in no commit"
     yield from sorted({r.data_caveat for r in group.records if r.data_caveat})
 
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import stat
 import sys
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,7 @@ from harness.costs.request import FAILED, FULL, MEASURED, NO_TASKS, OVER, Reques
 from harness.costs.timing import time_point
 from harness.errors import HarnessError
 from harness.protocol import overrides
+from harness.run import stop
 from harness.run.allocator import keep_freed_memory
 from harness.run.budget import budget
 from harness.run.operations import operations_per_step
@@ -90,4 +93,6 @@ def _is_full(error: Exception) -> bool:
 
 
 if __name__ == "__main__":
+    if stat.S_ISFIFO(os.fstat(0).st_mode):  # `measure_apart` holds the other end
+        stop.end_with_parent()
     sys.exit(main())

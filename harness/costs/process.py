@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 from typing import Any
@@ -19,13 +20,20 @@ def measure_apart(request: Request) -> dict[str, Any]:
     """Give `status`, `note` and what was measured; `HarnessError` where there are no tasks."""
     command = [*python("harness.costs.measure_point"), *request.words()]
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL, errors="replace", **pipes) as process:
-        try:
-            out, err = process.communicate(timeout=request.limit + START_SECONDS)
-        except subprocess.TimeoutExpired:
-            return {"status": OVER, "note": f"it did not end by itself after {request.limit:g} s"}
-        finally:
-            process.kill()  # does nothing to one that has ended
+    # Its standard input ends when this process is gone, and the process with it.
+    read, held = os.pipe()
+    try:
+        with subprocess.Popen(command, stdin=read, errors="replace", **pipes) as process:
+            try:
+                out, err = process.communicate(timeout=request.limit + START_SECONDS)
+            except subprocess.TimeoutExpired:
+                note = f"it did not end by itself after {request.limit:g} s"
+                return {"status": OVER, "note": note}
+            finally:
+                process.kill()  # does nothing to one that has ended
+    finally:
+        os.close(read)
+        os.close(held)
     found = outcome(process.returncode, out, err)
     if found["status"] == NO_TASKS:
         raise HarnessError(found["note"])

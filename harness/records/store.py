@@ -6,6 +6,7 @@ sees a whole record or none. A record that stands is never changed.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import os
@@ -21,6 +22,7 @@ import numpy as np
 
 from harness.durable import sync_folder
 from harness.errors import HarnessError
+from harness.file_lock import take
 from harness.folders import entries
 from harness.plain_file import read_plain
 from harness.records.again import file_is_gone
@@ -99,9 +101,10 @@ def write_record(results_root: Path, record: Record, files: dict[str, bytes]) ->
     if target.exists():
         return _keep_equal(target, record)
     partial = target.parent / f".partial-{target.name}-{uuid.uuid4().hex}"
+    held = -1
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        partial.mkdir()
+        held = _started(partial)
         for name, data in {**files, RECORD: record.to_json().encode()}.items():
             with (partial / name).open("xb") as f:
                 f.write(data)
@@ -123,7 +126,40 @@ def write_record(results_root: Path, record: Record, files: dict[str, bytes]) ->
         ) from None
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+        if held >= 0:
+            os.close(held)
     return target
+
+
+def _started(partial: Path) -> int:
+    """Make the folder of a record that is being written and hold its lock: give the descriptor.
+
+    Those of writers that were killed, whose locks went with them, are taken away first. One writer
+    at a time does this, so that none is seen before it holds its lock. Where the file system has no
+    locks nothing is taken away.
+    """
+    turn = os.open(partial.parent, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):
+            take(turn, wait=True)
+            for left in partial.parent.glob(".partial-*"):
+                _take_away(left)
+        partial.mkdir()
+        held = os.open(partial, os.O_RDONLY)
+        with contextlib.suppress(OSError):
+            take(held)
+        return held
+    finally:
+        os.close(turn)
+
+
+def _take_away(left: Path) -> None:
+    descriptor = os.open(left, os.O_RDONLY)
+    try:
+        if take(descriptor):
+            shutil.rmtree(left, ignore_errors=True)
+    finally:
+        os.close(descriptor)
 
 
 def find_records(results_root: Path) -> list[StoredRecord]:

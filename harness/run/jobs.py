@@ -4,39 +4,88 @@ of one run."""
 from __future__ import annotations
 
 import argparse
+import contextlib
 import signal
 import subprocess
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from harness.child import python
+from harness.run import stop
 from harness.run.plan import Plan
+
+PATIENCE = 10.0
+"""Seconds that runs have to end when they are to end at once."""
 
 
 def run_jobs(plans: list[Plan], jobs: int, threads: int, arguments: argparse.Namespace) -> int:
-    """Keep `jobs` processes busy until all plans are done; give the worst exit status.
+    """Keep `jobs` processes busy until all plans are done; give the worst exit status, which is 128
+    and the signal's number for a run that was ended by one.
 
-    Plans that share a training come one after the other: the first trains, the others test.
+    Plans that share a training come one after the other: the first trains, the others test. A first
+    signal lets every run finish its step, a second one ends them at once. They end by themselves
+    when this process is gone: it holds the other end of their standard input.
     """
     waiting = list(plans)
-    running: dict[Path, subprocess.Popen[bytes]] = {}
-    worst = 0
+    running: dict[Path, tuple[Plan, subprocess.Popen[bytes]]] = {}
+    worst, told = 0, False
     try:
-        while waiting or running:
-            for plan in [p for p in waiting if p.folder() not in running][: jobs - len(running)]:
-                if plan.folder() not in running:
-                    waiting.remove(plan)
-                    running[plan.folder()] = subprocess.Popen(command(plan, threads, arguments))
-            time.sleep(0.05)
-            for folder in [f for f, process in running.items() if process.poll() is not None]:
-                worst = max(worst, abs(running.pop(folder).returncode))
+        with stop.deferred():
+            while waiting or running:
+                if stop.asked() and not told:
+                    waiting.clear()
+                    _tell(process for _, process in running.values())
+                    told = True
+                for plan in list(waiting):
+                    if len(running) < jobs and plan.folder() not in running:
+                        waiting.remove(plan)
+                        words = command(plan, threads, arguments)
+                        process = subprocess.Popen(words, stdin=subprocess.PIPE)
+                        running[plan.folder()] = plan, process
+                time.sleep(0.05)
+                for folder in [f for f, (_, p) in running.items() if p.poll() is not None]:
+                    worst = max(worst, _ended(*running.pop(folder)))
     except KeyboardInterrupt:
-        for process in running.values():  # a terminal has told them already; a lone signal has not
-            process.send_signal(signal.SIGINT)
-        for process in running.values():
-            process.wait()
+        _end(process for _, process in running.values())
         raise
     return worst
+
+
+def _ended(plan: Plan, process: subprocess.Popen[bytes]) -> int:
+    """Give the exit status of a run, and name the signal that ended it alone."""
+    _close(process)
+    status = process.returncode
+    status = 128 - status if status < 0 else status
+    if status > 128 and not stop.asked():
+        with contextlib.suppress(ValueError):
+            how = f"was ended by {signal.Signals(status - 128).name}"
+            stop.say(f"{plan.label} {how}; the same command goes on from where it was.")
+    return status
+
+
+def _tell(processes: Iterable[subprocess.Popen[bytes]]) -> None:
+    for process in processes:
+        process.send_signal(stop.FROM_PARENT)
+
+
+def _end(processes: Iterable[subprocess.Popen[bytes]]) -> None:
+    """End runs now, those that are busy for too long by force: their checkpoints are whole."""
+    left = list(processes)
+    _tell(left)
+    deadline = time.monotonic() + PATIENCE
+    for process in left:
+        try:
+            process.wait(max(0.01, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        _close(process)
+
+
+def _close(process: subprocess.Popen[bytes]) -> None:
+    if process.stdin is not None:
+        process.stdin.close()
 
 
 def command(plan: Plan, threads: int, arguments: argparse.Namespace) -> list[str]:
@@ -53,4 +102,4 @@ def command(plan: Plan, threads: int, arguments: argparse.Namespace) -> list[str
         words += ["--set", text]
     words += ["--deterministic"] if arguments.deterministic else []
     words += ["--if-data-at-hand"] if arguments.if_data_at_hand else []
-    return words
+    return [*words, "--end-with-parent"]

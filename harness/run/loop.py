@@ -21,7 +21,6 @@ from harness.records.curve_file import curve_csv
 from harness.records.schema import MetricSummary, Record
 from harness.records.scores_file import SCORES, scores_bytes
 from harness.records.store import file_digests, verify_files, write_record
-from harness.run import checkpoint
 from harness.run.lock import locked
 from harness.run.operations import operations_per_step
 from harness.run.plan import Plan
@@ -55,7 +54,7 @@ def _run(plan: Plan, checkpoint_seconds: float) -> Path:
     training = dataclasses.replace(plan.variant.training, meta_batch=plan.budget.meta_batch)
 
     def phase(split: str, iterations: int, name: str) -> tuple[Method, Trace]:
-        method = plan.method(tasks)
+        method, apart = plan.method(tasks), plan.folder() / f"{name}-{iterations}"
         found = Phase(
             method,
             tasks,
@@ -64,16 +63,18 @@ def _run(plan: Plan, checkpoint_seconds: float) -> Path:
             iterations,
             plan.budget.validation_tasks,
             plan.variant.testing.tasks_at_once,
-            _phase_folder(plan, name, iterations),
+            apart if name != "train" else plan.folder() / name,
             plan.label if name == "train" else f"{plan.label}, {name}",
             checkpoint_seconds,
             session,
+            plan.whose(name),
             plan.capture,
+            apart,
         )
         return method, found.run()
 
-    apart = not plan.method_class.counted_in_training
-    operations = operations_per_step(plan, tasks) if apart else None
+    counted_apart = not plan.method_class.counted_in_training
+    operations = operations_per_step(plan, tasks) if counted_apart else None
     method, trace = phase("train", plan.budget.iterations, "train")
     operations = trace.operations if operations is None else operations
     seconds, steps, curve = trace.seconds, trace.iteration, _whole_curve(trace)
@@ -170,17 +171,6 @@ def _data_note(tasks: TaskSource, sessions: list[dict[str, Any]]) -> str:
     others = sum(s.get("data", here) != here for s in sessions)
     trained = f"{others} of {len(sessions)} sessions trained on other images" if others else ""
     return "; ".join(filter(None, (note, trained)))
-
-
-def _phase_folder(plan: Plan, name: str, iterations: int) -> Path:
-    """Give the folder of a phase. A budget shorter than what is there starts in its own."""
-    if name != "train":
-        return plan.folder() / f"{name}-{iterations}"
-    folder = plan.folder() / name
-    state = checkpoint.load(folder)
-    if state is not None and state["iteration"] > iterations:
-        return plan.folder() / f"{name}-{iterations}"
-    return folder
 
 
 def _whole_curve(trace: Trace) -> list[tuple[int, float | None, float | None]]:

@@ -70,6 +70,11 @@ class Plan:
             name += "-smoke"
         return self.work / self.variant.paper / name
 
+    def whose(self, phase: str) -> dict[str, str | int]:
+        """Say whose the checkpoints of a phase are."""
+        name = f"smoke {phase}" if self.budget.label == "smoke" else phase
+        return {"seed": self.seed, "phase": name, "training": self.training_digest()}
+
     def record_folder(self) -> Path:
         """Where the record of this run goes."""
         v, label = self.variant, self.budget.label

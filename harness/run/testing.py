@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from harness.method import Method
 from harness.progress import Progress
 from harness.protocol import digest
-from harness.run import checkpoint
+from harness.run import checkpoint, stop
 from harness.run.plan import Plan
 from harness.run.scores import Scores, add_best_of_steps, joined, open_test, scored_chunks
 from harness.tasks.source import TaskSource
@@ -39,12 +40,19 @@ class ScoresSoFar:
         """Tasks that are scored."""
         return sum(len(next(iter(chunk.values()))) for chunk in self.chunks)
 
-    def resume(self) -> None:
+    def resume(self, label: str) -> None:
         """Take what an earlier session kept, if it was of this network and this code."""
-        state = checkpoint.load(self.folder)
-        if state is not None and state["key"] == self.key:
-            self.chunks = [{k: v.numpy() for k, v in c.items()} for c in state["chunks"]]
-            self.seconds = state["seconds"]
+        state = checkpoint.load(self.folder, check=_check)
+        if state is None:
+            return
+        if state["key"] != self.key:
+            stop.say(f"{label}: scores that were kept are of other weights or code; testing anew.")
+            return
+        self.chunks = [{k: v.numpy() for k, v in c.items()} for c in state["chunks"]]
+        self.seconds = state["seconds"]
+        if self.chunks:
+            scored = f"{self.count:,} test tasks, scored by this very commit"
+            stop.say(f"{label}: going on from {scored}; `--fresh` starts anew.")
 
     def save(self) -> None:
         """Write what there is, if it is to be kept."""
@@ -70,12 +78,31 @@ def scores_so_far(plan: Plan, method: Method, session: dict[str, Any], every: fl
         weights.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
     key = digest([plan.config_digest(), weights.hexdigest(), session])
     found = ScoresSoFar(plan.folder() / f"test-{plan.config_digest()[:12]}", key, every)
-    found.resume()
+    found.resume(plan.label)
     return found
 
 
+def _check(state: dict[str, Any]) -> None:
+    """Raise ValueError for a state that cannot be that of a test."""
+    chunks = state.get("chunks")
+    fits = isinstance(state.get("key"), str) and type(state.get("seconds")) in (int, float)
+    fits = fits and isinstance(chunks, list) and all(map(_one_length, chunks))
+    if not fits or len({tuple(c) for c in chunks or ()}) > 1:
+        raise ValueError("found no scores of a test in it")
+
+
+def _one_length(chunk: Any) -> bool:
+    """Whether it is metric -> [tasks], as many tasks for each."""
+    if not isinstance(chunk, dict) or not chunk:
+        return False
+    tensors = [v for v in chunk.values() if isinstance(v, Tensor) and v.ndim == 1 and len(v)]
+    return len(tensors) == len(chunk) and len({len(v) for v in tensors}) == 1
+
+
 def test(plan: Plan, method: Method, tasks: TaskSource, so_far: ScoresSoFar) -> Scores:
-    """Open the test split and score the method on it, from `so_far` on: metric -> [tasks]."""
+    """Open the test split and score the method on it, from `so_far` on: metric -> [tasks].
+
+    A signal ends it at once: a chunk that is not whole is scored again."""
     testing, count = plan.variant.testing, plan.budget.test_tasks
     before = saved = time.monotonic()
     open_test(method, tasks, testing.tasks_at_once)

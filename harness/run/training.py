@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,9 @@ from torch import Tensor
 from harness.method import Method
 from harness.progress import Progress
 from harness.protocol import Training
-from harness.run import checkpoint
+from harness.run import checkpoint, stop
 from harness.run.capture import training_step
+from harness.run.going_on import check_fields, say_what_there_is, take_up
 from harness.run.operations import counted
 from harness.run.scores import evaluate
 from harness.tasks.source import TaskSource
@@ -74,12 +75,16 @@ class Phase:
         label: str,
         checkpoint_seconds: float,
         session: dict[str, Any],
+        run: checkpoint.Run,
         capture: bool = False,
+        shorter: Path | None = None,
     ) -> None:
+        """`shorter`: the folder of a training of this very length, where that in `folder` is
+        longer already."""
         self.method, self.tasks, self.training, self.split = method, tasks, training, split
         self.iterations, self.validation_tasks = iterations, validation_tasks
         self.tasks_at_once, self.folder, self.label = tasks_at_once, folder, label
-        self.checkpoint_seconds = checkpoint_seconds
+        self.checkpoint_seconds, self.whose, self.shorter = checkpoint_seconds, run, shorter
         self.session = {**session, "start": _now(), "end": _now(), "iterations": 0}
         self.trace = Trace()
         self._train_step = training_step(method, capture)
@@ -90,23 +95,25 @@ class Phase:
         self.log_every = max(1, training.iterations // CURVE_POINTS)
 
     def run(self) -> Trace:
-        """Train to the end, from the newest checkpoint on; Ctrl-C leaves a checkpoint."""
+        """Train to the end, from the newest checkpoint on.
+
+        A signal leaves a checkpoint between two steps: one taken within a step, or before the
+        validation that belongs to it, would be that of no unbroken run.
+        """
         self._resume()
         progress = Progress(self.label, self.iterations, self.trace.iteration)
         saved = time.monotonic()
         try:
-            while not self._over():
-                self._step()
-                progress.update(self.trace.iteration, self._note())
-                if time.monotonic() - saved > self.checkpoint_seconds:
-                    self.save()
-                    saved = time.monotonic()
-        except KeyboardInterrupt:
-            self.save()
+            with stop.deferred():
+                while not self._over() and not stop.asked():
+                    self._step()
+                    progress.update(self.trace.iteration, self._note())
+                    if time.monotonic() - saved > self.checkpoint_seconds:
+                        self.save()
+                        saved = time.monotonic()
+                self.save()
+        finally:
             progress.close()
-            raise
-        self.save()
-        progress.close()
         return self.trace
 
     def _over(self) -> bool:
@@ -175,15 +182,22 @@ class Phase:
         state: dict[str, Any] = dict(vars(self.trace))
         state["weights"] = {k: v.cpu() for k, v in self.method.weights().items()}
         state["training_state"] = self.method.training_state()
-        checkpoint.save(self.folder, state)
+        checkpoint.save(self.folder, state, self.whose)
+
+    def _load(self) -> dict[str, Any] | None:
+        known = frozenset(f.name for f in fields(Trace))
+        return checkpoint.load(self.folder, self.whose, lambda s: check_fields(s, known))
 
     def _resume(self) -> None:
-        state = checkpoint.load(self.folder)
+        state = self._load()
+        if state is not None and state["iteration"] > self.iterations and self.shorter is not None:
+            self.folder = self.shorter
+            state = self._load()
         if state is not None:
-            weights = {k: v.to(self.method.device) for k, v in state.pop("weights").items()}
-            self.method.load_weights(weights)
-            self.method.load_training_state(state.pop("training_state"))
+            take_up(self.method, state, self.label)
+            del state["weights"], state["training_state"]
             self.trace = Trace(**state)
+            say_what_there_is(self.label, self.trace.iteration, self.trace.sessions, self.session)
         self._first = self.trace.iteration
         if not self._over():
             self.trace.sessions.append(self.session)

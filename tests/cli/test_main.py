@@ -52,6 +52,16 @@ def test_what_the_system_refuses_is_one_line(monkeypatch, capsys, error, status,
     assert capsys.readouterr().err == line
 
 
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_every_verb_ends_at_the_first_signal(monkeypatch, capsys, name):
+    number = getattr(signal, name)
+    monkeypatch.setattr(env, "main", lambda _: signal.raise_signal(number))
+    before = signal.getsignal(number)
+    assert main(["env"]) == 130
+    assert capsys.readouterr().err == "harness: stopped.\n"
+    assert signal.getsignal(number) == before
+
+
 def test_a_mistake_of_ours_is_shown_in_full(monkeypatch):
     monkeypatch.setattr(env, "main", failing(OSError("no number")))
     with pytest.raises(OSError, match="no number"):
@@ -103,7 +113,7 @@ def test_all_variables_that_are_read_are_known(monkeypatch):
     assert named == set(READ)
 
 
-def test_ctrl_c_while_modules_are_loaded_is_one_line(monkeypatch, capsys):
+def test_ctrl_c_while_modules_are_loaded_is_one_line(monkeypatch, capfd):
     """An exception in the middle of loading torch would come out as any other."""
     left = []
     monkeypatch.setattr(os, "_exit", left.append)
@@ -119,7 +129,7 @@ def test_ctrl_c_while_modules_are_loaded_is_one_line(monkeypatch, capsys):
     before = signal.getsignal(signal.SIGINT)
     assert main(["env"]) == 0, "where leaving is only made up"
     assert left == [130]
-    assert capsys.readouterr().err == "harness: stopped.\n"
+    assert capfd.readouterr().err == "harness: stopped.\n"
     assert signal.getsignal(signal.SIGINT) is before
 
 

@@ -14,7 +14,7 @@ import torch
 
 from harness.errors import HarnessError
 from harness.records.store import find_records, verify_files
-from harness.run import jobs
+from harness.run import jobs, stop
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class Planned:
 
     place: Path
     status: int = 0
+    label: str = "a run"
 
     def folder(self) -> Path:
         return self.place
@@ -216,26 +217,91 @@ def test_plans_that_share_a_training_come_one_after_the_other(monkeypatch, tmp_p
     assert jobs.run_jobs([shared, shared, other, shared], 3, 1, Namespace()) == 0
 
 
-def test_an_interrupt_reaches_the_processes_and_waits_for_them(monkeypatch, tmp_path):
-    waiting = (
-        "import signal, sys, time; from pathlib import Path\n"
-        "def stop(*_): Path(sys.argv[1], 'stopped').touch(); sys.exit(130)\n"
-        "signal.signal(signal.SIGINT, stop)\n"
-        "Path(sys.argv[1], 'ready').touch()\n"
-        "while True: time.sleep(0.01)\n"
-    )
-    monkeypatch.setattr(jobs, "command", lambda *_: [*code(waiting), str(tmp_path)])
-    sleep = jobs.time.sleep
+WAITING = """
+import signal, sys, time
+from pathlib import Path
+def stop(*_):
+    Path(sys.argv[1], "stopped").touch(); sys.exit(130)
+signal.signal(signal.SIGUSR1, stop)
+Path(sys.argv[1], "ready").touch()
+while True:
+    time.sleep(0.01)
+"""
 
-    def interrupted(seconds):
+
+def when_ready(monkeypatch, folder, act):
+    """Let `run_jobs` do `act` once, when its process says that it is ready."""
+    sleep, left = jobs.time.sleep, [act]
+
+    def looking(seconds):
         sleep(seconds)
-        if (tmp_path / "ready").exists():
-            raise KeyboardInterrupt
+        if left and (folder / "ready").exists():
+            left.pop()()
 
-    monkeypatch.setattr(jobs.time, "sleep", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        jobs.run_jobs([Planned(tmp_path)], 1, 1, Namespace())
+    monkeypatch.setattr(jobs.time, "sleep", looking)
+
+
+def test_a_signal_reaches_the_processes_and_waits_for_them(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(jobs, "command", lambda *_: [*code(WAITING), str(tmp_path)])
+    when_ready(monkeypatch, tmp_path, lambda: signal.raise_signal(signal.SIGHUP))
+    with stop.listening(), pytest.raises(KeyboardInterrupt):
+        jobs.run_jobs([Planned(tmp_path), Planned(tmp_path / "later")], 1, 1, Namespace())
     assert (tmp_path / "stopped").exists()
+    assert "ended by" not in capsys.readouterr().err
+
+
+def test_a_second_signal_ends_processes_that_are_busy(monkeypatch, tmp_path):
+    deaf = WAITING.replace('Path(sys.argv[1], "stopped").touch(); sys.exit(130)', "pass")
+    monkeypatch.setattr(jobs, "command", lambda *_: [*code(deaf), str(tmp_path)])
+    monkeypatch.setattr(jobs, "PATIENCE", 0.1)
+    started = []
+    popen = subprocess.Popen
+
+    def starting(*words, **how):
+        started.append(popen(*words, **how))
+        return started[-1]
+
+    def twice():
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(jobs.subprocess, "Popen", starting)
+    when_ready(monkeypatch, tmp_path, twice)
+    with stop.listening(), pytest.raises(KeyboardInterrupt):
+        jobs.run_jobs([Planned(tmp_path)], 1, 1, Namespace())
+    assert [p.returncode for p in started] == [-signal.SIGKILL]
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGKILL"])
+def test_a_process_that_a_signal_ended_is_named(monkeypatch, tmp_path, capsys, name):
+    ending = f"import os, signal; os.kill(os.getpid(), signal.{name})"
+    lines = {"a": code(ending), "b": code("")}
+    monkeypatch.setattr(jobs, "command", lambda plan, *_: lines[plan.place.name])
+    plans = [Planned(tmp_path / "a", label="maml seed 0"), Planned(tmp_path / "b")]
+    assert jobs.run_jobs(plans, 1, 1, Namespace()) == 128 + getattr(signal, name)
+    assert capsys.readouterr().err == (
+        f"harness: maml seed 0 was ended by {name}; the same command goes on from where it was.\n"
+    )
+
+
+def test_a_run_gives_its_parent_the_signal(say, monkeypatch):
+    monkeypatch.setattr(stop, "end_with_parent", lambda: setattr(stop._requests, "quiet", True))
+    monkeypatch.setattr("harness.cli.run.run", lambda *_: signal.raise_signal(signal.SIGTERM))
+    said = say(f"{SMOKE} --end-with-parent")
+    assert (said.status, said.err) == (128 + signal.SIGTERM, "")
+
+
+def test_fresh_sets_aside_what_there_was(say, workplace):
+    assert say(f"{SMOKE} --results a").status == 0
+    [before] = workplace.glob("runs/maml/*")
+    said = say(f"{SMOKE} --results b --fresh")
+    aside, there = sorted(workplace.glob("runs/maml/*"), key=lambda p: len(p.name), reverse=True)
+    assert there == before
+    assert (aside / "train" / "checkpoint.pt").exists()
+    assert f"harness: starting anew; what there was is in {aside} now.\n" in said.err
+    assert "going on from" not in said.err
+    assert say(f"{SMOKE} --results b --fresh").status == 0
+    assert len(list(workplace.glob("runs/maml/*"))) == 2, "what is on record is left alone"
 
 
 def test_an_interrupt_is_one_line_and_130(say, monkeypatch):

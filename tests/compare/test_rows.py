@@ -71,6 +71,14 @@ def test_seeds_on_other_data_are_a_row_of_their_own(toy: ToyPaper) -> None:
     assert found == [("reproduced", [0]), ("not comparable", [1])]
 
 
+def test_an_unclean_tree_at_the_test_alone_is_stated(toy: ToyPaper) -> None:
+    tested = {"commit": "0123456789abcdef", "clean": False}
+    toy.add({"accuracy": draws(95, 4)}, measurement={"tested": tested})
+    assert "tested from a working tree with changes that are in no commit" in rows(toy)[0].reason
+    toy.add({"accuracy": draws(95, 4)}, seed=1, measurement={"tested": tested | {"clean": True}})
+    assert "tested from a working tree" in rows(toy)[0].reason
+
+
 @pytest.mark.parametrize(("mean", "verdict"), [(98.0, "above"), (90.0, "below")])
 def test_above_and_below(toy: ToyPaper, mean: float, verdict: str) -> None:
     toy.add({"accuracy": draws(mean, 4)})

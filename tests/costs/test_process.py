@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import signal
 import subprocess
+import sys
 
 import pytest
 
@@ -13,6 +15,7 @@ from harness.costs import process
 from harness.costs.process import measure_apart, outcome
 from harness.costs.request import Request, parse
 from harness.errors import HarnessError
+from harness.run import stop
 
 REQUEST = Request(
     kind="time",
@@ -40,6 +43,16 @@ def test_a_real_process_from_any_folder(tmp_path, monkeypatch):
     assert found["status"] == "measured", found
     assert 0 < found["live_tensor_bytes"] < 2**20
     assert found["host_peak_bytes"] > 50 * 2**20
+
+
+def test_the_process_ends_with_its_parent():
+    words = [sys.executable, "-m", "harness.costs.measure_point", *REQUEST.words()]
+    read, write = os.pipe()
+    with subprocess.Popen(words, stdin=read, stdout=subprocess.PIPE) as child:
+        os.close(read)
+        os.close(write)  # as it is when this process is gone
+        assert child.communicate(timeout=60)[0] == b""
+    assert child.returncode == -stop.FROM_PARENT
 
 
 class FakeProcess:

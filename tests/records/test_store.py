@@ -120,6 +120,44 @@ def test_a_killed_write_leaves_no_record(toy: ToyPaper, monkeypatch: pytest.Monk
     assert write_record(toy.results, toy.record(), FILES) == folder
 
 
+def test_what_a_killed_writer_left_is_taken_away(toy: ToyPaper) -> None:
+    folder = write_record(toy.results, toy.record(), FILES)
+    folder.rename(folder.with_name(f".partial-{folder.name}-0a1b"))
+    other = folder.with_name(".partial-seed9-full-00000000-2c3d")
+    other.mkdir()
+    write_record(toy.results, toy.record(), FILES)
+    assert [p.name for p in folder.parent.iterdir()] == [folder.name]
+
+
+def test_what_is_being_written_is_left_alone(
+    toy: ToyPaper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another writer comes while one is at its files: both end, and the record is whole."""
+    fsync, others = os.fsync, []
+
+    def another(descriptor: int) -> None:
+        if not others:
+            others.append(None)
+            others.append(write_record(toy.results, toy.record(seed=1), FILES))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", another)
+    folder = write_record(toy.results, toy.record(), FILES)
+    assert verify_files(folder).seed == 0
+    assert verify_files(others[1]).seed == 1
+    assert not list(folder.parent.glob(".partial-*"))
+
+
+def test_a_file_system_without_locks_is_written_to(
+    toy: ToyPaper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", none)
+    assert verify_files(write_record(toy.results, toy.record(), FILES))
+
+
 def test_a_full_disk_is_one_sentence(toy: ToyPaper, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")

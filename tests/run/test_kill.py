@@ -133,7 +133,11 @@ def test_killed_ten_times_it_gives_the_same_record(start, tmp_path):
     assert sum(s["iterations"] for s in stored.record.measurement["sessions"]) == 1500
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "terminate"])
+@pytest.mark.parametrize(
+    "number",
+    [signal.SIGINT, signal.SIGTERM, signal.SIGHUP],
+    ids=["ctrl-c", "terminate", "hang-up"],
+)
 def test_stopping_leaves_a_run_that_goes_on(start, tmp_path, number):
     command = start_and_wait_for_a_checkpoint(start, tmp_path)
     os.kill(command.pid, number)
