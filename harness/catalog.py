@@ -13,6 +13,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import threading
 import tomllib
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from harness.tasks.registry import task_source
 SECTIONS = ("tasks", "method", "training", "testing")
 _SCALARS = ("task_source", "algorithm")
 _IN_BASES = (*SECTIONS, *_SCALARS, "title")
+_IMPORTING = threading.RLock()
 
 
 @dataclass(frozen=True)
@@ -216,7 +218,8 @@ def read_paper(folder: Path) -> Paper:
 
 def method_class(folder: Path, algorithm: str) -> type[Method]:
     """Give the class that `method.py` of a paper's folder lists under `algorithm`."""
-    found: dict[str, type[Method]] = _method_module(folder).ALGORITHMS
+    with _IMPORTING:  # another thread must not meet a module that is half loaded
+        found: dict[str, type[Method]] = _method_module(folder).ALGORITHMS
     if algorithm not in found:
         raise HarnessError(
             f"{folder.name}: found algorithm {algorithm!r}{closest(algorithm, found)}; "
