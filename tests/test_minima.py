@@ -40,7 +40,7 @@ def numbers(version):
 
 def test_the_minima_that_are_tested_are_those_that_are_promised():
     tested = pinned("constraints-minima.txt")
-    assert tested.keys() == promised().keys()
+    assert tested.keys() - promised().keys() == {"pyparsing"}
     for name, lowest in promised().items():
         assert numbers(tested[name]) == numbers(lowest), name
 
