@@ -40,6 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace) -> int:
     """Print each metric, beside the recorded one if there is a record; 1 if they differ."""
     record = _record_beside(arguments.weights)
+    # Before anything else is looked for: data may take a minute to be packed.
+    weights = read_weights(arguments.weights, "cpu")
     cell = find_cell(arguments.cell)
     if record is not None and f"{record.paper}/{record.cell}" != cell.key:
         raise HarnessError(
@@ -59,9 +61,8 @@ def main(arguments: argparse.Namespace) -> int:
     plan = Plan(variant, variant, seed, length, DEFAULT, device, Path(), Path())
     tasks = plan.tasks()
     method = plan.method(tasks)
-    weights = read_weights(arguments.weights, device.type)
     check_shapes(arguments.weights, weights, method.weights(), variant.key)
-    method.load_weights(weights)
+    method.load_weights({k: w.to(device) for k, w in weights.items()})
     scores = test(plan, method, tasks, ScoresSoFar())
     found = {k: summary(v) for k, v in scores.items()}
     recorded = record.metrics if record else {}

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 import sys
 from dataclasses import dataclass
 
 from harness.data.decode import RESIZE_FILTERS
 from harness.data.decode_color import COLOR_RESIZE_FILTERS
+from harness.data.once import Once
 from harness.data.store import ImageStore
 from harness.errors import HarnessError, closest
 
@@ -92,7 +92,7 @@ def check_size(kind: Dataset, image_size: int) -> None:
         raise HarnessError(f"found image size {image_size}, wanted 8 to {kind.largest} pixels.")
 
 
-@functools.lru_cache(maxsize=4)
+@Once
 def load_store(dataset: str, image_size: int, resize_filter: str) -> ImageStore:
     """Give the packed store of `dataset` at `image_size` pixels a side.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,6 +12,8 @@ import torch
 
 from harness.data import known
 from harness.errors import HarnessError
+
+_MOVING = threading.Lock()  # images go to a device once, whatever threads ask for them
 
 
 @dataclass(frozen=True)
@@ -104,12 +107,13 @@ class ImageStore:
         process.
         """
         key = (device, turns)
-        if key not in self._on_device:
-            images = torch.from_numpy(self.images).to(device).flatten(0, 1)
-            copies = [torch.rot90(images, t, (-2, -1)).flatten(1) for t in range(1, turns)]
-            rows = images.flatten(1)
-            self._on_device[key] = torch.cat([rows, *copies]) if copies else rows
-        return self._on_device[key]
+        with _MOVING:
+            if key not in self._on_device:
+                images = torch.from_numpy(self.images).to(device).flatten(0, 1)
+                copies = [torch.rot90(images, t, (-2, -1)).flatten(1) for t in range(1, turns)]
+                rows = images.flatten(1)
+                self._on_device[key] = torch.cat([rows, *copies]) if copies else rows
+            return self._on_device[key]
 
 
 def store_digest(images: np.ndarray, class_names: tuple[str, ...], part: np.ndarray) -> str:

@@ -8,19 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from os import PathLike
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from harness.catalog import find_cell
+from harness.catalog import Variant, find_cell
 from harness.errors import HarnessError
-from harness.outside.paired import Paired, against
+from harness.outside.arguments import check_kinds, exact_device, plain_overrides, record_folder
+from harness.outside.paired import Paired, against, recorded
 from harness.outside.predictions import scores
 from harness.run.loop import summary
-from harness.run.plan import choose_device
 from harness.tasks.batch import SupervisedBatch
 from harness.tasks.registry import task_source
 from harness.tasks.source import BLOCK, TaskSource
@@ -29,7 +29,7 @@ Model = Callable[[Tensor, Tensor, Tensor], Any]
 _QUERY_ORDER = 1000  # a stream that no task source draws from
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Evaluation:
     """What `evaluate` gives. Accuracies are in percent, `mse` in the square of the task's unit."""
 
@@ -52,9 +52,8 @@ class Evaluation:
 
     def __str__(self) -> str:
         unit = " %" if self.metric == "accuracy" else ""
-        text = (
-            f"{self.cell}: {self.metric} {self.mean:.4g} ± {self.ci95:.2g}{unit} ({self.n} tasks)"
-        )
+        of = f"{self.n} tasks of stand-in data" if self.synthetic else f"{self.n} tasks"
+        text = f"{self.cell}: {self.metric} {self.mean:.4g} ± {self.ci95:.2g}{unit} ({of})"
         return text if self.paired is None else f"{text}; {self.paired}"
 
 
@@ -65,8 +64,8 @@ def evaluate(
     variant: str | None = None,
     batched: bool = False,
     overrides: dict[str, Any] | None = None,
-    device: str = "cpu",
-    record: str | Path | None = None,
+    device: str | torch.device = "cpu",
+    record: str | PathLike[str] | None = None,
     record_metric: str | None = None,
 ) -> Evaluation:
     """Test `model` on the test tasks of `cell` (`paper/cell`), the same ones for every model.
@@ -74,35 +73,43 @@ def evaluate(
     `model(support_x, support_y, query_x)` answers for one task: x [S or Q, …], y [S] int64 in
     0 … ways-1; it gives classes [Q] (integers) or scores [Q, ways] (floating). For regression y is
     [S, 1] and the answer [Q, 1]. With `batched` everything has a leading axis of tasks, as many as
-    `testing.tasks_at_once` says (fewer at the end). It may train as it likes: gradients are on.
+    `testing.tasks_at_once` says (fewer at the end). It may train as it likes: gradients are on,
+    also inside `torch.no_grad()` or `torch.inference_mode()`, and what it is given is its own.
 
     `overrides` are switches as `--set` has them, e.g. `{"testing.tasks": 100}`; `variant` is the
-    cell's first unless told. `record` is a record's folder: the difference is taken task by task.
+    cell's first unless told. `device` is where the tasks are: `cpu`, `cuda`, `cuda:1`, `auto`, or a
+    `torch.device`. `record` is a record's folder: the difference is taken task by task. Several
+    threads may evaluate at once.
 
-    Raises HarnessError for an unknown cell or switch, tasks that are not supervised, predictions of
-    a wrong shape or type, and a record of other tasks.
+    Raises HarnessError for an unknown cell, switch or device, arguments of a wrong kind, tasks that
+    are not supervised, predictions of a wrong shape or type, and a record of other tasks. What the
+    model itself raises comes through, with a note that says on which tasks.
     """
+    check_kinds(cell, model, variant, batched)
+    folder = record_folder(record, record_metric)
     found = find_cell(cell)
-    v = found.variant(variant or found.names()[0], overrides)
-    source = task_source(v.task_source)
-    tasks = source(v.tasks, 0, v.testing.task_seed, choose_device(device))
-    tasks.end_training()
-    n = v.testing.tasks
-    if n < 2:
-        raise HarnessError(f"testing.tasks: found {n}, wanted 2 or more for an interval.")
-    parts, metric = [], ""
-    for batch, order in _shown(tasks, n, v.testing.tasks_at_once, v.key):
-        ways = None if batch.support_y.is_floating_point() else int(batch.support_y.max()) + 1
-        metric = "mse" if ways is None else "accuracy"
-        answer = _answers(model, batch, order, batched)
-        parts += [scores(a, y, ways) for a, y in answer]
-    each = np.concatenate(parts)
+    name = found.names()[0] if variant is None else variant
+    v = found.variant(name, plain_overrides(overrides))
+    where = exact_device(device)
+    if v.testing.tasks < 2:
+        raise HarnessError(
+            f"testing.tasks: found {v.testing.tasks}, wanted 2 or more for an interval."
+        )
+    # Not the caller's modes: a fine-tuned model needs gradients, and the images that are kept for
+    # the process must not become tensors that refuse them.
+    with torch.inference_mode(False), torch.enable_grad():
+        tasks = task_source(v.task_source)(v.tasks, 0, v.testing.task_seed, where)
+        tasks.end_training()
+        metric, n = _metric(tasks, v.key), v.testing.tasks
+        digest = tasks.task_digest("test", n)
+        # Before the model is asked: a mistake should not cost its time.
+        other = None if folder is None else recorded(folder, record_metric, metric, digest)
+        each = np.concatenate(list(_scores(model, tasks, v, batched)))
     if not np.isfinite(each).all():
         raise HarnessError(f"{v.key}: found a {metric} that is not finite, wanted numbers.")
-    found_mean, digest = summary(each), tasks.task_digest("test", n)
+    found_mean = summary(each)
     assert found_mean.mean is not None
     assert found_mean.ci95 is not None
-    pair = against(Path(record), record_metric, each, digest) if record is not None else None
     return Evaluation(
         cell=v.key,
         metric=metric,
@@ -112,41 +119,56 @@ def evaluate(
         n=n,
         tasks_digest=digest,
         synthetic=tasks.synthetic,
-        paired=pair,
+        paired=None if other is None else against(other, each),
     )
 
 
-def _shown(
-    tasks: TaskSource, count: int, at_once: int, key: str
-) -> Iterator[tuple[SupervisedBatch, Tensor]]:
-    """Give test tasks in batches with the order [T, Q] in which query examples are shown."""
+def _metric(tasks: TaskSource, key: str) -> str:
+    """Name what the answers on these tasks are scored by."""
+    first = tasks.batch("test", 0, 1)
+    if not isinstance(first, SupervisedBatch):
+        raise HarnessError(
+            f"{key}: found tasks without support and query sets, wanted supervised ones; "
+            "`harness list` shows other cells."
+        )
+    return "mse" if first.support_y.is_floating_point() else "accuracy"
+
+
+def _scores(model: Model, tasks: TaskSource, v: Variant, batched: bool) -> Iterator[np.ndarray]:
+    """Ask the model about all test tasks; give scores, some tasks at a time."""
+    count, at_once = v.testing.tasks, v.testing.tasks_at_once
     for first in range(0, count, at_once):
-        batch = tasks.batch("test", first, min(at_once, count - first))
-        if not isinstance(batch, SupervisedBatch):
-            raise HarnessError(
-                f"{key}: found tasks without support and query sets, wanted supervised ones; "
-                "`harness list` shows other cells."
-            )
-        queries = batch.query_y.shape[1]
-        rows = [_order(tasks, i, queries) for i in range(first, first + len(batch))]
-        yield batch, torch.from_numpy(np.stack(rows)).to(batch.query_x.device)
+        batch: SupervisedBatch = tasks.batch("test", first, min(at_once, count - first))
+        ways = None if batch.support_y.is_floating_point() else int(batch.support_y.max()) + 1
+        order = _order(tasks, first, batch)
+        rows = torch.arange(len(batch), device=order.device)[:, None]
+        targets = batch.query_y[rows, order]
+        # Clones: a model may write into what it is given, and tasks may share memory.
+        given = [batch.support_x.clone(), batch.support_y.clone(), batch.query_x[rows, order]]
+        if batched:
+            last = first + len(batch) - 1
+            answer = _answer(model, given, f"test tasks {first} to {last} of {v.key}")
+            yield scores(answer, targets, ways)
+            continue
+        for t in range(len(batch)):
+            answer = _answer(model, [x[t] for x in given], f"test task {first + t} of {v.key}")
+            one = answer[None] if isinstance(answer, Tensor | np.ndarray) else answer
+            yield scores(one, targets[t : t + 1], ways)
 
 
-def _order(tasks: TaskSource, task: int, queries: int) -> np.ndarray:
-    block, row = divmod(task, BLOCK)
-    return tasks.generator("test", block, _QUERY_ORDER + row).permutation(queries)
+def _answer(model: Model, given: list[Tensor], of: str) -> Any:
+    try:
+        return model(*given)
+    except Exception as e:
+        e.add_note(f"The model raised this in harness.evaluate, on {of}.")
+        raise
 
 
-def _answers(
-    model: Model, batch: SupervisedBatch, order: Tensor, batched: bool
-) -> Iterator[tuple[Any, Tensor]]:
-    """Ask the model; give answers with their targets, each with an axis of tasks."""
-    rows = torch.arange(len(batch), device=order.device)[:, None]
-    query_x, query_y = batch.query_x[rows, order], batch.query_y[rows, order]
-    if batched:
-        yield model(batch.support_x, batch.support_y, query_x), query_y
-        return
-    for t in range(len(batch)):
-        answer = model(batch.support_x[t], batch.support_y[t], query_x[t])
-        one = answer[None] if isinstance(answer, Tensor | np.ndarray) else answer
-        yield one, query_y[t : t + 1]
+def _order(tasks: TaskSource, first: int, batch: SupervisedBatch) -> Tensor:
+    """Give the order [T, Q] in which the query examples of tasks `first` … are shown."""
+    queries = batch.query_y.shape[1]
+    rows = []
+    for task in range(first, first + len(batch)):
+        block, row = divmod(task, BLOCK)
+        rows.append(tasks.generator("test", block, _QUERY_ORDER + row).permutation(queries))
+    return torch.from_numpy(np.stack(rows)).to(batch.query_x.device)

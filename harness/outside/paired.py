@@ -33,11 +33,23 @@ class Paired:
         )
 
 
-def against(folder: Path, metric: str | None, scores: np.ndarray, digest: str) -> Paired:
-    """Compare `scores` [n] with those of the record in `folder`.
+@dataclass(frozen=True, eq=False)
+class Recorded:
+    """The scores of a record that a model is held against."""
+
+    record: str
+    """The record's folder."""
+    metric: str
+    scores: np.ndarray
+    """One a task, [n] float64, all finite."""
+
+
+def recorded(folder: Path, metric: str | None, measured: str, digest: str) -> Recorded:
+    """Read the scores of the record in `folder` that those of a model can be taken from.
 
     `metric` is the record's that is meant: unless told, the one named as published tables would,
-    `accuracy`, or else the one its run watched. Raises HarnessError where the tasks are others.
+    `accuracy`, or else the one its run watched. It has to measure what the model is measured by,
+    `accuracy` or `mse`. Raises HarnessError where it does not, or where the tasks are others.
     """
     if not (folder / RECORD).is_file():
         raise HarnessError(f"found no {folder / RECORD}, wanted a record's folder.")
@@ -49,17 +61,24 @@ def against(folder: Path, metric: str | None, scores: np.ndarray, digest: str) -
             f"{folder}: its test tasks are others than these (digest {record.tasks_digest[:8]}, "
             f"here {digest[:8]}); wanted the same cell, switches and number of tasks."
         )
-    name = metric or _watched(record)
-    if name not in record.metrics:
+    alike = [m for m in record.metrics if m.partition("@")[0] == measured]
+    name = _watched(record) if metric is None else metric
+    if name not in alike:
         raise HarnessError(
-            f"{folder}: found no metric {name!r}{closest(name, record.metrics)}; "
-            f"wanted one of {', '.join(record.metrics)} as record_metric."
+            f"{folder}: found {'another' if name in record.metrics else 'no'} metric {name!r}"
+            f"{closest(name, alike)}; these tasks are scored by {measured}: "
+            f"wanted one of {', '.join(alike)} as record_metric."
         )
     theirs = StoredRecord(folder, record).scores[name]
     if not np.isfinite(theirs).all():
         raise HarnessError(f"{folder}: {name} is not finite on every task, so nothing is paired.")
-    found = paired_estimate(scores[None], theirs[None])
-    return Paired(str(folder), name, found.value, found.half_width(), found.p_zero())
+    return Recorded(str(folder), name, theirs)
+
+
+def against(other: Recorded, scores: np.ndarray) -> Paired:
+    """Compare `scores` [n] with those of a record on the same tasks."""
+    found = paired_estimate(scores[None], other.scores[None])
+    return Paired(other.record, other.metric, found.value, found.half_width(), found.p_zero())
 
 
 def _watched(record: Record) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from harness.errors import HarnessError
-from harness.records.schema import Record
+from harness.records.schema import Record, read_record
 
 
 def record_overrides(record: Record, published: dict[str, dict[str, object]]) -> dict[str, object]:
@@ -21,30 +22,66 @@ def record_overrides(record: Record, published: dict[str, dict[str, object]]) ->
 
 
 def read_weights(path: Path, device: str) -> dict[str, Tensor]:
-    """Read a safetensors file onto `device`; one sentence where it is none."""
+    """Read a safetensors file onto `device`.
+
+    Raises HarnessError where there is no such file, or one that is no weights, or numbers in it
+    that are not finite: a network of them may well give classes, the first one for instance.
+    """
     from safetensors.torch import load_file
 
-    if not path.is_file():
-        raise HarnessError(f"found no file {path}, wanted weights in safetensors form.")
+    if not path.exists():
+        raise HarnessError(f"found no file {path}, wanted weights in safetensors form{_why(path)}.")
+    if not path.is_file():  # also a named pipe, which would be waited for without end
+        kind = "a folder" if path.is_dir() else "no plain file"
+        raise HarnessError(f"{path}: found {kind}, wanted a file of weights in safetensors form.")
     try:
         found: dict[str, Tensor] = load_file(path, device=device)
     except Exception as e:  # safetensors has its own error types for each kind of damage
         raise HarnessError(f"{path} is not a readable safetensors file: {e}.") from None
+    for name, value in found.items():
+        # Floating types of one byte have no arithmetic.
+        if not torch.isfinite(value.float() if value.is_floating_point() else value).all():
+            raise HarnessError(
+                f"{path}: found numbers under {name!r} that are not finite, wanted trained "
+                "weights; take those of a run that did not diverge."
+            )
     return found
 
 
 def check_shapes(
     path: Path, found: dict[str, Tensor], wanted: dict[str, Tensor], variant: str
 ) -> None:
-    """Refuse weights of another method or size before anything is loaded in part."""
+    """Refuse weights of another method, size or type before anything is loaded in part."""
     for name in [*wanted, *found]:
-        here, there = (tuple(w[name].shape) if name in w else None for w in (found, wanted))
-        if here != there:
+        here, there = (w.get(name) for w in (found, wanted))
+        same_shape = here is not None and there is not None and here.shape == there.shape
+        if not same_shape or _type(here) != _type(there):
             raise HarnessError(
-                f"{path}: found {_words(here)} under {name!r}, "
-                f"wanted {_words(there)} for {variant}."
+                f"{path}: found {_words(here, same_shape)} under {name!r}, "
+                f"wanted {_words(there, same_shape)} for {variant}."
             )
 
 
-def _words(shape: tuple[int, ...] | None) -> str:
-    return "nothing" if shape is None else f"a tensor of shape {list(shape)}"
+def _why(path: Path) -> str:
+    """Say more where a record beside it names the file: some are too large for a repository."""
+    beside = path.with_name("record.json")
+    if not beside.is_file():
+        return ""
+    record = read_record(beside)
+    if path.name not in record.files:
+        return ""
+    return (
+        ": the record beside it names them, but they are not kept with it; train again by "
+        f"`harness run {record.paper}/{record.cell} --variant {record.variant} "
+        f"--seeds {record.seed} --budget {record.budget} --results FOLDER`"
+    )
+
+
+def _type(tensor: Tensor | None) -> str:
+    return "" if tensor is None else str(tensor.dtype).removeprefix("torch.")
+
+
+def _words(tensor: Tensor | None, same_shape: bool) -> str:
+    if tensor is None:
+        return "nothing"
+    return f"a tensor of {_type(tensor) if same_shape else f'shape {list(tensor.shape)}'}"

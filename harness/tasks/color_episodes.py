@@ -85,4 +85,4 @@ class ColorEpisodes(Episodes):
 
 
 def _channels(numbers: tuple[float, ...], like: Tensor) -> Tensor:
-    return torch.tensor(numbers, device=like.device)[:, None, None]
+    return torch.tensor(numbers, dtype=like.dtype, device=like.device)[:, None, None]

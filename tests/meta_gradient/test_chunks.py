@@ -84,14 +84,9 @@ library.define("turned(Tensor x) -> Tensor")
 library.impl("turned", lambda x: -x, "CPU")
 turned = torch.ops.metalearning_tests.turned
 """Minus x: an operation of somebody's own, of which nothing says what shape it gives."""
-torch.library.register_vmap(
-    "metalearning_tests::turned", lambda info, dims, x: (turned(x), dims[0])
-)
 
 
 class Turned(torch.autograd.Function):
-    generate_vmap_rule = True
-
     @staticmethod
     def forward(x):
         return turned(x)
@@ -102,7 +97,11 @@ class Turned(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, g):
-        return turned(g)
+        return Turned.apply(g)
+
+    @staticmethod
+    def vmap(info, dims, x):
+        return Turned.apply(x), dims[0]
 
 
 class OwnOperation(Smooth):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -14,8 +15,10 @@ import harness
 from harness.catalog import find_cell
 from harness.errors import HarnessError
 from harness.meta_gradient.engines import DEFAULT
+from harness.outside.paired import recorded
 from harness.records.schema import read_record
-from harness.records.store import find_records
+from harness.records.scores_file import SCORES, scores_bytes
+from harness.records.store import find_records, write_record
 from harness.run.budget import Budget
 from harness.run.loop import run
 from harness.run.plan import Plan
@@ -99,6 +102,16 @@ def record(tmp_path):
     return found
 
 
+def with_a_loss(record):
+    """The folder of a copy of the record that also measured a loss."""
+    folder = record.folder.parents[4] / "with-a-loss"
+    metrics = record.record.metrics | {"loss": record.record.metrics["mse@1"]}
+    scores = dict.fromkeys(metrics, record.scores["mse@1"])
+    return write_record(
+        folder, dataclasses.replace(record.record, metrics=metrics), {SCORES: scores_bytes(scores)}
+    )
+
+
 def test_a_record_of_the_same_tasks_is_paired(record):
     def zero(support_x, support_y, query_x):
         return torch.zeros(len(query_x), 1)
@@ -123,6 +136,12 @@ def test_a_record_of_the_same_tasks_is_paired(record):
             record=record.folder,
             record_metric="mse@11",
         )
+    with pytest.raises(HarnessError, match=r"found another metric 'loss'; .* scored by mse"):
+        recorded(with_a_loss(record), "loss", "mse", found.tasks_digest)
+    named = harness.evaluate(
+        "maml/sinusoid-5shot", zero, overrides=SINE, record=record.folder / "record.json"
+    )
+    assert named.paired == found.paired
     fewer = SINE | {"testing.tasks": 5}
     with pytest.raises(HarnessError, match="its test tasks are others than these"):
         harness.evaluate("maml/sinusoid-5shot", zero, overrides=fewer, record=record.folder)
@@ -134,10 +153,6 @@ def test_no_record_and_a_diverged_one(record, tmp_path):
 
     with pytest.raises(HarnessError, match="wanted a record's folder"):
         harness.evaluate("maml/sinusoid-5shot", zero, overrides=SINE, record=tmp_path)
-    import dataclasses
-
-    from harness.records.store import write_record
-
     path = record.folder / "record.json"
     gone = dataclasses.replace(read_record(path), status="diverged", metrics={})
     folder = write_record(tmp_path / "more", gone, {})
@@ -162,6 +177,27 @@ WRONG = {
     "class 5": (lambda q: torch.full([len(q)], 5), "found classes 5 to 5, wanted 0 to 4"),
     "class -1": (lambda q: torch.full([len(q)], -1), "found classes -1 to -1, wanted 0 to 4"),
     "NaN": (lambda q: torch.full([len(q), 5], torch.nan), "found NaN among the scores"),
+    "-inf": (
+        lambda q: torch.full([len(q), 5], -torch.inf),
+        "largest score is -inf .float32., want",
+    ),
+    "inf": (lambda q: torch.full([len(q), 5], torch.inf), "largest score is inf .float32., wanted"),
+    "overflow": (
+        lambda q: (torch.rand(len(q), 5) + 7e4).half(),
+        "largest score is inf .float16., wanted a finite one",
+    ),
+    "one row of -inf": (
+        lambda q: torch.eye(len(q))[:, :5].log()[: len(q)],
+        "largest score is -inf .float32., wanted",
+    ),
+    "2**64 - 1": (
+        lambda q: np.full(len(q), 2**64 - 1, np.uint64),
+        "found classes 18446744073709551615 to 18446744073709551615, wanted 0 to 4",
+    ),
+    "masked": (lambda q: np.ma.zeros(len(q), int), "found a masked array of int64, wanted one"),
+    "sparse": (lambda q: torch.eye(len(q), 5).to_sparse(), "found a sparse_coo tensor, wanted"),
+    "no numbers": (lambda q: torch.zeros(len(q), 5, device="meta"), "on the device 'meta', which"),
+    "a tuple": (lambda q: (torch.zeros(len(q), 5), 0), "found tuple, wanted one torch tensor"),
     "nothing": (lambda q: None, "found NoneType, wanted one torch tensor"),
 }
 
@@ -183,6 +219,89 @@ def test_a_wrong_regression():
         harness.evaluate(
             "maml/sinusoid-5shot", lambda s, y, q: torch.full([5, 1], torch.inf), overrides=SINE
         )
+
+
+def test_regression_by_more_than_a_number_can_hold():
+    with pytest.raises(HarnessError, match="found a mse that is not finite"):
+        harness.evaluate(
+            "maml/sinusoid-5shot",
+            lambda s, y, q: torch.full([5, 1], 1e300, dtype=torch.float64),
+            overrides=SINE,
+        )
+
+
+NUMBERS = ["u1", "u2", "u4", "u8", "i1", "i2", ">i4", torch.uint16, torch.uint32, torch.uint64]
+
+
+@pytest.mark.parametrize("kind", NUMBERS, ids=str)
+def test_class_numbers_of_every_integer_type(kind):
+    def model(support_x, support_y, query_x):
+        found = nearest_image(support_x, support_y, query_x)
+        return found.numpy().astype(kind) if isinstance(kind, str) else found.to(kind)
+
+    expected = harness.evaluate(CELL, nearest_image, overrides=FEW).scores
+    assert np.array_equal(harness.evaluate(CELL, model, overrides=FEW).scores, expected)
+
+
+FLOATS = ["f2", "f4", ">f8", np.longdouble, torch.bfloat16, torch.float8_e5m2]
+
+
+@pytest.mark.parametrize("kind", FLOATS, ids=str)
+def test_scores_of_every_floating_type(kind):
+    def model(support_x, support_y, query_x):
+        classes = nearest_image(support_x, support_y, query_x)
+        ruled_out = torch.nn.functional.one_hot(classes, 5).float().log()  # 0 and -inf
+        if isinstance(kind, torch.dtype):
+            return ruled_out.to(kind).requires_grad_(kind.itemsize > 1)
+        found = ruled_out.numpy().astype(kind)
+        found.flags.writeable = False
+        return found
+
+    expected = harness.evaluate(CELL, nearest_image, overrides=FEW).scores
+    assert np.array_equal(harness.evaluate(CELL, model, overrides=FEW).scores, expected)
+
+
+@pytest.mark.parametrize("batched", [False, True])
+def test_a_model_that_writes_into_what_it_is_given(batched):
+    model = all_nearest if batched else nearest_image
+
+    def writes(support_x, support_y, query_x):
+        found = model(support_x, support_y, query_x).clone()
+        for x in (support_x, support_y, query_x):
+            x.zero_()
+        return found
+
+    plain = harness.evaluate(CELL, model, overrides=FEW, batched=batched)
+    found = harness.evaluate(CELL, writes, overrides=FEW, batched=batched)
+    assert np.array_equal(found.scores, plain.scores)
+    assert found.tasks_digest == plain.tasks_digest
+
+
+def test_what_a_model_raises_comes_through_and_says_where():
+    def fails(support_x, support_y, query_x):
+        raise ZeroDivisionError("mine")
+
+    with pytest.raises(ZeroDivisionError, match="mine") as one:
+        harness.evaluate(CELL, fails, overrides=FEW)
+    key = f"{CELL}/euclidean"
+    assert one.value.__notes__ == [
+        f"The model raised this in harness.evaluate, on test task 0 of {key}."
+    ]
+    with pytest.raises(ZeroDivisionError) as many:
+        harness.evaluate(CELL, fails, overrides=FEW, batched=True)
+    assert many.value.__notes__[0].endswith(f"on test tasks 0 to 3 of {key}.")
+
+
+def test_an_evaluation_says_what_it_was_on_and_can_be_compared():
+    one = harness.evaluate(CELL, nearest_image, overrides=FEW)
+    two = harness.evaluate(CELL, nearest_image, overrides=FEW)
+    assert str(one).endswith(" % (6 tasks of stand-in data)")
+    assert one != two, "scores are compared by hand, not by =="
+    assert len({one, two}) == 2
+    sine = harness.evaluate(
+        "maml/sinusoid-5shot", lambda s, y, q: torch.zeros(5, 1), overrides=SINE
+    )
+    assert str(sine).endswith(" (6 tasks)")
 
 
 def test_wrong_cells_tasks_and_counts():

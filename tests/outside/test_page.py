@@ -16,13 +16,17 @@ EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), 
 FEW = {"tasks.dataset": "glyphs", "testing.tasks": 4, "testing.tasks_at_once": 2}
 
 
-@pytest.mark.parametrize("number", range(2))
-def test_an_example_runs(number, monkeypatch, tmp_path, capsys):
+@pytest.mark.parametrize(
+    ("number", "mode"),
+    [(0, torch.enable_grad), (1, torch.enable_grad), (1, torch.no_grad), (1, torch.inference_mode)],
+)
+def test_an_example_runs(number, mode, monkeypatch, tmp_path, capsys):
     import_torchvision("torchvision.models")
     real, given = harness.evaluate, []
 
     def on_glyphs(cell, model, **more):
-        given.append(real(cell, model, overrides=FEW, **more))
+        with mode():
+            given.append(real(cell, model, overrides=FEW, **more))
         return given[-1]
 
     monkeypatch.setattr(harness, "evaluate", on_glyphs, raising=False)
