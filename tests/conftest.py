@@ -1,5 +1,7 @@
 """Settings for all tests."""
 
+from pathlib import Path
+
 from hypothesis import settings
 
 # A busy machine is no failure: the time of an example says nothing about what is tested.
@@ -21,3 +23,21 @@ def pytest_addoption(parser):
         metavar="FOLDER",
         help="for its JSON file (default: $HARNESS_BENCH_STORE or .benchmarks/ratios/<time>)",
     )
+
+
+def pytest_sessionstart(session):
+    session.config.stash_of_results = _results()
+
+
+def pytest_sessionfinish(session):
+    """Fail where a test wrote into the checkout: a verb without `--results` does so by default."""
+    before, after = session.config.stash_of_results, _results()
+    if touched := sorted(p for p in {*before, *after} if before.get(p) != after.get(p)):
+        print(f"\n{len(touched)} files of the checkout were made or changed, such as {touched[0]}")
+        session.exitstatus = 1
+
+
+def _results():
+    checkout = Path(__file__).resolve().parent.parent
+    folders = [checkout / "results", checkout / "runs"]
+    return {p: p.stat().st_mtime_ns for f in folders for p in f.rglob("*") if p.is_file()}
