@@ -15,13 +15,13 @@ from harness.records.schema import read_record
 from harness.run.loop import run
 from harness.tasks.batch import SupervisedBatch
 
-GLYPHS = {"tasks.dataset": "glyphs", "training.meta_batch": 2, "method.hidden": [8]}
+GLYPHS = {"tasks.dataset": "glyphs", "training.meta_batch": 2, "method.hidden": [8] * 4}
 TEXTURES = {
     "tasks.dataset": "textures",
     "tasks.image_size": 16,
     "tasks.resize_filter": "none",
     "training.meta_batch": 2,
-    "method.hidden": [4],
+    "method.hidden": [4] * 4,
 }
 
 

@@ -15,9 +15,9 @@ from harness.paper_tests.switch_effects import (
 from replications.meta_sgd.method import MetaSGDSettings
 
 CELL = "meta_sgd/omniglot-5way-1shot"
-SMALL = {"tasks.dataset": "glyphs", "tasks.train_queries": 3, "method.hidden": [8]}
+SMALL = {"tasks.dataset": "glyphs", "tasks.train_queries": 3, "method.hidden": [8] * 4}
 SEEN = {
-    "hidden": (THROUGHOUT, ([4], [8])),
+    "hidden": (THROUGHOUT, ([4] * 4, [8] * 4)),
     "rate_min": (THROUGHOUT, (0.005, 0.05)),
     "rate_max": (THROUGHOUT, (0.1, 0.5)),
     "rate_draws": (THROUGHOUT, ()),
