@@ -41,7 +41,7 @@ def test_list_shows_what_was_measured(say, toy):
     assert plain[2] == "accuracy"
     assert plain[3].startswith("95.0 ± 0.4")
     assert plain[4].startswith("95.0")
-    assert plain[5:] == ["full", "reproduced"]
+    assert plain[5:] == ["full", "reproduced (1 seed)"]
     assert [r[-1] for r in found if r[1] == "fancy"] == ["not run"]
 
 
