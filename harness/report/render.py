@@ -17,7 +17,12 @@ from harness.explain.explanation import Explanation
 from harness.report.across_sheet import accuracy_sections, pair_sections, spent_sections
 from harness.report.cost_sheet import claim_sections, cost_sections
 from harness.report.data import render_csv, render_json
-from harness.report.effect_sheet import FlatEffect, explanation_sections, flat_row
+from harness.report.effect_sheet import (
+    FlatEffect,
+    explanation_sections,
+    flat_row,
+    without_p_of_trainings,
+)
 from harness.report.latex import render_latex
 from harness.report.markdown import render_markdown
 from harness.report.sheet import paired_sections, row_sections
@@ -80,6 +85,7 @@ def render_claims(claims: Sequence[ClaimRow], form: str) -> str:
 def render_explanations(found: Sequence[Explanation], form: str) -> str:
     """Give what switches are worth in one of `FORMATS`: JSON of whole explanations, CSV of their
     rows with the run in front."""
+    found = [without_p_of_trainings(e) for e in found]
     if form == "json":
         return render_json(found)
     if form == "csv":

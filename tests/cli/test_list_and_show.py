@@ -75,6 +75,15 @@ def test_show_has_every_published_line_and_every_switch(say):
     assert "expected here" not in said.out
 
 
+def test_show_says_what_an_interval_is_over(say):
+    """In words, with the counts that are known."""
+    said = say("harness show anil/mini-imagenet-5way-1shot --no-measure").out
+    assert "accuracy@10 = 46.9 ± 0.2 (standard deviation over 3 seeds) for maml" in said
+    said = say("harness show maml/omniglot-5way-1shot --no-measure").out
+    assert "accuracy@3 = 98.7 ± 0.4 (95 % interval over 600 test tasks) for second-order" in said
+    assert "(no ±)" in say("harness show siamese/one-shot --no-measure").out
+
+
 def test_show_leaves_out_switches_that_a_variant_has_not(say):
     said = say("harness show maml/sinusoid-5shot --no-measure")
     block = said.out.split("  method.inner_steps:\n")[1].split("\n  method")[0]
