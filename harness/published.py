@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import HarnessError, closest
+from harness.interval_kinds import KINDS
+from harness.shown import shown
 from harness.table_file import read_count, read_number, read_table, read_width
 
 COLUMNS = (
@@ -16,6 +18,7 @@ COLUMNS = (
     "interval",
     "interval_kind",
     "episodes",
+    "seeds",
     "table",
     "source",
     "confidence",
@@ -41,8 +44,11 @@ class PublishedLine:
     value: float
     interval: float | None
     interval_kind: str
-    """What ± means there, e.g. `95% CI over test tasks`; `none reported` where there is none."""
+    """What ± means there: a word of `harness.interval_kinds`."""
     episodes: int | None
+    """Test tasks behind the value; None where it is not said."""
+    seeds: int | None
+    """Trainings behind the value; None where it is not said."""
     table: str
     source: str
     """Citation or address where the number was read."""
@@ -79,7 +85,11 @@ def _line(text: dict[str, str], paper: str, where: str) -> PublishedLine:
             f"nothing."
         )
     interval = read_width(text["interval"], f"{where}: interval") if text["interval"] else None
-    episodes = read_count(text["episodes"], f"{where}: episodes") if text["episodes"] else None
+    _check_kind(text["interval_kind"], interval, where)
+    episodes, seeds = (
+        read_count(text[name], f"{where}: {name}") if text[name] else None
+        for name in ("episodes", "seeds")
+    )
     value = read_number(text["value"], f"{where}: value")
     if text["metric"].startswith("accuracy") and not 0 <= value <= 100:
         raise HarnessError(f"{where}: value: found {text['value']}, wanted percent, 0 to 100.")
@@ -92,9 +102,23 @@ def _line(text: dict[str, str], paper: str, where: str) -> PublishedLine:
         interval=interval,
         interval_kind=text["interval_kind"],
         episodes=episodes,
+        seeds=seeds,
         table=text["table"],
         source=text["source"],
         confidence=text["confidence"],
         note=text["note"],
         **{name: text.get(name, "") for name in OPTIONAL},
     )
+
+
+def _check_kind(kind: str, interval: float | None, where: str) -> None:
+    """Refuse a word that is not known, and one that contradicts the interval."""
+    if kind not in KINDS:
+        raise HarnessError(
+            f"{where}: interval_kind: found {shown(kind)}{closest(kind, KINDS)}; wanted one of "
+            f"{', '.join(KINDS)} (details go into the note)."
+        )
+    if (kind == "none") != (interval is None):
+        found = "no interval" if interval is None else f"the interval {interval:g}"
+        wanted = "none" if interval is None else "what its ± means, or unknown"
+        raise HarnessError(f"{where}: interval_kind: found {kind} with {found}, wanted {wanted}.")

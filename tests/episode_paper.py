@@ -39,16 +39,16 @@ published_only = true
 """
 
 PUBLISHED = """\
-cell,variants,metric,value,interval,interval_kind,episodes,table,source,confidence,note,\
+cell,variants,metric,value,interval,interval_kind,episodes,seeds,table,source,confidence,note,\
 method,inference,dataset
-images,plain,accuracy,95.0,0.4,95% CI over test tasks,400,Table 1,Doe (2020),high,,,,
-images,plain,accuracy,94.0,,none reported,400,Table 2,Roe (2021),high,re-run,,,
-images,fancy,accuracy,96.0,,none reported,400,Table 1,Doe (2020),high,
-images,together,accuracy,97.0,,none reported,400,Table 1,Doe (2020),high,,,,
-images,,accuracy,91.0,,none reported,,Table 1,Doe (2020),low,a net,Other net,transductive,
-images,,accuracy,90.0,,none reported,,Table 1,Doe (2020),low,nearest neighbour; quoted,,,
-images,,accuracy,60.0,,none reported,,Table 3,Doe (2020),low,birds,Birds,inductive,cub
-quoted,,accuracy,70.0,,none reported,,Table 4,Doe (2020),low,no variant and so no setting,,,
+images,plain,accuracy,95.0,0.4,ci95,400,,Table 1,Doe (2020),high,,,,
+images,plain,accuracy,94.0,,none,400,,Table 2,Roe (2021),high,re-run,,,
+images,fancy,accuracy,96.0,,none,400,,Table 1,Doe (2020),high,
+images,together,accuracy,97.0,,none,400,,Table 1,Doe (2020),high,,,,
+images,,accuracy,91.0,,none,,,Table 1,Doe (2020),low,a net,Other net,transductive,
+images,,accuracy,90.0,,none,,,Table 1,Doe (2020),low,nearest neighbour; quoted,,,
+images,,accuracy,60.0,,none,,,Table 3,Doe (2020),low,birds,Birds,inductive,cub
+quoted,,accuracy,70.0,,none,,,Table 4,Doe (2020),low,no variant and so no setting,,,
 """
 
 METHOD = """

@@ -11,8 +11,9 @@ RIGHT = {
     "metric": "accuracy",
     "value": "98.7",
     "interval": "0.4",
-    "interval_kind": "95% CI over test tasks",
+    "interval_kind": "ci95",
     "episodes": "600",
+    "seeds": "",
     "table": "Table 1",
     "source": "Doe and Roe 2020",
     "confidence": "high",
@@ -31,11 +32,14 @@ def test_a_right_line_is_read(tmp_path):
     (line,) = read_published(write(tmp_path), "toy")
     assert (line.paper, line.cell, line.variants) == ("toy", "images", ("plain", "fancy"))
     assert (line.value, line.interval, line.episodes) == (98.7, 0.4, 600)
+    (line,) = read_published(write(tmp_path, interval_kind="std-seeds", seeds="3"), "toy")
+    assert (line.interval_kind, line.seeds) == ("std-seeds", 3)
 
 
 def test_what_a_paper_does_not_report_is_none(tmp_path):
-    (line,) = read_published(write(tmp_path, interval="", episodes="", variants=""), "toy")
-    assert (line.interval, line.episodes, line.variants) == (None, None, ())
+    lacks = {"interval": "", "interval_kind": "none", "episodes": "", "variants": ""}
+    (line,) = read_published(write(tmp_path, **lacks), "toy")
+    assert (line.interval, line.episodes, line.seeds, line.variants) == (None, None, None, ())
 
 
 @pytest.mark.parametrize(
@@ -52,9 +56,23 @@ def test_a_line_needs_its_parts(tmp_path, needed):
     ("change", "sentence"),
     [
         ({"confidence": "hihg"}, "found confidence 'hihg' (did you mean 'high'?); wanted one of"),
-        ({"value": "98,7"}, "found 12 columns, wanted 11 columns; quote text that has commas."),
+        ({"value": "98,7"}, "found 13 columns, wanted 12 columns; quote text that has commas."),
         ({"value": "98.7%"}, "value: found '98.7%', wanted a number."),
         ({"interval": "±0.4"}, "interval: found '±0.4', wanted a number."),
+        ({"seeds": "0"}, "seeds: found '0', wanted a whole number of at least 1."),
+        (
+            {"interval_kind": "CI95"},
+            "interval_kind: found 'CI95'; wanted one of ci95, sem, std-",
+        ),
+        (
+            {"interval_kind": "std-seed"},
+            "interval_kind: found 'std-seed' (did you mean 'std-seeds'",
+        ),
+        (
+            {"interval_kind": "none"},
+            "interval_kind: found none with the interval 0.4, wanted what its ± means, or unknown.",
+        ),
+        ({"interval": ""}, "interval_kind: found ci95 with no interval, wanted none."),
         ({"episodes": "many"}, "episodes: found 'many', wanted a whole number of at least 1."),
     ],
 )
@@ -77,7 +95,7 @@ def test_a_wrong_header_is_shown(tmp_path):
 def test_a_short_line_is_refused(tmp_path):
     path = tmp_path / "published.csv"
     path.write_text(",".join(COLUMNS) + "\nimages,plain\n")
-    with pytest.raises(HarnessError, match=r":2: found 2 columns, wanted 11 columns"):
+    with pytest.raises(HarnessError, match=r":2: found 2 columns, wanted 12 columns"):
         read_published(path, "toy")
 
 
@@ -93,7 +111,7 @@ def test_what_places_a_quoted_line_may_be_left_out(tmp_path):
     with pytest.raises(HarnessError, match="2: found inference 'both', wanted inductive"):
         read_published(path, "toy")
     path.write_text(f"{wide}\n{line.rpartition(',')[0]}\n")
-    with pytest.raises(HarnessError, match="2: found 10 columns, wanted 14 columns"):
+    with pytest.raises(HarnessError, match="2: found 11 columns, wanted 15 columns"):
         read_published(path, "toy")
     path.write_text(f"{first},method\n{line},A net\n")
     with pytest.raises(HarnessError, match="after them method,inference,dataset or nothing"):

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from safetensors.numpy import save
 
 from harness.catalog import find_cell
 from harness.protocol import digest
@@ -47,11 +48,11 @@ variants.plain = { method = { rate = 0.1 } }
 """
 
 PUBLISHED = """\
-cell,variants,metric,value,interval,interval_kind,episodes,table,source,confidence,note
-images,plain fancy,accuracy,95.0,0.4,95% CI over test tasks,400,Table 1,Doe & Roe (2020),high,
-images,,accuracy,90.0,,none reported,,Table 1,Doe & Roe (2020),medium,nearest neighbour
-curves,plain,mse@0,4.0,,none reported,,Figure 2,Doe & Roe (2020),low,
-curves,plain,mse@1,0.67,,none reported,,Figure 2,Doe & Roe (2020),low,read off
+cell,variants,metric,value,interval,interval_kind,episodes,seeds,table,source,confidence,note
+images,plain fancy,accuracy,95.0,0.4,ci95,400,,Table 1,Doe & Roe (2020),high,
+images,,accuracy,90.0,,none,,,Table 1,Doe & Roe (2020),medium,nearest neighbour
+curves,plain,mse@0,4.0,,none,,,Figure 2,Doe & Roe (2020),low,
+curves,plain,mse@1,0.67,,none,,,Figure 2,Doe & Roe (2020),low,read off
 """
 
 METHOD = """
@@ -92,12 +93,18 @@ class ToyPaper:
         overrides: dict[str, Any] | None = None,
         device: str = "cpu",
         clean: bool = True,
+        weights: dict[str, np.ndarray] | None = None,
         **fields: Any,
     ) -> Path:
-        """Write a record of `scores` (metric -> [tasks]; none = diverged), give its folder."""
+        """Write a record of `scores` (metric -> [tasks]; none = diverged), give its folder.
+
+        `weights` are kept beside it if given; {} are those of a method with nothing to train.
+        """
         record = self.record(cell, variant, seed, budget, overrides, **fields)
         session = {"commit": "0123456789abcdef", "clean": clean, "device": device}
         files = {"curve.csv": curve_csv([(0, 1.5, None), (500, 0.7, 80.0), (1000, 0.5, 90.0)])}
+        if weights is not None:
+            files["weights.safetensors"] = save(weights)
         if scores:
             files[SCORES] = scores_bytes(scores)
         for name, x in scores.items():

@@ -38,7 +38,8 @@ def main(arguments: argparse.Namespace) -> int:
             if row is not None:
                 said = published(row.metric, row.published, row.published_interval)
                 measured = number(row.metric, row.measured)
-                words = (row.metric, said or "-", measured or "-", row.budget or "-", row.verdict)
+                verdict = row.verdict_words
+                words = (row.metric, said or "-", measured or "-", row.budget or "-", verdict)
             table.append((cell.key, variant, *words))
     widths = [max(len(line[i]) for line in table) for i in range(len(table[0]))]
     for sentence in found.left_out:

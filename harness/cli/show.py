@@ -8,6 +8,7 @@ from typing import Any
 
 from harness.catalog import SECTIONS, Cell, find_cell, method_class
 from harness.errors import HarnessError
+from harness.interval_kinds import kind_words
 from harness.protocol import Testing, Training, ranges
 from harness.tasks.registry import task_source
 
@@ -50,9 +51,10 @@ def main(arguments: argparse.Namespace) -> int:
 def _print_published(cell: Cell) -> None:
     print("published:" if cell.published else "published: nothing for this cell")
     for line in cell.published:
-        value = f"{line.value:g}" + (f" ± {line.interval:g}" if line.interval else "")
+        value = f"{line.value:g}" + ("" if line.interval is None else f" ± {line.interval:g}")
+        kind = kind_words(line.interval_kind, line.seeds, line.episodes)
         who = ", ".join(line.variants) or "context"
-        print(f"  {line.metric} = {value} ({line.interval_kind}) for {who}")
+        print(f"  {line.metric} = {value} ({kind}) for {who}")
         note = f"; {line.note}" if line.note else ""
         print(f"    {line.table}, {line.source}; confidence {line.confidence}{note}")
     print()

@@ -44,6 +44,8 @@ class AcrossRow:
     tasks: int | None
     seed_interval: float | None
     seeds: list[int]
+    trained_seeds: int | None
+    """How many trainings these are; 0 where there is nothing to train."""
     budget: str
     rank: int | None
     """1 = the highest mean of this setting; None where the row is not ranked."""
@@ -144,6 +146,7 @@ def _across(row: Row, found: Setting, group: Group | None) -> AcrossRow:
         tasks=row.tasks,
         seed_interval=row.seed_interval,
         seeds=row.seeds,
+        trained_seeds=row.trained_seeds,
         budget=row.budget,
         rank=None,
         not_ranked=why,

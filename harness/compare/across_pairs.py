@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -12,14 +12,15 @@ from harness.compare.groups import Group, same_trainings
 from harness.compare.holm import holm
 from harness.compare.rows import Collection
 from harness.compare.setting import Setting
-from harness.compare.statistics import Estimate, paired_estimate
+from harness.compare.statistics import Estimate, paired_estimate, paired_tasks
+from harness.compare.trainings import compared, of_methods
 from harness.stated import NOT_STATED
 
 
 @dataclass(frozen=True)
 class AcrossPair:
-    """Mean difference a - b in percentage points; all pairs of a setting and budget together are
-    one family of comparisons."""
+    """Mean difference a - b in percentage points; all pairs of a setting and budget that
+    have a p-value are one family of comparisons."""
 
     setting: Setting
     budget: str
@@ -29,13 +30,20 @@ class AcrossPair:
     metric_a: str
     metric_b: str
     difference: float
-    interval: float
+    compares: str
+    """As in `PairedRow`: only where it is of methods, or of tests of the same weights, there are
+    p-values and an interval of that."""
+    interval: float | None
     """Half-width at level 1 - 0.05 / comparisons: a family holds as a whole in 95 % of cases."""
-    p: float
+    task_interval: float
+    """Half-width of the 95 % interval over test tasks alone, for these trainings; not widened for
+    the number of comparisons."""
+    p: float | None
     """Two-sided, against no difference, not corrected."""
-    p_holm: float
+    p_holm: float | None
     """Corrected for the number of comparisons."""
     comparisons: int
+    """Pairs of this setting and budget that have a p-value."""
     tasks: int
     seeds_a: list[int]
     seeds_b: list[int]
@@ -64,31 +72,49 @@ def across_pairs(collection: Collection) -> list[AcrossPair]:
 def _family(
     collection: Collection, here: Setting, budget: str, pairs: list[tuple[Group, Group]]
 ) -> list[AcrossPair]:
-    metrics = [tuple(shown_metric(collection, g) for g in pair) for pair in pairs]
-    found: list[Estimate] = [
-        paired_estimate(a.scores(x), b.scores(y), same_trainings(a, b))
-        for (a, b), (x, y) in zip(pairs, metrics, strict=True)
-    ]
-    adjusted = holm([e.p_zero() for e in found])
+    made = [_pair(collection, here, budget, a, b) for a, b in pairs]
+    tested = [estimate.p_zero() for pair, estimate in made if of_methods(pair.compares)]
+    adjusted = iter(holm(tested))
     return [
-        AcrossPair(
-            setting=here,
-            budget=budget,
-            a=f"{a.paper}/{a.variant}",
-            b=f"{b.paper}/{b.variant}",
-            metric_a=x,
-            metric_b=y,
-            difference=e.value,
-            interval=e.half_width(1 - 0.05 / len(pairs)),
-            p=e.p_zero(),
-            p_holm=p,
-            comparisons=len(pairs),
-            tasks=a.scores(x).shape[1],
-            seeds_a=[r.seed for r in a.records],
-            seeds_b=[r.seed for r in b.records],
+        replace(
+            pair,
+            interval=estimate.half_width(1 - 0.05 / len(tested)),
+            p=estimate.p_zero(),
+            p_holm=next(adjusted),
+            comparisons=len(tested),
         )
-        for (a, b), (x, y), e, p in zip(pairs, metrics, found, adjusted, strict=True)
+        if of_methods(pair.compares)
+        else pair
+        for pair, estimate in made
     ]
+
+
+def _pair(
+    collection: Collection, here: Setting, budget: str, a: Group, b: Group
+) -> tuple[AcrossPair, Estimate]:
+    """Give the pair without tests, and the estimate that they are made of."""
+    metrics = [shown_metric(collection, g) for g in (a, b)]
+    x, y = (g.scores(metric) for g, metric in zip((a, b), metrics, strict=True))
+    found = paired_estimate(x, y, same_trainings(a, b))
+    pair = AcrossPair(
+        setting=here,
+        budget=budget,
+        a=f"{a.paper}/{a.variant}",
+        b=f"{b.paper}/{b.variant}",
+        metric_a=metrics[0],
+        metric_b=metrics[1],
+        difference=found.value,
+        compares=compared(a, b),
+        interval=None,
+        task_interval=paired_tasks(x, y).half_width(),
+        p=None,
+        p_holm=None,
+        comparisons=0,
+        tasks=x.shape[1],
+        seeds_a=[r.seed for r in a.records],
+        seeds_b=[r.seed for r in b.records],
+    )
+    return pair, found
 
 
 def _usable(collection: Collection, group: Group) -> bool:

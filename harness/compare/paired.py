@@ -9,9 +9,11 @@ from itertools import combinations
 import numpy as np
 
 from harness.catalog import Cell
+from harness.compare.caveats import heavy_tail
 from harness.compare.groups import Group, same_trainings
 from harness.compare.rows import Collection
-from harness.compare.statistics import paired_estimate
+from harness.compare.statistics import paired_estimate, paired_tasks
+from harness.compare.trainings import compared, of_methods
 
 
 @dataclass(frozen=True)
@@ -24,15 +26,23 @@ class PairedRow:
     a: str
     b: str
     difference: float
-    interval: float
-    """Half-width of the 95 % interval."""
-    p: float
-    """Two-sided, against no difference; not corrected for the number of pairs."""
+    compares: str
+    """`methods`, `tests of the same weights`, or these trainings, e.g. `two trainings`, where a
+    side has fewer than three trained seeds: nothing is then said of the methods."""
+    interval: float | None
+    """Half-width of the 95 % interval over tasks and seeds; None where trainings are compared."""
+    task_interval: float
+    """Half-width of the 95 % interval over test tasks alone, for these trainings."""
+    p: float | None
+    """Two-sided, against no difference; not corrected for the number of pairs. None where trainings
+    are compared."""
     tasks: int
     seeds_a: list[int]
     seeds_b: list[int]
     budget: str
     device: str
+    note: str
+    """Warns where few tasks carry a mean."""
 
 
 def paired_rows(collection: Collection) -> list[PairedRow]:
@@ -74,6 +84,8 @@ def _setting(group: Group) -> tuple[str, ...]:
 
 def _pair(a: Group, b: Group, metric: str, x: np.ndarray, y: np.ndarray) -> PairedRow:
     found = paired_estimate(x, y, same_trainings(a, b))
+    what = compared(a, b)
+    warned = (*heavy_tail(metric, x, f"{a.variant}: "), *heavy_tail(metric, y, f"{b.variant}: "))
     return PairedRow(
         paper=a.paper,
         cell=a.cell,
@@ -81,11 +93,14 @@ def _pair(a: Group, b: Group, metric: str, x: np.ndarray, y: np.ndarray) -> Pair
         a=a.variant,
         b=b.variant,
         difference=found.value,
-        interval=found.half_width(),
-        p=found.p_zero(),
+        compares=what,
+        interval=found.half_width() if of_methods(what) else None,
+        task_interval=paired_tasks(x, y).half_width(),
+        p=found.p_zero() if of_methods(what) else None,
         tasks=x.shape[1],
         seeds_a=[r.seed for r in a.records],
         seeds_b=[r.seed for r in b.records],
         budget=a.budget,
         device=a.device,
+        note="; ".join(warned),
     )

@@ -8,9 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from harness.compare.caveats import Spread, median
 from harness.compare.groups import Group
+from harness.compare.margin import Printed
 from harness.compare.statistics import seed_estimate, task_estimate
-from harness.compare.verdict import Verdict, VerdictName
+from harness.compare.trainings import trained_seeds
+from harness.compare.verdict import Verdict, VerdictName, verdict_words
 from harness.published import PublishedLine
 
 
@@ -24,11 +27,14 @@ class Row:
     """'' for a line quoted for context only."""
     metric: str
     verdict: VerdictName
+    """The plain word; `verdict_words` says beside it that it rests on one training."""
     reason: str
     published: float | None = None
     published_interval: float | None = None
     interval_kind: str = ""
+    """A word of `harness.interval_kinds`."""
     published_episodes: int | None = None
+    published_seeds: int | None = None
     source: str = ""
     table: str = ""
     confidence: str = ""
@@ -47,6 +53,15 @@ class Row:
     """Half-width of the 95 % t interval over training seeds; None with one seed."""
     seeds: list[int] = field(default_factory=list)
     """Training seeds behind `measured`."""
+    trained_seeds: int | None = None
+    """How many trainings these are: 1 marks a verdict that another seed may change, 0 a method with
+    nothing to train."""
+    seed_spread: float | None = None
+    """Beside one trained seed, what another may do: the standard deviation of the seed means of
+    `seed_spread_of`, a variant of the same cell with several seeds; None where there is none."""
+    seed_spread_of: str = ""
+    median: float | None = None
+    """Median over test tasks of the mean over seeds."""
     tasks: int | None = None
     margin: float | None = None
     difference: float | None = None
@@ -59,6 +74,11 @@ class Row:
     commits: list[str] = field(default_factory=list)
     records: list[str] = field(default_factory=list)
     """Record folders, relative to the results folder."""
+
+    @property
+    def verdict_words(self) -> str:
+        """The verdict, with `(1 seed)` where it is that of one training."""
+        return verdict_words(self.verdict, self.trained_seeds)
 
 
 def empty_row(paper: str, variant: str, line: PublishedLine, verdict: Verdict) -> Row:
@@ -80,6 +100,7 @@ def measured_row(
     scores: np.ndarray | None,
     verdict: Verdict,
     line: PublishedLine | None,
+    spread: Spread | None,
     results: Path,
 ) -> Row:
     """Give the row of a group of runs; `scores` [seeds, tasks] are those of `metric`, if any."""
@@ -95,6 +116,9 @@ def measured_row(
         difference=verdict.difference,
         difference_interval=verdict.difference_interval,
         seeds=[run.record.seed for run in group.finished],
+        trained_seeds=trained_seeds(group),
+        seed_spread=spread.sd if spread else None,
+        seed_spread_of=spread.variant if spread else "",
         budget=group.budget,
         device=group.device,
         protocol_differences=list(group.differences),
@@ -102,6 +126,13 @@ def measured_row(
         records=[run.folder.relative_to(results).as_posix() for run in group.runs],
         **_published(line),
         **_measured(scores),
+    )
+
+
+def printed(line: PublishedLine) -> Printed:
+    """Give the number of a published line and what its ± means."""
+    return Printed(
+        line.metric, line.value, line.interval, line.interval_kind, line.seeds, line.episodes
     )
 
 
@@ -123,6 +154,7 @@ def _published(line: PublishedLine | None) -> dict[str, Any]:
         "published_interval": line.interval,
         "interval_kind": line.interval_kind,
         "published_episodes": line.episodes,
+        "published_seeds": line.seeds,
         "source": line.source,
         "table": line.table,
         "confidence": line.confidence,
@@ -142,6 +174,7 @@ def _measured(scores: np.ndarray | None) -> dict[str, Any]:
     return {
         "tasks": scores.shape[1],
         "measured": float(scores.mean()),
+        "median": median(scores),
         "task_interval": task_estimate(scores).half_width(),
         "seed_interval": None if seeds is None else seeds.half_width(),
     }

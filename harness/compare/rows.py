@@ -13,10 +13,12 @@ from pathlib import Path
 import numpy as np
 
 from harness.catalog import Cell, Paper, readable_papers
+from harness.compare.caveats import caveats, heavy_tail, seed_spread, spread_words
 from harness.compare.groups import Group, group_records
-from harness.compare.row import Row, empty_row, measured_row, unusable
-from harness.compare.statistics import largest_share, mean_estimate
-from harness.compare.verdict import Verdict, judge, margin
+from harness.compare.margin import margin
+from harness.compare.row import Row, empty_row, measured_row, printed, unusable
+from harness.compare.statistics import mean_estimate
+from harness.compare.verdict import Verdict, judge
 from harness.errors import HarnessError, closest
 from harness.published import PublishedLine
 from harness.records.store import find_records
@@ -71,7 +73,8 @@ def collect(
     ]
     for group in groups:
         if f"{group.paper}/{group.cell}/{group.variant}" not in protocols:
-            rows += _without_line(group, group.metrics, results, "not in today's paper.toml")
+            why = "not in today's paper.toml"
+            rows += _without_line(group, group.metrics, groups, results, why)
     left_out = tuple(f"paper {key} is left out: {e}" for key, e in broken.items())
     return Collection(cells, groups, rows, left_out)
 
@@ -98,7 +101,7 @@ def _cell_rows(
     for variant in cell.variants:
         answers = [g for g in own if g.variant == variant]
         for line in (x for x in cell.published if variant in x.variants):
-            yield from (_judged(group, line, results) for group in answers)
+            yield from (_judged(group, line, own, results) for group in answers)
             if not answers:
                 yield empty_row(cell.paper, variant, line, Verdict("not run", "no record yet"))
     for line in cell.published:
@@ -110,10 +113,11 @@ def _cell_rows(
         if group.variant not in answered and group.variant in cell.variants:
             # A variant of ours is shown in the metrics that the cell prints, else in the paper's.
             metrics = [m for m in group.metrics if m in shown] or group.metrics
-            yield from _without_line(group, metrics, results, "the paper prints no such number")
+            why = "the paper prints no such number"
+            yield from _without_line(group, metrics, own, results, why)
 
 
-def _judged(group: Group, line: PublishedLine, results: Path) -> Row:
+def _judged(group: Group, line: PublishedLine, own: list[Group], results: Path) -> Row:
     obstacles = group.obstacles()
     scores = None
     if line.metric in group.metrics:
@@ -124,37 +128,37 @@ def _judged(group: Group, line: PublishedLine, results: Path) -> Row:
     if obstacles or scores is None:
         verdict = Verdict("not comparable", "; ".join(obstacles))
     else:
-        room = margin(line.metric, line.value, line.interval, line.interval_kind)
-        verdict = judge(line.metric, line.value, room, mean_estimate(scores))
-        notes = [verdict.reason, *_caveats(group), *_heavy_tail(scores)]
-        verdict = replace(verdict, reason="; ".join(notes))
-    return measured_row(group, line.metric, scores, verdict, line, results)
+        verdict = judge(line.metric, margin(printed(line)), mean_estimate(scores))
+        verdict = _with(verdict, caveats(group))
+    return _noted(group, line.metric, scores, verdict, line, own, results)
 
 
-def _caveats(group: Group) -> Iterator[str]:
-    if len(group.runs) == 1:
-        yield "one seed: uncertainty over test tasks only"
-    if len(group.runs) == 2:
-        yield "two seeds: the interval may be too narrow, three or more are safer"
-    measured = [r.measurement for r in group.records]
-    trained = any(s.get("clean") is False for m in measured for s in m.get("sessions") or [])
-    tested = any((m.get("tested") or {}).get("clean") is False for m in measured)
-    if trained or tested:
-        what = "run" if trained else "tested"
-        yield f"{what} from a working tree with changes that are in no commit"
-    yield from sorted({r.data_caveat for r in group.records if r.data_caveat})
-
-
-def _heavy_tail(scores: np.ndarray) -> Iterator[str]:
-    """Warn where a few tasks carry the mean, as when adaptation diverges on them."""
-    share, tasks = largest_share(scores), scores.shape[1]
-    if tasks >= 100 and share > 0.1:
-        yield f"one of {tasks} test tasks holds {share:.0%} of the mean: it diverged there"
-
-
-def _without_line(group: Group, metrics: list[str], results: Path, why: str) -> Iterator[Row]:
+def _without_line(
+    group: Group, metrics: list[str], own: list[Group], results: Path, why: str
+) -> Iterator[Row]:
     for metric in metrics or [""]:
         scores = group.scores(metric) if metric else None
         reason = "; ".join([why, *group.obstacles(), *unusable(scores)])
         verdict = Verdict("not comparable", reason)
-        yield measured_row(group, metric, scores, verdict, None, results)
+        yield _noted(group, metric, scores, verdict, None, own, results)
+
+
+def _noted(
+    group: Group,
+    metric: str,
+    scores: np.ndarray | None,
+    verdict: Verdict,
+    line: PublishedLine | None,
+    own: list[Group],
+    results: Path,
+) -> Row:
+    """Give the row, with what every row says, judged or not: another seed, a mean of few tasks."""
+    spread = seed_spread(group, metric, own)
+    verdict = _with(verdict, spread_words(metric, spread))
+    if scores is not None:
+        verdict = _with(verdict, heavy_tail(metric, scores))
+    return measured_row(group, metric, scores, verdict, line, spread, results)
+
+
+def _with(verdict: Verdict, notes: Iterable[str]) -> Verdict:
+    return replace(verdict, reason="; ".join([verdict.reason, *notes]))

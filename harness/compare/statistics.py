@@ -89,14 +89,24 @@ def paired_estimate(a: np.ndarray, b: np.ndarray, same_trainings: bool = False) 
     its seed part is added; with `same_trainings`, where row i of both is the same weights, the seed
     part is that of the difference. With one seed a side this is the paired t test.
     """
+    tasks = paired_tasks(a, b)
+    if same_trainings:
+        return _add(tasks.value, [tasks, seed_estimate(a - b)])
+    return _add(tasks.value, [tasks, seed_estimate(a), seed_estimate(b)])
+
+
+def paired_tasks(a: np.ndarray, b: np.ndarray) -> Estimate:
+    """Estimate the mean of a - b, [seeds, tasks] each, over test tasks, for these trainings."""
     if a.shape[1] != b.shape[1]:
         raise HarnessError(
             f"found {a.shape[1]} and {b.shape[1]} tasks, wanted the same tasks for a pair."
         )
-    tasks = _mean(a.mean(axis=0) - b.mean(axis=0), "test tasks")
-    if same_trainings:
-        return _add(tasks.value, [tasks, seed_estimate(a - b)])
-    return _add(tasks.value, [tasks, seed_estimate(a), seed_estimate(b)])
+    return _mean(a.mean(axis=0) - b.mean(axis=0), "test tasks")
+
+
+def difference_estimate(a: Estimate, b: Estimate) -> Estimate:
+    """Estimate a - b of two estimates that have no chance in common."""
+    return _add(a.value - b.value, [a, b])
 
 
 def unpaired_estimate(a: np.ndarray, b: np.ndarray) -> Estimate:
@@ -105,7 +115,7 @@ def unpaired_estimate(a: np.ndarray, b: np.ndarray) -> Estimate:
     This is Welch's t test.
     """
     x, y = task_estimate(a[None]), task_estimate(b[None])
-    return _add(x.value - y.value, [x, y])
+    return difference_estimate(x, y)
 
 
 def equivalence_p(difference: Estimate, margin: float) -> float:
@@ -117,13 +127,15 @@ def equivalence_p(difference: Estimate, margin: float) -> float:
 
 
 def t_quantile(p: float, df: float) -> float:
-    """Give the `p` quantile of Student's t with `df` degrees of freedom."""
-    return float(_special().stdtrit(df, p))
+    """Give the `p` quantile of Student's t with `df` degrees of freedom, the normal's with inf."""
+    special = _special()
+    return float(special.ndtri(p) if math.isinf(df) else special.stdtrit(df, p))
 
 
 def t_cdf(t: float, df: float) -> float:
     """Give the probability that Student's t with `df` degrees of freedom is at most `t`."""
-    return float(_special().stdtr(df, t))
+    special = _special()
+    return float(special.ndtr(t) if math.isinf(df) else special.stdtr(df, t))
 
 
 def _mean(x: np.ndarray, of: str) -> Estimate:
@@ -139,8 +151,8 @@ def _add(value: float, parts: list[Estimate | None]) -> Estimate:
     if se == 0:
         return Estimate(value, 0.0, sum(p.df for p in found))
     # Satterthwaite in shares of the variance, which neither overflow nor underflow.
-    df = 1 / sum((p.se / se) ** 4 / p.df for p in found)
-    return Estimate(value, se, df)
+    inverse = sum((p.se / se) ** 4 / p.df for p in found)
+    return Estimate(value, se, 1 / inverse if inverse else math.inf)
 
 
 def _special() -> Any:

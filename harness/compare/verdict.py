@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from harness.compare.margin import Margin
 from harness.compare.numbers import is_accuracy, number, span
-from harness.compare.statistics import Estimate, equivalence_p
+from harness.compare.statistics import Estimate, difference_estimate, equivalence_p
 
 VerdictName = Literal[
     "reproduced", "below", "above", "inconclusive", "not comparable", "not run", "context"
 ]
 LEVEL = 0.05  # of each one-sided test; the interval shown is the matching 90 % one
-ACCURACY_MARGIN = 1.0  # percentage points
-LOSS_MARGIN = 0.10  # of the published value
+JUDGED = ("reproduced", "below", "above", "inconclusive")  # verdicts that a test gave
 
 
 @dataclass(frozen=True)
@@ -28,36 +28,26 @@ class Verdict:
     difference_interval: tuple[float, float] | None = None
 
 
-def margin(metric: str, value: float, interval: float | None, kind: str) -> float:
-    """Give the margin of equivalence: the larger of the paper's interval and the default.
-
-    The default is 1 percentage point for accuracies and 10 % of the published value otherwise. A ±
-    that is a standard deviation is no interval of the mean, and does not widen the margin.
-    """
-    default = ACCURACY_MARGIN if is_accuracy(metric) else LOSS_MARGIN * abs(value)
-    words = kind.lower().replace("-", " ")
-    if interval is None or "standard deviation" in words or {"sd", "std"} & set(words.split()):
-        return default
-    return max(default, interval)
-
-
-def judge(metric: str, published: float, margin: float, measured: Estimate) -> Verdict:
-    """Test `measured` against `published` with two one-sided tests at 5 %.
+def judge(metric: str, margin: Margin, measured: Estimate) -> Verdict:
+    """Test `measured` against the printed number of `margin` with two one-sided tests at 5 %.
 
     reproduced: the 90 % interval of the difference lies inside ±margin; below or above: wholly
     outside, in the number's sense (a loss below the paper's is better); else inconclusive.
     """
-    difference = Estimate(measured.value - published, measured.se, measured.df)
+    difference = difference_estimate(measured, margin.printed)
+    size = margin.size
     low, high = interval = difference.interval(1 - 2 * LEVEL)
     facts = (
         f"difference {number(metric, difference.value, sign=True)}, "
-        f"90 % CI {span(metric, low, high)}, margin ±{number(metric, margin)}"
+        f"90 % CI {span(metric, low, high)}, margin ±{number(metric, size)}, {margin.words}"
     )
-    name = place(difference, margin)
+    name = place(difference, size)
     if name == "reproduced":
         why = "within the margin"
     elif name == "inconclusive":
         why = "too wide to tell: more seeds or tasks decide"
+        if margin.printed.se > measured.se:
+            why = "too wide to tell: most of it is the printed number's own error"
     else:
         better = is_accuracy(metric) == (name == "above")
         why = (
@@ -65,7 +55,7 @@ def judge(metric: str, published: float, margin: float, measured: Estimate) -> V
             if better
             else "worse than the paper, by more than the margin"
         )
-    return Verdict(name, f"{why}: {facts}", margin, difference.value, interval)
+    return Verdict(name, f"{why}: {facts}", size, difference.value, interval)
 
 
 def place(difference: Estimate, margin: float) -> VerdictName:
@@ -75,3 +65,11 @@ def place(difference: Estimate, margin: float) -> VerdictName:
     if difference.p_less(-margin) < LEVEL or difference.p_greater(margin) < LEVEL:
         return "above" if difference.value > 0 else "below"
     return "inconclusive"
+
+
+def verdict_words(name: str, trained_seeds: int | None) -> str:
+    """Say a verdict with what it rests on: `reproduced (1 seed)` where it is one training's.
+
+    Another training may give another verdict. `trained_seeds` is 0 where nothing is trained.
+    """
+    return f"{name} (1 seed)" if name in JUDGED and trained_seeds == 1 else name

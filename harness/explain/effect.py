@@ -31,7 +31,8 @@ class EffectRow:
     interval: float | None
     """Half-width of the 95 % interval of `effect`, over test tasks."""
     p: float | None
-    """Two-sided, against no effect; not corrected for the number of switches."""
+    """Two-sided, against no effect; not corrected for the number of switches. None for two
+    trainings: it would say whether these two differ, not whether the switch does."""
     tasks: int | None
     """Test tasks with the alternative."""
     comparison: str

@@ -21,7 +21,7 @@ from harness.explain.alternatives import (
     of,
     unique,
 )
-from harness.explain.effect import NESTED, NONE, PAIRED, EffectRow, effect, nested_effect
+from harness.explain.effect import NESTED, NONE, PAIRED, TRAINED, EffectRow, effect, nested_effect
 from harness.explain.elsewhere import BUDGET, PAPER, Difference
 from harness.explain.kept import Kept
 from harness.explain.question import MANY
@@ -147,7 +147,7 @@ class Explaining:
             mean=float(scores.mean()) if found and scores is not None else None,
             effect=found.value if found else None,
             interval=found.half_width() if found else None,
-            p=found.p_zero() if found else None,
+            p=found.p_zero() if found and comparison != TRAINED else None,
             tasks=len(scores) if found and scores is not None else None,
             comparison=comparison,
             budget=budget,

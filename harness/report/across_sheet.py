@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from harness.compare.across import AcrossRow
 from harness.compare.across_pairs import AcrossPair
 from harness.compare.numbers import number, p_value, published, width
-from harness.report.sheet import Line, Section
+from harness.report.sheet import OVER_TASKS, TRAININGS, Line, Section, few_seeds, of_pair
 
 CODE = 6  # digits of a digest that tell sets of test tasks apart
 LONGEST = 40  # characters of a name; the whole of it is in the JSON
@@ -36,31 +36,28 @@ def spent_sections(rows: Sequence[AcrossRow]) -> list[Section]:
 
 
 def pair_sections(pairs: Sequence[AcrossPair]) -> list[Section]:
-    """Lay out paired differences; p is corrected within a setting and budget."""
-    header = ("a", "b", "a - b", "± 95 %", "p (Holm)", "of", "tasks", "seeds", "budget")
-    lines = tuple(
-        Line(
-            str(r.setting),
-            (
-                *(_named(r.a, r.metric_a), _named(r.b, r.metric_b)),
-                *(number("accuracy", r.difference, sign=True), width("accuracy", r.interval)),
-                *(p_value(r.p_holm), str(r.comparisons), str(r.tasks)),
-                *(f"{len(r.seeds_a)}, {len(r.seeds_b)}", r.budget),
-            ),
-        )
-        for r in pairs
-    )
+    """Lay out paired differences: of methods, p corrected within a setting and budget, and of a few
+    trainings apart."""
+    methods = ("a", "b", "a - b", "± 95 %", "p (Holm)", "of", "tasks", "seeds", "compares")
     title = (
         "Differences on the same test tasks, in points (intervals hold together in 95 % of cases; "
         "p corrected for `of` comparisons)"
     )
-    return [Section(title, header, lines, left=2, of="setting")] if lines else []
+    trainings = (*methods[:3], OVER_TASKS, *methods[6:])
+    parts = {True: (title, methods), False: (f"{TRAININGS} (in points)", trainings)}
+    sections = []
+    for tested, (words, header) in parts.items():
+        lines = tuple(_pair(r) for r in pairs if (r.p is not None) == tested)
+        if lines:
+            sections.append(Section(words, header, lines, left=2, of="setting"))
+    return sections
 
 
 def short_sections(rows: Sequence[AcrossRow]) -> list[Section]:
     """Lay out what was run, with its cost, in one section: for a page that is read through."""
     header = (
-        *("method", "paper", "here", "± tasks", "budget", "rank", "training", "s / episode"),
+        *("method", "paper", "here", "± tasks", "seeds", "budget", "rank", "training"),
+        "s / episode",
         *("peak memory", "operations", "hardware"),
     )
     lines: dict[tuple[str, ...], Line] = {}
@@ -73,7 +70,8 @@ def short_sections(rows: Sequence[AcrossRow]) -> list[Section]:
         old = lines[key].columns[1].split("; ") if key in lines else []
         both = "; ".join([*old, published(r.metric, r.published, r.published_interval)])
         rank = "" if r.rank is None else str(r.rank)
-        columns = (_named(r.method, r.metric), both, *here, r.budget, rank, *cost, hardware)
+        seeds = few_seeds(r.seeds, r.trained_seeds) or str(len(r.seeds))
+        columns = (_named(r.method, r.metric), both, *here, seeds, r.budget, rank, *cost, hardware)
         lines[key] = Line(str(r.setting), columns)
     title = "Methods side by side, accuracy in % (rank within a setting, full budget only)"
     return [Section(title, header, tuple(lines.values()), left=1, of="setting")] if lines else []
@@ -101,8 +99,9 @@ def operations(value: float | None) -> str:
 
 def _accuracy(r: AcrossRow) -> Line:
     tasks = f"{width(r.metric, r.task_interval)} ({r.tasks})" if r.tasks else ""
-    few = "one seed" if len(r.seeds) == 1 else ""
-    seeds = f"{width(r.metric, r.seed_interval)} ({len(r.seeds)})" if len(r.seeds) > 1 else few
+    seeds = f"{width(r.metric, r.seed_interval)} ({len(r.seeds)})"
+    if len(r.seeds) < 2:
+        seeds = few_seeds(r.seeds, r.trained_seeds)
     return Line(
         str(r.setting),
         (
@@ -112,6 +111,20 @@ def _accuracy(r: AcrossRow) -> Line:
             *(r.budget, "" if r.rank is None else str(r.rank)),
         ),
         f"not ranked: {r.not_ranked}" if r.not_ranked else "",
+    )
+
+
+def _pair(r: AcrossPair) -> Line:
+    tested: tuple[str, ...] = (width("accuracy", r.task_interval),)
+    if r.interval is not None and r.p_holm is not None:
+        tested = (width("accuracy", r.interval), p_value(r.p_holm), str(r.comparisons))
+    return Line(
+        str(r.setting),
+        (
+            *(_named(r.a, r.metric_a), _named(r.b, r.metric_b)),
+            *(number("accuracy", r.difference, sign=True), *tested, str(r.tasks)),
+            *(f"{len(r.seeds_a)}, {len(r.seeds_b)}", of_pair(r.compares, r.budget)),
+        ),
     )
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from harness.compare.numbers import number, p_value, width
-from harness.explain.effect import EffectRow
+from harness.explain.effect import TRAINED, EffectRow
 from harness.explain.explanation import Explanation
 from harness.report.sheet import Line, Section
 
@@ -29,6 +29,13 @@ HEADER = ("switch", "here", "instead", "mean", "effect", "± 95 %", "p", "tasks"
 def explanation_sections(found: Sequence[Explanation]) -> list[Section]:
     """Lay out each explanation: what was measured, in its order, and below it what was not."""
     return [section for e in found for section in _sections(e)]
+
+
+def without_p_of_trainings(e: Explanation) -> Explanation:
+    """Give an explanation in which no difference of two trainings has a p, as older ones had: one
+    training a side says nothing of the switch."""
+    rows = (replace(r, p=None) if r.comparison == TRAINED else r for r in e.rows)
+    return replace(e, rows=type(e.rows)(rows))
 
 
 def flat_row(e: Explanation, r: EffectRow) -> FlatEffect:

@@ -15,8 +15,6 @@ _SIGNS = {
     "−": r"$-$",
     "<": r"$<$",
     ">": r"$>$",
-    "▲ above": r"\textbf{above}",
-    "▼ below": r"\textbf{below}",
 }
 
 
@@ -27,9 +25,9 @@ def render_latex(sections: Sequence[Section]) -> str:
 
 def escape(text: str) -> str:
     """Give `text` with everything that LaTeX would act on escaped."""
-    for mark in ("▲ above", "▼ below"):
-        if text == mark:
-            return _SIGNS[mark]
+    for mark, name in (("▲ above", "above"), ("▼ below", "below")):
+        if text == mark or text.startswith(f"{mark} ("):
+            return rf"\textbf{{{name}}}{text.removeprefix(mark)}"
     return "".join(_SIGNS.get(c, c) for c in text)
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.catalog import Cell
+from harness.compare.margin import Printed, margin
 from harness.compare.numbers import axis_label
 from harness.compare.row import Row
-from harness.compare.verdict import margin
 from harness.report.style import COLOURS, PAPER_COLOUR, figure, save
 
 BAND = "#BBBBBB"
@@ -54,7 +54,8 @@ def plot_against_paper(cell: Cell, rows: list[Row], stem: Path) -> list[Path]:
 def _draw(axes: Any, y: int, row: Row) -> None:
     assert row.published is not None
     assert row.measured is not None
-    room = margin(row.metric, row.published, row.published_interval, row.interval_kind)
+    stated = (row.published_interval, row.interval_kind, row.published_seeds)
+    room = margin(Printed(row.metric, row.published, *stated, row.published_episodes)).size
     band = {"left": row.published - room, "height": 0.7, "color": BAND, "alpha": 0.5}
     axes.barh(y, 2 * room, label="margin", zorder=1, **band)
     bar = axes.errorbar
@@ -86,4 +87,4 @@ def _draw(axes: Any, y: int, row: Row) -> None:
 
 def _label(row: Row) -> str:
     kind = "" if row.metric.count("@") == 0 else f" {row.metric}"
-    return f"{row.variant}{kind}\n{row.verdict}"
+    return f"{row.variant}{kind}\n{row.verdict_words}"

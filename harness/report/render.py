@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import cast
 
 from harness.compare.across import AcrossRow
 from harness.compare.across_pairs import AcrossPair
 from harness.compare.paired import PairedRow
 from harness.compare.row import Row
+from harness.compare.verdict import VerdictName
 from harness.costs.claim_rows import ClaimRow
 from harness.costs.rows import CostRow
 from harness.explain.explanation import Explanation
 from harness.report.across_sheet import accuracy_sections, pair_sections, spent_sections
 from harness.report.cost_sheet import claim_sections, cost_sections
 from harness.report.data import render_csv, render_json
-from harness.report.effect_sheet import FlatEffect, explanation_sections, flat_row
+from harness.report.effect_sheet import (
+    FlatEffect,
+    explanation_sections,
+    flat_row,
+    without_p_of_trainings,
+)
 from harness.report.latex import render_latex
 from harness.report.markdown import render_markdown
 from harness.report.sheet import paired_sections, row_sections
@@ -24,9 +32,17 @@ FORMATS = ("table", "json", "md", "latex", "csv")
 
 
 def render_rows(rows: Sequence[Row], form: str) -> str:
-    """Give `rows` in one of `FORMATS`, ending in a newline."""
-    if form in ("json", "csv"):
-        return render_json(rows) if form == "json" else render_csv(rows, Row)
+    """Give `rows` in one of `FORMATS`, ending in a newline.
+
+    A verdict of one training reads `reproduced (1 seed)` in all of them but JSON, where the field
+    `verdict` is the plain word and `trained_seeds` is 1.
+    """
+    if form == "json":
+        return render_json(rows)
+    if form == "csv":
+        # In a spreadsheet a column is counted by its words alone, so the word says it all.
+        said = [replace(r, verdict=cast("VerdictName", r.verdict_words)) for r in rows]
+        return render_csv(said, Row)
     return _TEXTS[form](row_sections(rows))
 
 
@@ -69,6 +85,7 @@ def render_claims(claims: Sequence[ClaimRow], form: str) -> str:
 def render_explanations(found: Sequence[Explanation], form: str) -> str:
     """Give what switches are worth in one of `FORMATS`: JSON of whole explanations, CSV of their
     rows with the run in front."""
+    found = [without_p_of_trainings(e) for e in found]
     if form == "json":
         return render_json(found)
     if form == "csv":

@@ -13,6 +13,17 @@ from harness.compare.paired import PairedRow
 from harness.compare.row import Row
 
 MARKS = {"above": "▲ above", "below": "▼ below"}  # equally loud, whichever way it went
+TRAININGS = (
+    "Trainings compared on the same test tasks: with fewer than three trained seeds a side nothing "
+    "is said of the methods, another seed may turn the sign"
+)
+OVER_TASKS = "± 95 % over tasks, of these trainings"
+
+
+def marked(verdict: str) -> str:
+    """Give a verdict, with `(1 seed)` or without, as loud as it is shown."""
+    name, more, rest = verdict.partition(" (")
+    return f"{MARKS.get(name, name)}{more}{rest}"
 
 
 @dataclass(frozen=True)
@@ -36,6 +47,13 @@ class Section:
     """What `Line.cell` holds."""
 
 
+def few_seeds(seeds: Sequence[int], trained: int | None) -> str:
+    """Give what stands for an interval over seeds where there is none."""
+    if len(seeds) != 1:
+        return "untrained" if seeds and trained == 0 else ""
+    return "untrained" if trained == 0 else "one seed"
+
+
 def row_sections(rows: Sequence[Row]) -> list[Section]:
     """Lay out rows as sections: compared with the paper, not comparable, quoted for context."""
     header = ("variant", "metric", "paper", "here", "± tasks (n)", "± seeds (n)", "on", "verdict")
@@ -53,27 +71,41 @@ def row_sections(rows: Sequence[Row]) -> list[Section]:
 
 
 def paired_sections(rows: Sequence[PairedRow]) -> list[Section]:
-    """Lay out paired rows as one section."""
-    header = ("a", "b", "metric", "a - b", "± 95 %", "p", "tasks", "seeds", "budget", "on")
-    lines = tuple(
-        Line(
-            f"{r.paper}/{r.cell}",
-            (
-                *(r.a, r.b, r.metric, number(r.metric, r.difference, sign=True)),
-                *(width(r.metric, r.interval), p_value(r.p), str(r.tasks)),
-                *(f"{len(r.seeds_a)}, {len(r.seeds_b)}", r.budget, r.device),
-            ),
-        )
-        for r in rows
-    )
+    """Lay out paired rows: differences of methods, and differences of a few trainings apart."""
+    header = ("a", "b", "metric", "a - b", "± 95 %", "p", "tasks", "seeds", "compares", "on")
     title = "Variants compared on the same test tasks (p is not corrected for the number of pairs)"
-    return [Section(title, header, lines, left=3)] if lines else []
+    trainings = (*header[:4], OVER_TASKS, *header[6:])
+    sections = []
+    for tested, words, names in ((True, title, header), (False, TRAININGS, trainings)):
+        lines = tuple(_pair(r) for r in rows if (r.p is not None) == tested)
+        if lines:
+            sections.append(Section(words, names, lines, left=3))
+    return sections
+
+
+def of_pair(what: str, budget: str) -> str:
+    """Say what a paired row compares, and its budget where that is not full."""
+    return what if budget == "full" else f"{what}, budget {budget}"
+
+
+def _pair(r: PairedRow) -> Line:
+    interval = r.task_interval if r.interval is None else r.interval
+    return Line(
+        f"{r.paper}/{r.cell}",
+        (
+            *(r.a, r.b, r.metric, number(r.metric, r.difference, sign=True)),
+            *(width(r.metric, interval), *([] if r.p is None else [p_value(r.p)]), str(r.tasks)),
+            *(f"{len(r.seeds_a)}, {len(r.seeds_b)}", of_pair(r.compares, r.budget), r.device),
+        ),
+        r.note,
+    )
 
 
 def _line(r: Row) -> Line:
     tasks = f"{width(r.metric, r.task_interval)} ({r.tasks})" if r.tasks else ""
-    few = "one seed" if len(r.seeds) == 1 else ""
-    seeds = f"{width(r.metric, r.seed_interval)} ({len(r.seeds)})" if len(r.seeds) > 1 else few
+    seeds = f"{width(r.metric, r.seed_interval)} ({len(r.seeds)})"
+    if len(r.seeds) < 2:
+        seeds = few_seeds(r.seeds, r.trained_seeds)
     # Where a published number was read, and how sure we are, is in `harness show` and in the JSON.
     note = {"not run": "", "context": r.note}.get(r.verdict, r.reason)
     return Line(
@@ -81,7 +113,7 @@ def _line(r: Row) -> Line:
         (
             *(r.variant, r.metric, published(r.metric, r.published, r.published_interval)),
             *(number(r.metric, r.measured), tasks.strip(), seeds.strip(), r.device),
-            MARKS.get(r.verdict, r.verdict),
+            marked(r.verdict_words),
         ),
         note,
     )

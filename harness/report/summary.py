@@ -8,7 +8,7 @@ from typing import get_args
 
 from harness.compare.row import Row
 from harness.compare.verdict import VerdictName
-from harness.report.sheet import MARKS, Line, Section
+from harness.report.sheet import Line, Section, marked
 
 NONE = "without a published number"
 _ORDER = {name: i for i, name in enumerate((*get_args(VerdictName), NONE))}
@@ -20,7 +20,7 @@ def summary_sections(rows: Sequence[Row]) -> list[Section]:
     for r in rows:
         if r.budget:
             key = (f"{r.paper}/{r.cell}", r.variant, r.budget)
-            name = r.verdict if r.published is not None else NONE
+            name = r.verdict_words if r.published is not None else NONE
             counts.setdefault(key, Counter())[name] += 1
     lines = tuple(
         Line(cell, (variant, budget, _words(found)))
@@ -40,5 +40,6 @@ def rest(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def _words(found: Counter[str]) -> str:
-    ordered = sorted(found, key=lambda name: _ORDER[name])
-    return ", ".join(f"{found[name]} {MARKS.get(name, name)}" for name in ordered)
+    # What rests on one training is counted apart, behind the same word of several seeds.
+    ordered = sorted(found, key=lambda name: (_ORDER[name.partition(" (")[0]], name))
+    return ", ".join(f"{found[name]} {marked(name)}" for name in ordered)

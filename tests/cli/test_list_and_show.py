@@ -41,7 +41,7 @@ def test_list_shows_what_was_measured(say, toy):
     assert plain[2] == "accuracy"
     assert plain[3].startswith("95.0 ± 0.4")
     assert plain[4].startswith("95.0")
-    assert plain[5:] == ["full", "reproduced"]
+    assert plain[5:] == ["full", "reproduced (1 seed)"]
     assert [r[-1] for r in found if r[1] == "fancy"] == ["not run"]
 
 
@@ -73,6 +73,15 @@ def test_show_has_every_published_line_and_every_switch(say):
             for switch in cell.variant(name).protocol()[section]:
                 assert f"  {section}.{switch}" in said.out
     assert "expected here" not in said.out
+
+
+def test_show_says_what_an_interval_is_over(say):
+    """In words, with the counts that are known."""
+    said = say("harness show anil/mini-imagenet-5way-1shot --no-measure").out
+    assert "accuracy@10 = 46.9 ± 0.2 (standard deviation over 3 seeds) for maml" in said
+    said = say("harness show maml/omniglot-5way-1shot --no-measure").out
+    assert "accuracy@3 = 98.7 ± 0.4 (95 % interval over 600 test tasks) for second-order" in said
+    assert "(no ±)" in say("harness show siamese/one-shot --no-measure").out
 
 
 def test_show_leaves_out_switches_that_a_variant_has_not(say):

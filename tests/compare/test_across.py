@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -124,7 +125,7 @@ def test_holm_by_hand() -> None:
 def test_pairs_are_corrected_together(episodes: EpisodePaper) -> None:
     x = {"plain": draws(95, 4, 0), "fancy": draws(96, 4, 1), "ours": draws(95.2, 4, 2)}
     for variant, scores in x.items():
-        episodes.add({"accuracy": scores}, variant=variant)
+        episodes.add({"accuracy": scores}, variant=variant, weights={})
     episodes.add({"accuracy": draws(97, 4, 3)}, variant="together")  # alone in its setting
     found = across_pairs(collect(episodes.results))
     assert {frozenset((p.a, p.b)) for p in found} == {
@@ -140,9 +141,26 @@ def test_pairs_are_corrected_together(episodes: EpisodePaper) -> None:
         assert pair.difference == pytest.approx(a.mean() - b.mean())
         assert pair.interval == pytest.approx((high - low) / 2)
         assert pair.p == pytest.approx(wanted.pvalue)
-        assert pair.comparisons == 3
+        assert (pair.comparisons, pair.compares) == (3, "methods")
         plain.append(wanted.pvalue)
     assert [p.p_holm for p in found] == pytest.approx(holm(plain))
+
+
+def test_a_pair_of_trainings_has_no_p_and_is_in_no_family(episodes: EpisodePaper) -> None:
+    """Two untrained methods and one trained once: one pair is of methods, two are not."""
+    for i, (variant, weights) in enumerate(
+        [("plain", {}), ("fancy", {}), ("ours", {"w": np.zeros(2)})]
+    ):
+        episodes.add({"accuracy": draws(95 + i, 4, i)}, variant=variant, weights=weights)
+    found = {frozenset((p.a, p.b)): p for p in across_pairs(collect(episodes.results))}
+    methods = found.pop(frozenset(("toy/plain", "toy/fancy")))
+    assert methods.comparisons == 1
+    assert methods.p_holm == methods.p is not None
+    assert len(found) == 2
+    for pair in found.values():
+        assert (pair.p, pair.p_holm, pair.interval, pair.comparisons) == (None, None, None, 0)
+        assert pair.task_interval == pytest.approx(1.966 * 4 * math.sqrt(2) / 20, rel=0.15)
+        assert pair.compares == "one training, one untrained"
 
 
 @pytest.mark.parametrize(

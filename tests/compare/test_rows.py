@@ -231,3 +231,56 @@ def test_an_integer_in_paper_toml_is_the_float_on_record(toy: ToyPaper) -> None:
     for text, found in (("1", []), ("true", ["method.rate: true -> 1.0"])):
         path.write_text(PAPER.replace("rate = 0.1 } }", f"rate = {text} }} }}", 1))
         assert rows(toy)[0].protocol_differences == found
+
+
+def test_a_verdict_of_one_training_says_so_and_that_of_an_untrained_method_does_not(
+    toy: ToyPaper,
+) -> None:
+    toy.add({"accuracy": draws(95, 4)}, weights={"w": np.zeros(2)})
+    toy.add({"accuracy": draws(95, 4)}, variant="fancy", weights={})
+    trained, nothing = rows(toy, "toy/images")[:2]
+    assert (trained.verdict, trained.verdict_words) == ("reproduced", "reproduced (1 seed)")
+    assert (nothing.verdict, nothing.verdict_words) == ("reproduced", "reproduced")
+    assert (trained.trained_seeds, nothing.trained_seeds) == (1, 0)
+    assert "one seed" not in nothing.reason
+    assert "nothing is trained" in nothing.reason
+
+
+def test_several_seeds_are_said_without_a_count(toy: ToyPaper) -> None:
+    for seed in range(3):
+        toy.add({"accuracy": draws(95.1 + 0.1 * seed, 4, seed)}, seed=seed)
+    assert (rows(toy)[0].verdict_words, rows(toy)[0].trained_seeds) == ("reproduced", 3)
+
+
+def test_what_another_seed_may_do_stands_beside_one_seed(toy: ToyPaper) -> None:
+    toy.add({"accuracy": draws(95, 4)})
+    toy.add({"accuracy": draws(95, 4)}, variant="ours", budget="0.1")
+    for seed in range(3):
+        toy.add({"accuracy": draws(95 + 0.7 * seed, 4, seed)}, variant="fancy", seed=seed)
+    one, several, reduced = rows(toy, "toy/images")
+    assert (one.seed_spread, one.seed_spread_of) == (pytest.approx(0.7), "fancy")
+    said = "what another seed may do: the 3 seed means of fancy have a standard deviation of 0.70"
+    assert said in one.reason
+    assert (several.seed_spread, reduced.seed_spread) == (None, None)
+
+
+def test_a_mean_that_one_task_carries_is_named_judged_or_not(toy: ToyPaper) -> None:
+    x = draws(4, 0.1, tasks=400)
+    x[7] = 900.0
+    toy.add({"mse@0": x}, cell="curves")
+    toy.add({"mse@0": x}, cell="curves", budget="0.5")
+    toy.add({"mse@0": x}, variant="ours")
+    wanted = "one of 400 test tasks holds 36% of the mean, so its interval is too narrow; median "
+    found = [r for r in rows(toy) if r.metric == "mse@0" and r.records]
+    assert [r.verdict for r in found] == ["not comparable", "inconclusive", "not comparable"]
+    for row in found:
+        assert f"{wanted}over tasks {np.median(x):.3f}" in row.reason
+        assert row.median == np.median(x)
+
+
+def test_the_printed_error_is_in_the_reason(toy: ToyPaper) -> None:
+    toy.add({"accuracy": draws(95, 4)})
+    toy.add({"mse@0": draws(4, 1)}, cell="curves")
+    assert "margin ±1.00, with the printed number's own standard error 0.20" in rows(toy)[0].reason
+    [row] = [r for r in rows(toy) if r.metric == "mse@0"]
+    assert "the printed number's own error is not known (no ± is printed)" in row.reason

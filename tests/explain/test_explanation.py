@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from harness.errors import HarnessError
+from harness.explain.effect import PAIRED, TRAINED
 from harness.explain.explain import explain
 from harness.explain.explanation import (
     explanation_path,
@@ -32,6 +34,16 @@ def test_what_is_written_is_read_again(found, tmp_path):
     assert find_explanations(tmp_path, "maml/sinusoid-10shot") == []
     assert write_explanation(tmp_path, found) == path, "a newer one takes its place"
     assert len(list(path.parent.iterdir())) == 1
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_two_trainings_of_an_older_explanation_have_no_p(found, form):
+    row = replace(found.rows[0], p=0.0123, comparison=TRAINED)
+    older = replace(found, rows=(row,))
+    assert "0.012" in render_explanations(
+        [replace(found, rows=(replace(row, comparison=PAIRED),))], form
+    )
+    assert "0.012" not in render_explanations([older], form)
 
 
 def test_an_edited_number_is_refused(found, tmp_path):

@@ -96,7 +96,9 @@ def test_the_page_of_all_papers_is_short(episodes: EpisodePaper) -> None:
     )
     found = replace_tables(page, episodes.root, episodes.results, "README.md")
     summary, across = found.split("<!-- results:begin across -->")
-    assert "| toy/images | plain | full | 1 reproduced, 1 inconclusive |" in summary
+    assert (
+        "| toy/images | plain | full | 1 reproduced (1 seed), 1 inconclusive (1 seed) |" in summary
+    )
     assert "| toy/images | fancy | 0.1 | 1 not comparable |" in summary
     header, rule = summary.splitlines()[4:6]
     assert header.count("|") == rule.count("|") == 5

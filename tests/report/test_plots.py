@@ -24,6 +24,9 @@ def test_every_kind_is_drawn_as_svg_and_png(toy: ToyPaper, tmp_path: Path) -> No
     }
     assert {p.stem for p in paths} == wanted
     assert all(p.parent == tmp_path / "plots" / "toy" for p in paths)
+    drawn = {p.name: p.read_text() for p in paths if p.suffix == ".svg"}
+    assert "inconclusive (1 seed)" in drawn["curves-paper-mse.svg"]
+    assert "(1 seed)" not in drawn["images-paper-accuracy.svg"]  # two seeds; reduced budget
     for path in paths:
         start = path.read_bytes()[:8]
         assert start.startswith(b"\x89PNG" if path.suffix == ".png" else b"<?xml")

@@ -30,7 +30,7 @@ def test_table_is_aligned_and_narrow(rows: list[Row]) -> None:
     assert (
         "  plain    accuracy  95.0 ± 0.4  95.20   0.23 (400)     0.25 (3)  cpu  reproduced" in text
     )
-    assert "one seed  cpu  ▲ above" in text
+    assert "one seed  cpu  ▲ above (1 seed)" in text
     apart = text[text.index("Not comparable with the paper") :]
     assert "budget 0.1, not full" in apart
     assert "reproduced" not in apart
@@ -54,12 +54,17 @@ def test_json_is_strict(rows: list[Row]) -> None:
     assert found[0]["measured"] is None
     assert found[0]["difference_interval"] == [None, 1.0]
     assert found[0]["seeds"] == [0, 1, 2]
+    assert [(r["verdict"], r["trained_seeds"]) for r in found[:2]] == [
+        ("reproduced", 3),
+        ("above", 1),
+    ]
     assert found[1]["measured"] == rows[1].measured
 
 
 def test_csv_keeps_every_digit(rows: list[Row]) -> None:
     found = list(csv.DictReader(io.StringIO(render_rows(rows, "csv"))))
-    assert [r["verdict"] for r in found] == [r.verdict for r in rows]
+    assert [r["verdict"] for r in found] == [r.verdict_words for r in rows]
+    assert [r["verdict"] for r in found[:2]] == ["reproduced", "above (1 seed)"]
     assert float(found[0]["measured"]) == rows[0].measured
     assert found[0]["seeds"] == "0; 1; 2"
     assert found[1]["seed_interval"] == ""
@@ -81,7 +86,8 @@ def test_latex_is_escaped_and_balanced(rows: list[Row]) -> None:
     assert escape("a\\b~c^d{e}") == (
         r"a\textbackslash{}b\textasciitilde{}c\textasciicircum{}d\{e\}"
     )
-    assert r"\textbf{above}" in render_rows(rows, "latex")
+    assert r"\textbf{above} (1 seed)" in render_rows(rows, "latex")
+    assert "▲ above (1 seed)" in render_rows(rows, "md")
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -92,6 +98,10 @@ def test_pairs_come_in_every_format(toy: ToyPaper, form: str) -> None:
     text = render_paired(pairs, form)
     assert text.endswith("\n")
     assert "-2.0" in text or "-1.99" in text
+    assert "two trainings" in text
+    if form in ("table", "md", "latex"):
+        assert "nothing is said of the methods" in text
+        assert "<0.001" not in text.replace("$<$", "<")
     if form == "json":
         assert list(json.loads(text)[0]) == [f.name for f in fields(PairedRow)]
 
