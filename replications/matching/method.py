@@ -33,7 +33,7 @@ class MatchingSettings:
 
     similarity: Similarity
     """`squared-euclidean` is minus the squared distance (Snell et al. 2017, and re-runs);
-    `projection` is the query's on the direction of the support: only that is normalised (a port)."""
+    `projection` normalises the support alone: the query's part in its direction (a port)."""
     similarity_scale: Factor
     """Factor before the softmax; 1 in the paper, so cosine logits lie in [-1, 1]."""
     full_context: bool
