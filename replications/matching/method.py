@@ -24,7 +24,7 @@ from harness.switch_types import Factor, Iterations, Rate, Steps, Width
 from harness.tasks.batch import SupervisedBatch
 from replications.matching.full_context import FullContext
 
-Similarity = Literal["cosine", "squared-euclidean"]
+Similarity = Literal["cosine", "squared-euclidean", "projection"]
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,8 @@ class MatchingSettings:
     """Switches of Matching Networks."""
 
     similarity: Similarity
-    """`squared-euclidean` is minus the squared distance (Snell et al. 2017, and re-runs)."""
+    """`squared-euclidean` is minus the squared distance (Snell et al. 2017, and re-runs);
+    `projection` normalises the support alone: the query's part in its direction (a port)."""
     similarity_scale: Factor
     """Factor before the softmax; 1 in the paper, so cosine logits lie in [-1, 1]."""
     full_context: bool
@@ -61,6 +62,8 @@ def similarities(queries: Tensor, support: Tensor, kind: str) -> Tensor:
     """Compare each of queries [T, Q, D] with each of support [T, S, D]: [T, Q, S]."""
     if kind == "cosine":
         return F.normalize(queries, dim=-1) @ F.normalize(support, dim=-1).transpose(1, 2)
+    if kind == "projection":
+        return queries @ F.normalize(support, dim=-1).transpose(1, 2)
     # Differences before squares: 2 q·s - |s|² - |q|² would lose digits to cancellation.
     return -(queries.unsqueeze(2) - support.unsqueeze(1)).square().sum(-1)
 

@@ -208,7 +208,7 @@ def test_batch_norms_start_as_the_name_says() -> None:
 
 
 @pytest.mark.parametrize("scale", [1.0, 10.0])
-@pytest.mark.parametrize("similarity", ["cosine", "squared-euclidean"])
+@pytest.mark.parametrize("similarity", ["cosine", "squared-euclidean", "projection"])
 def test_scores_are_those_of_equation_1(similarity: str, scale: float) -> None:
     method, b = build(similarity=similarity, similarity_scale=scale), batch(1, 3, 2, 2)
     with torch.no_grad():
@@ -216,7 +216,9 @@ def test_scores_are_those_of_equation_1(similarity: str, scale: float) -> None:
     loss = right = 0.0
     for query, y in zip(queries, b.query_y[0], strict=True):
         compared = torch.cosine_similarity(query[None], support)
-        if similarity != "cosine":
+        if similarity == "projection":
+            compared = compared * query.norm()
+        if similarity == "squared-euclidean":
             compared = -(query - support).square().sum(1)
         p = (scale * compared).softmax(0).view(3, 2).sum(1)
         loss -= float(p[y].log()) / 6
@@ -224,6 +226,20 @@ def test_scores_are_those_of_equation_1(similarity: str, scale: float) -> None:
     found = method.evaluate(b)
     assert float(found["loss"]) == pytest.approx(loss, rel=1e-5)
     assert float(found["accuracy"]) == pytest.approx(right)
+
+
+def test_the_scaled_variant_multiplies_cosines_by_ten() -> None:
+    """In training and at test: with one network, its logits are ten times those of `cosine`."""
+    b = batch(1, 5, 1, 2)
+    plain, scaled = build("cosine"), build("cosine-scaled")
+    encode = plain.model["encoder"].eval()
+    with torch.no_grad():
+        support, queries = (encode(x[0])[None] for x in (b.support_x, b.query_x))
+    compared = similarities(queries, support, "cosine")
+    for method, scale in ((plain, 1.0), (scaled, 10.0)):
+        loss = -log_probabilities(scale * compared, b.support_y).gather(-1, b.query_y[..., None])
+        assert float(method.evaluate(b)["loss"]) == pytest.approx(float(loss.mean()), rel=1e-5)
+    assert float(plain.train_step(b, 0)) != pytest.approx(float(scaled.train_step(b, 0)), rel=1e-3)
 
 
 def test_learning_rate_is_halved() -> None:

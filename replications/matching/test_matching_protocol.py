@@ -86,6 +86,7 @@ MINI_CELLS = columns(
 )
 NETWORKS = {
     "cosine": {},
+    "cosine-scaled": {"method.similarity_scale": 10.0},  # ports scale: reimplementations.csv
     "fce": {"method.full_context": True, "method.read_steps": 2},  # appendix A leaves K open
     "euclidean": {"method.similarity": "squared-euclidean"},
 }
