@@ -55,6 +55,8 @@ def test_a_line_needs_its_parts(tmp_path, needed):
         ({"value": "98,7"}, "found 12 columns, wanted 11 columns; quote text that has commas."),
         ({"value": "98.7%"}, "value: found '98.7%', wanted a number."),
         ({"interval": "±0.4"}, "interval: found '±0.4', wanted a number."),
+        ({"interval": "-0.4"}, "interval: found -0.4, wanted a number of at least 0."),
+        ({"note": '"open'}, "found a quote that is never closed; write each line whole, with"),
         ({"episodes": "many"}, "episodes: found 'many', wanted a whole number of at least 1."),
     ],
 )

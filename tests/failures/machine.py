@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from harness.data import omniglot
@@ -17,6 +18,7 @@ from tests.failures.false_data import omniglot as zips
 from tests.failures.false_data import omniglot_store
 from tests.failures.small_runs import SMALL, SMOKE, same_as_unbroken
 from tests.failures.stage import Stage
+from tests.toy_paper import ToyPaper
 
 SECTION = Section("The machine")
 case = SECTION.case
@@ -114,4 +116,43 @@ def no_folder_for_a_paper(stage: Stage) -> Printed:
     stage.patch.setenv("HARNESS_REPLICATIONS", str(stage.folder / "notes.txt"))
     said = stage.say("harness new demo")
     assert list(stage.files()) == ["notes.txt"]
+    return said
+
+
+@case(
+    "the disk is full at a page or a plot",
+    pretended=FULL,
+    kept="the page and the plot before",
+    test="tests/report/test_markers.py::test_a_page_is_there_whole_or_as_it_was",
+)
+def full_at_page(stage: Stage) -> Printed:
+    toy = ToyPaper(stage.folder)
+    stage.patch.setenv("HARNESS_REPLICATIONS", str(toy.replications))
+    toy.add({"accuracy": np.full(400, 95.0)})
+    page = stage.put("README.md", "<!-- results:begin all -->\n<!-- results:end all -->\n")
+    before = page.read_bytes()
+    with full_disk(stage.folder):
+        said = stage.say("harness compare --update-readmes")
+    assert page.read_bytes() == before
+    assert not list(stage.folder.glob(".*"))
+    return said
+
+
+@case(
+    "the disk is full at a new paper",
+    pretended=FULL,
+    kept="all as it was",
+    test="tests/cli/test_new_and_check.py::test_new_on_a_full_disk_leaves_nothing",
+)
+def full_at_new(stage: Stage) -> Printed:
+    papers = stage.folder / "replications"
+    stage.patch.setenv("HARNESS_REPLICATIONS", str(papers))
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "write_text", full)
+        said = stage.say("harness new demo")
+    assert not stage.files()
     return said

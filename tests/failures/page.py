@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.failures import checkpoints, costs, data, machine, records, runs, words
+from tests.failures import (
+    checkpoints,
+    costs,
+    data,
+    machine,
+    papers,
+    records,
+    runs,
+    streams,
+    words,
+)
 from tests.failures.case import Case, Section
 from tests.failures.said import ROOT
 
 PAGE = ROOT / "docs" / "failures.md"
-SECTIONS = tuple(m.SECTION for m in (runs, checkpoints, machine, costs, words, data, records))
+SECTIONS = tuple(
+    m.SECTION for m in (runs, checkpoints, machine, streams, costs, words, papers, data, records)
+)
 CASES = tuple(case for section in SECTIONS for case in section.cases)
 INTRO = """\
 # When something goes wrong
