@@ -120,9 +120,9 @@ def no_folder_for_a_paper(stage: Stage) -> Printed:
 
 
 @case(
-    "the disk is full at a page or a plot",
+    "the disk is full at a page",
     pretended=FULL,
-    kept="the page and the plot before",
+    kept="the page before",
     test="tests/report/test_markers.py::test_a_page_is_there_whole_or_as_it_was",
 )
 def full_at_page(stage: Stage) -> Printed:

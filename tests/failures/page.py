@@ -9,6 +9,7 @@ from tests.failures import (
     costs,
     data,
     machine,
+    packs,
     papers,
     records,
     runs,
@@ -20,7 +21,8 @@ from tests.failures.said import ROOT
 
 PAGE = ROOT / "docs" / "failures.md"
 SECTIONS = tuple(
-    m.SECTION for m in (runs, checkpoints, machine, streams, costs, words, papers, data, records)
+    m.SECTION
+    for m in (runs, checkpoints, machine, streams, costs, words, papers, data, packs, records)
 )
 CASES = tuple(case for section in SECTIONS for case in section.cases)
 INTRO = """\

@@ -97,7 +97,7 @@ def no_home(stage: Stage) -> Printed:
     stage.patch.delenv("HOME")
     stage.patch.delenv("HARNESS_CACHE")
     stage.patch.setattr("os.getuid", lambda: 2**30)  # a number that no user has
-    said = stage.say("harness data fetch omniglot")
+    said = stage.say("harness data verify omniglot")
     assert not stage.files()
     return said
 
