@@ -193,7 +193,6 @@ def other_commit(stage: Stage) -> Printed:
     "you want to start anew (`--fresh`)",
     kept="what there was, set aside",
     test="tests/cli/test_run.py::test_fresh_sets_aside_what_there_was",
-    foreign=r"(?<=aside-)[\d-]+",
 )
 def fresh(stage: Stage) -> Printed:
     run = half_done(stage).parents[1]

@@ -14,8 +14,7 @@ import pytest
 
 from harness.data import omniglot
 from tests.failures.case import Printed, Section
-from tests.failures.false_data import omniglot as zips
-from tests.failures.false_data import omniglot_store
+from tests.failures.false_data import empty_zips, omniglot_store
 from tests.failures.small_runs import SMALL, SMOKE, same_as_unbroken
 from tests.failures.stage import Stage
 from tests.toy_paper import ToyPaper
@@ -83,7 +82,7 @@ def full_at_record(stage: Stage) -> Printed:
     test="tests/data/test_omniglot.py::test_unwritable_cache_does_not_stop",
 )
 def full_at_cache(stage: Stage) -> Printed:
-    zips(stage)
+    empty_zips(stage)
     stage.patch.setattr(omniglot, "build_omniglot", lambda *_: omniglot_store(28))
     with full_disk(stage.folder / "cache"):
         said = stage.say(
@@ -100,16 +99,16 @@ def full_at_cache(stage: Stage) -> Printed:
     test="tests/run/test_loop.py::test_a_folder_that_cannot_be_written_is_one_sentence",
 )
 def no_folder_for_checkpoints(stage: Stage) -> Printed:
-    stage.put("notes.txt")
-    said = stage.say(f"{SMOKE} --work notes.txt/runs")
-    assert list(stage.files()) == ["notes.txt"]
+    stage.put("runs/maml")
+    said = stage.say(SMOKE)
+    assert list(stage.files()) == ["runs/maml"]
     return said
 
 
 @case(
-    "another system error, here a file where a folder belongs",
+    "a file where the folder of papers belongs",
     kept="all as it was",
-    test="tests/cli/test_main.py::test_what_the_system_refuses_is_one_line",
+    test="tests/cli/test_new_and_check.py::test_new_below_a_file",
 )
 def no_folder_for_a_paper(stage: Stage) -> Printed:
     stage.put("notes.txt")

@@ -16,8 +16,7 @@ from harness.data.datasets import load_store
 from harness.run.training import Phase
 from tests.color_trees import cifar_tree, mini_tree, use_few
 from tests.failures.case import Printed, Section
-from tests.failures.false_data import omniglot as zips
-from tests.failures.false_data import omniglot_store
+from tests.failures.false_data import empty_zips, omniglot_store
 from tests.failures.stage import Stage
 
 SECTION = Section("Packed images")
@@ -29,7 +28,7 @@ MADE_ANEW = "the run goes on with images packed anew"
 
 def packed(stage: Stage, ink: int = 0) -> Path:
     """Run on Omniglot, whose zips and drawings are blank, and give its pack."""
-    zips(stage)
+    empty_zips(stage)
     blank = omniglot_store(28)
     store = dataclasses.replace(blank, images=blank.images + np.uint8(ink), digest="")
     stage.patch.setattr(omniglot, "build_omniglot", lambda *_: store)
@@ -60,7 +59,7 @@ def anew(stage: Stage, line: str = f"{RUN} --seeds 1", status: int = 0) -> Print
     test=f"{STALE}::test_other_data_are_used_with_a_warning",
 )
 def other_pixels(stage: Stage) -> Printed:
-    zips(stage)
+    empty_zips(stage)
     stage.patch.setattr(omniglot, "build_omniglot", lambda *_: omniglot_store(28))
     said = stage.say(RUN, status=0)
     table = stage.say("harness compare protonet/omniglot-5way-1shot", status=0)

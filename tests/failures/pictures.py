@@ -14,10 +14,9 @@ import numpy as np
 from PIL import Image
 
 from harness.data import sources
-from harness.data.omniglot_classes import omniglot_classes
 from tests.color_trees import cifar_archive, mini_tree, use_few
 from tests.failures.case import Printed, Section, nothing_written
-from tests.failures.false_data import Files, omniglot
+from tests.failures.false_data import Files, know_few, omniglot
 from tests.failures.stage import Stage
 
 SECTION = Section(
@@ -37,6 +36,7 @@ def first_drawing(stage: Stage, content: bytes) -> Printed:
     def other(files: Files) -> None:
         files[next(n for n in files if "/Angelic/character01/" in n)] = content
 
+    know_few(stage)
     omniglot(stage, other)
     return stage.say(VERIFY)
 
@@ -66,6 +66,7 @@ def sixteen_bits(stage: Stage) -> Printed:
     foreign=r"(?<=zip \()[^)]*",
 )
 def cut_off_beside_a_tree(stage: Stage) -> Printed:
+    know_few(stage)
     path = omniglot(stage)
     with zipfile.ZipFile(path) as z:
         z.extractall(path.parent, [n for n in z.namelist() if "/Angelic/" in n])
@@ -77,9 +78,9 @@ def cut_off_beside_a_tree(stage: Stage) -> Printed:
 
 @case("a pipe among drawings", test=f"{LAYOUTS}::test_a_pipe_among_drawings_is_named")
 def pipe(stage: Stage) -> Printed:
-    few = tuple(c for c in omniglot_classes() if c.alphabet in ("Angelic", "Greek"))
-    stage.patch.setattr(sources, "omniglot_classes", lambda: few)
+    know_few(stage)
     folder = stage.folder / "data" / "omniglot"
+    few = sources.omniglot_classes()
     for c in few:
         part = "images_background" if c.background else "images_evaluation"
         for d in range(1, 21):
