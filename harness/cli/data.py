@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from harness.cli.numbers import whole
 from harness.data.cache_file import SUFFIX, packed_from
-from harness.data.datasets import DATASETS, GENERATED, known_dataset, load_store
+from harness.data.datasets import DATASETS, GENERATED, known_dataset, unwarned_store
 from harness.data.decode_color import COLOR_RESIZE_FILTERS
 from harness.data.entries import entries
 from harness.data.paths import bad_folders, cache_folder, without_bad_folders
@@ -48,7 +48,9 @@ def main(arguments: argparse.Namespace) -> int:
         kind = known_dataset(arguments.name)
         size = kind.image_size if arguments.image_size is None else arguments.image_size
         resize_filter = arguments.resize_filter or kind.resize_filter
-        store = load_store(arguments.name, size, resize_filter)
+        if arguments.name not in GENERATED:
+            _found(arguments.name)  # a pack whose files are gone cannot be held to them
+        store = unwarned_store(arguments.name, size, resize_filter)
         for line in _verify(store, resize_filter, arguments.split_seed):
             print(line, flush=True)  # the next line may take a while
     else:

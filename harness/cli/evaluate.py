@@ -40,6 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace) -> int:
     """Print each metric, beside the recorded one if there is a record; 1 if they differ."""
     record = _record_beside(arguments.weights)
+    if record and arguments.weights.name in record.files and not arguments.weights.exists():
+        raise file_is_gone(arguments.weights.parent, record, arguments.weights.name)
     # Before anything else is looked for: data may take a minute to be packed.
     weights = read_weights(arguments.weights, "cpu")
     cell = find_cell(arguments.cell)
@@ -47,8 +49,6 @@ def main(arguments: argparse.Namespace) -> int:
         raise HarnessError(
             f"{arguments.weights} belongs to {record.paper}/{record.cell}, not to {cell.key}."
         )
-    if record and arguments.weights.name in record.files and not arguments.weights.exists():
-        raise file_is_gone(arguments.weights.parent, record, arguments.weights.name)
     name = record.variant if record else arguments.variant or cell.names()[0]
     changed = record_overrides(record, cell.variant(name).protocol()) if record else {}
     variant = cell.variant(name, changed)

@@ -40,10 +40,11 @@ def main(arguments: argparse.Namespace) -> int:
     try:
         said = _write(folder, paper)
     except OSError as e:
-        if e.errno in (errno.EEXIST, errno.ENOTEMPTY):  # made by another in the meantime
+        if os.path.lexists(folder):  # made by another in the meantime
             raise _is_there(folder, paper) from None
+        why = f"{e.filename} is no folder" if e.errno == errno.EEXIST else e.strerror or e
         raise HarnessError(
-            f"could not make {folder}: {e.strerror or e}; nothing half-written is left: free some "
+            f"could not make {folder}: {why}; nothing half-written is left: free some "
             f"space or mend that, and run the command again."
         ) from None
     print("\n".join(said))

@@ -96,7 +96,18 @@ def check_size(kind: Dataset, image_size: int) -> None:
 def load_store(dataset: str, image_size: int, resize_filter: str) -> ImageStore:
     """Give the packed store of `dataset` at `image_size` pixels a side.
 
-    Images that are not the known ones of the dataset are used, with a warning on stderr.
+    Images that are not the known ones of the dataset are used, with a warning on stderr. Raises
+    HarnessError as `unwarned_store` does.
+    """
+    store = unwarned_store(dataset, image_size, resize_filter)
+    if store.data_note:
+        warn_of_other_data(store.data_note, store.made_of)
+    return store
+
+
+def unwarned_store(dataset: str, image_size: int, resize_filter: str) -> ImageStore:
+    """Give the packed store, for who says what it is that was found.
+
     Raises HarnessError for an unknown name, size or filter, and where the images are not found or
     broken. Generated images are drawn at the size asked for, so their filter changes nothing.
     """
@@ -107,10 +118,7 @@ def load_store(dataset: str, image_size: int, resize_filter: str) -> ImageStore:
             f"wanted one of {', '.join(kind.resize_filters)}."
         )
     check_size(kind, image_size)
-    store = _load(dataset, image_size, resize_filter)
-    if store.data_note:
-        warn_of_other_data(store.data_note, store.made_of)
-    return store
+    return _load(dataset, image_size, resize_filter)
 
 
 def warn_of_other_data(note: str, where: str) -> None:

@@ -54,7 +54,9 @@ def read_plain(path: Path, most_bytes: int) -> bytes:
     try:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):
-            raise HarnessError(f"{path} is {_kind(found.st_mode)}, wanted a plain file.")
+            raise HarnessError(
+                f"{path} is {_kind(found.st_mode)}, wanted a plain file; take it away."
+            )
         if found.st_size > most_bytes:
             raise HarnessError(
                 f"{path} is larger than {most_bytes:,} bytes ({found.st_size:,}); "

@@ -30,8 +30,8 @@ def check_source(store: ImageStore, resize_filter: str) -> Iterator[str]:
     originals = build_omniglot(source, SIDE, "nearest")
     where = source.located().where
     refuse_other_pixels(originals, where)
-    yield f"{where}: the known drawings, sha256 {originals.source_digest}"
     refuse_other_pack(store, _resized(originals, store.image_shape[-1], resize_filter), where)
+    yield f"{where}: the known drawings, sha256 {originals.source_digest}"
     try:
         yield check_runs(read_lake_runs(SIDE, "nearest"), originals)
     except DataNotAtHand as e:

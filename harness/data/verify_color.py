@@ -24,6 +24,7 @@ def check_color(store: ImageStore, resize_filter: str) -> Iterator[str]:
     source = COLOR_SETS[store.dataset].source()
     fresh = build_color(store.dataset, source, store.image_shape[-1], resize_filter)
     refuse_other_pixels(fresh, source.where)
+    refuse_other_pack(store, fresh.digest, source.where)
     known = KNOWN[store.dataset]
     same = fresh.source_digest == known.digest
     which = "the known images" if same else "not the copy known here: resized or packed by others"
@@ -36,7 +37,6 @@ def check_color(store: ImageStore, resize_filter: str) -> Iterator[str]:
         )
     if fresh.data_note:
         yield f"runs on them get no verdict: {fresh.data_note}"
-    refuse_other_pack(store, fresh.digest, source.where)
 
 
 def color_facts(store: ImageStore) -> Iterator[str]:

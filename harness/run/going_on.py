@@ -47,12 +47,14 @@ def check_fields(state: dict[str, Any], known: frozenset[str]) -> None:
     if "weights" not in state or "iteration" not in state:
         raise ValueError("found no weights and iteration in it")
     wanted = known | {"weights", "training_state"}
-    odd = sorted(map(str, state.keys() - wanted)) or sorted({"training_state"} - state.keys())
+    unknown = sorted(map(str, state.keys() - wanted))
+    odd = f"{unknown[0]!r} in it, which this code does not keep" if unknown else ""
+    if "training_state" not in state:
+        odd = odd or "no 'training_state' in it"
     if odd:
         raise HarnessError(
             f"the checkpoint of iteration {state['iteration']:,} is of other code "
-            f"({_makers(state)}): found {odd[0]} missing or unknown in it; go back to that code, "
-            f"or start anew with `--fresh`."
+            f"({_makers(state)}): found {odd}; go back to that code, or start anew with `--fresh`."
         )
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from harness.errors import HarnessError
-from harness.records.schema import Record, read_record
+from harness.records.schema import Record
 
 
 def record_overrides(record: Record, published: dict[str, dict[str, object]]) -> dict[str, object]:
@@ -30,7 +30,7 @@ def read_weights(path: Path, device: str) -> dict[str, Tensor]:
     from safetensors.torch import load_file
 
     if not path.exists():
-        raise HarnessError(f"found no file {path}, wanted weights in safetensors form{_why(path)}.")
+        raise HarnessError(f"found no file {path}, wanted weights in safetensors form.")
     if not path.is_file():  # also a named pipe, which would be waited for without end
         kind = "a folder" if path.is_dir() else "no plain file"
         raise HarnessError(f"{path}: found {kind}, wanted a file of weights in safetensors form.")
@@ -60,21 +60,6 @@ def check_shapes(
                 f"{path}: found {_words(here, same_shape)} under {name!r}, "
                 f"wanted {_words(there, same_shape)} for {variant}."
             )
-
-
-def _why(path: Path) -> str:
-    """Say more where a record beside it names the file: some are too large for a repository."""
-    beside = path.with_name("record.json")
-    if not beside.is_file():
-        return ""
-    record = read_record(beside)
-    if path.name not in record.files:
-        return ""
-    return (
-        ": the record beside it names them, but they are not kept with it; train again by "
-        f"`harness run {record.paper}/{record.cell} --variant {record.variant} "
-        f"--seeds {record.seed} --budget {record.budget} --results FOLDER`"
-    )
 
 
 def _type(tensor: Tensor | None) -> str:

@@ -58,6 +58,15 @@ def test_new_overwrites_nothing(demo, capsys):
     assert (demo / "method.py").read_text() == "mine\n"
 
 
+def test_new_below_a_file(tmp_path, monkeypatch, capsys):
+    papers = tmp_path / "notes.txt"
+    papers.touch()
+    monkeypatch.setenv("HARNESS_REPLICATIONS", str(papers))
+    assert cli.main(["new", "demo"]) == 2
+    said = f"harness: could not make {papers / 'demo'}: {papers} is no folder; nothing half-written"
+    assert capsys.readouterr().err.startswith(said)
+
+
 def test_new_on_a_full_disk_leaves_nothing(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("HARNESS_REPLICATIONS", str(tmp_path))
     real, written = Path.write_text, []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import resource
 from types import SimpleNamespace
 
 from harness.costs import measure_point, session, timing
@@ -56,13 +57,18 @@ def too_long(stage: Stage) -> Printed:
 
 
 @case(
-    "a point of `harness cost` takes more memory than there is",
+    "a point of `harness cost` takes more memory than there is (`ulimit -v`)",
     kept="the other points",
     test=f"{POINT}::test_what_a_step_raises_is_a_status",
     foreign=r"RuntimeError: [^`]*",
 )
 def too_much(stage: Stage) -> Printed:
     stage.patch.setattr(session, "measure_apart", measure_point.measure)
-    line = COST.replace("hidden=[4]", "hidden=[10000000,10000000]")
-    said = stage.say(f"{line} --steps 1", status=0)
-    return ["in the table:", said.part(r"time and memory not run \(out of memory: .*?\)(?=; with)")]
+    line = COST.replace("hidden=[4]", "hidden=[8192]").replace("meta_batch=2", "meta_batch=100")
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (24 << 30, before[1]))  # of 31 GiB that are asked for
+    try:
+        said = stage.say(f"{line} --set tasks.train_shots=10000 --steps 1 --no-memory", status=0)
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
+    return ["in the table:", said.part(r"time not run \(out of memory: .*?\)(?=; with)")]

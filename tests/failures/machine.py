@@ -9,14 +9,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from harness.data import omniglot
 from tests.failures.case import Printed, Section
-from tests.failures.false_data import omniglot as zips
-from tests.failures.false_data import omniglot_store
+from tests.failures.false_data import empty_zips, omniglot_store
 from tests.failures.small_runs import SMALL, SMOKE, same_as_unbroken
 from tests.failures.stage import Stage
+from tests.toy_paper import ToyPaper
 
 SECTION = Section("The machine")
 case = SECTION.case
@@ -81,7 +82,7 @@ def full_at_record(stage: Stage) -> Printed:
     test="tests/data/test_omniglot.py::test_unwritable_cache_does_not_stop",
 )
 def full_at_cache(stage: Stage) -> Printed:
-    zips(stage)
+    empty_zips(stage)
     stage.patch.setattr(omniglot, "build_omniglot", lambda *_: omniglot_store(28))
     with full_disk(stage.folder / "cache"):
         said = stage.say(
@@ -98,20 +99,59 @@ def full_at_cache(stage: Stage) -> Printed:
     test="tests/run/test_loop.py::test_a_folder_that_cannot_be_written_is_one_sentence",
 )
 def no_folder_for_checkpoints(stage: Stage) -> Printed:
-    stage.put("notes.txt")
-    said = stage.say(f"{SMOKE} --work notes.txt/runs")
-    assert list(stage.files()) == ["notes.txt"]
+    stage.put("runs/maml")
+    said = stage.say(SMOKE)
+    assert list(stage.files()) == ["runs/maml"]
     return said
 
 
 @case(
-    "another system error, here a file where a folder belongs",
+    "a file where the folder of papers belongs",
     kept="all as it was",
-    test="tests/cli/test_main.py::test_what_the_system_refuses_is_one_line",
+    test="tests/cli/test_new_and_check.py::test_new_below_a_file",
 )
 def no_folder_for_a_paper(stage: Stage) -> Printed:
     stage.put("notes.txt")
     stage.patch.setenv("HARNESS_REPLICATIONS", str(stage.folder / "notes.txt"))
     said = stage.say("harness new demo")
     assert list(stage.files()) == ["notes.txt"]
+    return said
+
+
+@case(
+    "the disk is full at a page",
+    pretended=FULL,
+    kept="the page before",
+    test="tests/report/test_markers.py::test_a_page_is_there_whole_or_as_it_was",
+)
+def full_at_page(stage: Stage) -> Printed:
+    toy = ToyPaper(stage.folder)
+    stage.patch.setenv("HARNESS_REPLICATIONS", str(toy.replications))
+    toy.add({"accuracy": np.full(400, 95.0)})
+    page = stage.put("README.md", "<!-- results:begin all -->\n<!-- results:end all -->\n")
+    before = page.read_bytes()
+    with full_disk(stage.folder):
+        said = stage.say("harness compare --update-readmes")
+    assert page.read_bytes() == before
+    assert not list(stage.folder.glob(".*"))
+    return said
+
+
+@case(
+    "the disk is full at a new paper",
+    pretended=FULL,
+    kept="all as it was",
+    test="tests/cli/test_new_and_check.py::test_new_on_a_full_disk_leaves_nothing",
+)
+def full_at_new(stage: Stage) -> Printed:
+    papers = stage.folder / "replications"
+    stage.patch.setenv("HARNESS_REPLICATIONS", str(papers))
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "write_text", full)
+        said = stage.say("harness new demo")
+    assert not stage.files()
     return said

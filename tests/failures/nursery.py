@@ -10,6 +10,7 @@ import functools
 import json
 import os
 import shlex
+import signal
 import subprocess
 import sys
 import time
@@ -21,6 +22,7 @@ from tests.failures.said import ROOT, Said
 
 _CHILD = """
 import os, sys, traceback
+from pathlib import Path
 def child(asked):
     os.chdir(asked["folder"])
     os.environ.clear()
@@ -30,8 +32,10 @@ def child(asked):
         os.dup2(os.open(asked[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
     status = 99
     try:
-        exec(asked["first"], {})
+        from harness import places
         from harness.cli.main import main
+        places._beside_papers = Path(asked["folder"]).joinpath
+        exec(asked["first"], {})
         status = main(asked["words"])
     except SystemExit as e:
         status = e.code
@@ -70,6 +74,7 @@ class Started:
 
     def __init__(self, pid: int, ended: Callable[[], int], folder: Path, said: list[Path]) -> None:
         self.pid, self._ended, self._folder, self._said = pid, ended, folder, said
+        self._over = False
 
     def signal(self, number: int) -> None:
         """Send it a signal."""
@@ -84,10 +89,17 @@ class Started:
 
     def wait(self, status: int = 2) -> Said:
         """Wait for its end, with `status` (negative for a signal), and give what it said."""
-        found = self._ended()
+        found, self._over = self._ended(), True
         out, err = (path.read_text(errors="replace") for path in self._said)
         assert found == status, f"status {found}, wanted {status}\n{out}{err}"
         return Said(found, out, err, self._folder)
+
+    def end(self) -> None:
+        """See that it does not go on without whoever waits for it."""
+        if not self._over:
+            self.signal(signal.SIGKILL)
+            self._ended()
+            self._over = True
 
 
 def start(line: str, folder: Path, first: str, fresh: bool, environment: dict[str, str]) -> Started:

@@ -4,12 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.failures import costs, data, machine, records, runs, words
+from tests.failures import (
+    checkpoints,
+    costs,
+    data,
+    machine,
+    packs,
+    papers,
+    pictures,
+    python,
+    records,
+    runs,
+    streams,
+    weights,
+    words,
+)
 from tests.failures.case import Case, Section
 from tests.failures.said import ROOT
 
 PAGE = ROOT / "docs" / "failures.md"
-SECTIONS = tuple(m.SECTION for m in (runs, machine, costs, words, data, records))
+_OF_RUNS = (runs, checkpoints, machine, streams, costs)
+_OF_FILES = (words, papers, data, pictures, packs, records, weights, python)
+SECTIONS = tuple(m.SECTION for m in (*_OF_RUNS, *_OF_FILES))
 CASES = tuple(case for section in SECTIONS for case in section.cases)
 INTRO = """\
 # When something goes wrong
@@ -17,7 +33,9 @@ INTRO = """\
 Each row was brought about for real by `python -m tests.failures --write` (but those marked *, which
 say how they were pretended), and what was printed is copied here, with `…` for the user's folders
 and for digests. A mistake that a user can mend is one line on standard error and exit status 2:
-what was found, what was wanted, the next command. Another status is named. A traceback is a bug.
+what was found, what was wanted, the next command. Another status is named: 0 where the command went
+on, 1 where a check failed or results were not written, 130 where it was stopped. "And then" joins
+lines of one command, "or" those of several. A traceback is a bug.
 """
 
 

@@ -1,14 +1,17 @@
-"""Section: records, weights and tables that are no longer what they were."""
+"""Section: records and tables that are no longer what they were."""
 
 from __future__ import annotations
 
-import shutil
+import json
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
-from safetensors.torch import load_file, save_file
+import numpy as np
 
+from harness.protocol import digest
 from tests.failures.case import Printed, Section, nothing_written
-from tests.failures.small_runs import SMOKE, recorded
+from tests.failures.small_runs import recorded
 from tests.failures.stage import Stage
 from tests.toy_paper import ToyPaper
 
@@ -19,8 +22,7 @@ SECTION = Section(
     holds=nothing_written,
 )
 case = SECTION.case
-STORE, EVALUATE = "tests/records/test_store.py", "tests/cli/test_evaluate.py"
-TEST_AGAIN = "harness evaluate maml/sinusoid-5shot"
+STORE = "tests/records/test_store.py"
 
 
 @case("edited record", test=f"{STORE}::test_an_edited_record_is_refused")
@@ -39,40 +41,58 @@ def costs_of_another_schema(stage: Stage) -> Printed:
 
 
 @case(
-    "damaged weights, `harness run` again",
-    test=f"{STORE}::test_edited_and_missing_files_are_refused",
+    "a record that was labelled anew, with digests that fit",
+    test="tests/records/test_consistency.py::test_a_relabelled_record_is_refused",
 )
-def damaged_and_run(stage: Stage) -> Printed:
-    damage(recorded(stage))
-    return stage.say(SMOKE)
-
-
-@case("damaged weights, `harness evaluate`", test=f"{EVALUATE}::test_a_changed_weight_is_told")
-def damaged_and_tested(stage: Stage) -> Printed:
-    folder = recorded(stage)
-    damage(folder)
-    said = stage.say(f"{TEST_AGAIN} --weights {folder}/weights.safetensors", status=1)
-    return ["the measured numbers beside the recorded ones, and then", said.only("NOT as")]
+def relabelled(stage: Stage) -> Printed:
+    path = recorded(stage) / "record.json"
+    raw = json.loads(path.read_text())
+    raw["budget"] = "full"
+    raw["config_digest"] = digest(
+        [raw[k] for k in ("paper", "cell", "variant", "protocol", "seed", "budget")]
+    )
+    apart = ("measurement", "environment", "result_digest")
+    raw["result_digest"] = digest({k: v for k, v in raw.items() if k not in apart})
+    path.write_text(json.dumps(raw))
+    return stage.say("harness compare maml/sinusoid-5shot")
 
 
 @case(
-    "truncated weights",
-    test=f"{EVALUATE}::test_a_truncated_file_is_one_sentence",
-    foreign=r"(?<=safetensors file: )[^`]*",
+    "a value of another type in a record",
+    test="tests/records/test_consistency.py::test_a_value_of_another_type_is_one_sentence",
 )
-def truncated(stage: Stage) -> Printed:
-    path = recorded(stage) / "weights.safetensors"
-    path.write_bytes(path.read_bytes()[:5])
-    return stage.say(f"{TEST_AGAIN} --weights {path}")
+def wrong_type(stage: Stage) -> Printed:
+    path = recorded(stage) / "record.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"measurement": None}))
+    return stage.say("harness list maml")
 
 
 @case(
-    "weights of another method",
-    test=f"{EVALUATE}::test_weights_of_another_method_are_one_sentence",
+    "a pipe in the place of a record",
+    test="tests/cli/test_folders.py::test_a_pipe_in_place_of_a_record_keeps_nobody_waiting",
 )
-def of_another_method(stage: Stage) -> Printed:
-    shutil.copy(recorded(stage) / "weights.safetensors", stage.folder / "w.safetensors")
-    return stage.say(f"{TEST_AGAIN} --variant oracle --weights w.safetensors")
+def pipe(stage: Stage) -> Printed:
+    path = recorded(stage) / "record.json"
+    path.unlink()
+    os.mkfifo(path)
+    return stage.say("harness list maml")
+
+
+@case(
+    "a folder of records that may not be read",
+    pretended="reading fails with EACCES",
+    test="tests/records/test_store.py::test_a_folder_that_cannot_be_read_is_said",
+)
+def closed(stage: Stage) -> Printed:
+    folder, listed = recorded(stage).parent, Path.iterdir
+
+    def denied(self: Path) -> Iterator[Path]:
+        if self == folder:
+            raise PermissionError(13, "Permission denied")
+        return listed(self)
+
+    stage.patch.setattr(Path, "iterdir", denied)
+    return stage.say("harness list maml")
 
 
 @case(
@@ -82,12 +102,17 @@ def of_another_method(stage: Stage) -> Printed:
 def stale_table(stage: Stage) -> Printed:
     toy = ToyPaper(stage.folder)
     stage.patch.setenv("HARNESS_REPLICATIONS", str(toy.replications))
+    toy.add({"accuracy": np.full(400, 95.0)})
     stage.put("README.md", "<!-- results:begin all -->\nold\n<!-- results:end all -->\n")
-    return stage.say("harness compare --check-readmes", status=1)
+    return stage.say("harness compare --check-readmes", status=1).only("README")
 
 
-def damage(folder: Path) -> None:
-    """Change a weight of a record."""
-    weights = load_file(folder / "weights.safetensors")
-    next(iter(weights.values())).add_(1e-3)
-    save_file(weights, folder / "weights.safetensors")
+@case(
+    "no records for the tables of the pages",
+    test="tests/report/test_markers.py::test_without_records_no_page_is_rewritten",
+)
+def no_records(stage: Stage) -> Printed:
+    toy = ToyPaper(stage.folder)
+    stage.patch.setenv("HARNESS_REPLICATIONS", str(toy.replications))
+    stage.put("README.md", "<!-- results:begin all -->\nold\n<!-- results:end all -->\n")
+    return stage.say("harness compare --update-readmes")

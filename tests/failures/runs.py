@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import json
 import signal
+import sys
 
 import numpy as np
 
+from harness.run import checkpoint, jobs
+from harness.run.plan import Plan
 from tests.failures.case import Printed, Section
 from tests.failures.nursery import Started
-from tests.failures.small_runs import ENDLESS, EVERY_STEP, SMALL, SMOKE, STUCK, same_as_unbroken
+from tests.failures.small_runs import (
+    ENDLESS,
+    EVERY_STEP,
+    SMALL,
+    SMOKE,
+    STUCK,
+    same_as_unbroken,
+    signalled,
+)
 from tests.failures.stage import Stage
 from tests.toy_paper import ToyPaper
 
@@ -50,50 +61,49 @@ def killed(stage: Stage) -> Printed:
 
 
 @case(
-    "Ctrl-C, or `kill`",
-    kept="everything: a checkpoint is written first",
+    "Ctrl-C, `kill`, or a terminal that hangs up",
+    kept="everything to the end of that step; the record is the same",
     test=f"{KILL}::test_stopping_leaves_a_run_that_goes_on",
 )
 def stopped(stage: Stage) -> Printed:
     seen = set()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        run = started(stage, ENDLESS)
-        run.signal(number)
-        seen.add(run.wait(status=130).only("stopped").seen())
+    for k, number in enumerate((signal.SIGINT, signal.SIGTERM, signal.SIGHUP)):
+        run = stage.start(SMALL, signalled(5 + k, number))
+        seen.add(run.wait(status=130).only(": stop").seen())
+        assert checkpoint.load(stage.one("checkpoint.pt").parent)["iteration"] == 5 + k
+    stage.say(SMALL, status=0)
+    assert same_as_unbroken(stage)
     (said,) = seen
     return said
 
 
 @case(
-    "the newest checkpoint is truncated",
-    kept="the checkpoint before; the broken one, set aside; the record is the same",
-    test=f"{LOOP}::test_a_truncated_checkpoint_is_set_aside_and_the_one_before_used",
-    foreign=r"(?<=cannot be read \()[^`]*?(?=\);)",
+    "Ctrl-C twice",
+    kept="the last checkpoint; the record is the same",
+    test="tests/run/test_stop.py::test_the_run_goes_on_as_if_it_had_not_been_stopped",
 )
-def checkpoint_truncated(stage: Stage) -> Printed:
-    stage.say(f"{EVERY_STEP} --budget 0.5", status=0)
-    path = stage.one("checkpoint.pt")
-    path.write_bytes(path.read_bytes()[:100])
-    said = stage.say(SMALL, status=0)
-    assert path.with_suffix(".broken").stat().st_size == 100
+def stopped_twice(stage: Stage) -> Printed:
+    run = stage.start(EVERY_STEP, signalled(5, signal.SIGINT, signal.SIGINT))
+    said = run.wait(status=130)
+    assert checkpoint.load(stage.one("checkpoint.pt").parent)["iteration"] == 4
+    stage.say(SMALL, status=0)
     assert same_as_unbroken(stage)
-    return said.only("checkpoint")
+    return said
 
 
 @case(
-    "both checkpoints are broken",
-    kept="both, set aside; the record is the same",
-    test=f"{LOOP}::test_two_broken_checkpoints_mean_a_fresh_start",
-    foreign=r"(?<=cannot be read \()[^`]*?(?=\);)",
+    "a run of `--jobs` is ended by a signal",
+    pretended="a process that ends itself so",
+    kept="everything up to its last checkpoint; the other runs go on",
+    test="tests/cli/test_run.py::test_a_process_that_a_signal_ended_is_named",
 )
-def checkpoints_broken(stage: Stage) -> Printed:
-    stage.say(f"{EVERY_STEP} --budget 0.5", status=0)
-    for name in ("checkpoint.pt", "checkpoint-before.pt"):
-        stage.one(name).write_bytes(b"nothing of use")
-    said = stage.say(SMALL, status=0)
-    assert len(list(stage.folder.rglob("*.broken"))) == 2
-    assert same_as_unbroken(stage)
-    return said.only("checkpoint")
+def a_job_ended(stage: Stage) -> Printed:
+    def command(plan: Plan, *_: object) -> list[str]:
+        dies = "import os; os.kill(os.getpid(), 9)" if plan.seed == 0 else ""
+        return [sys.executable, "-I", "-S", "-c", dies]
+
+    stage.patch.setattr(jobs, "command", command)
+    return stage.say(f"{SMALL} --seeds 0 1 --jobs 2", status=137)
 
 
 @case(

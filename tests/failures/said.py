@@ -9,6 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 _VARYING = (
+    (re.compile(r"(?<=-aside-)\d{8}-\d{6}-\d{6}"), "…"),
     # Digests: in the name of a record's folder, and others (a number has no letters).
     (re.compile(r"(?<=-)[0-9a-f]{8}(?!\w)"), "…"),
     (re.compile(r"(?<!\w)(?=[0-9]*[a-f])(?=[a-f]*[0-9])[0-9a-f]{8,}(?!\w)"), "…"),

@@ -42,6 +42,21 @@ def stuck(*words):
 checkpoint.save = stuck
 """
 """For `Stage.start(first=...)`: the run does not end before it is killed, however late."""
+HALF_A_RUN = f"{EVERY_STEP} --budget 0.5"
+SIGNALLED = """
+import os
+from harness.run.training import Phase
+
+step = Phase._step
+
+def signalled(self):
+    step(self)
+    for number in SIGNALS if self.trace.iteration == ITERATION else ():
+        os.kill(os.getpid(), number)
+
+Phase._step = signalled
+"""
+"""For `Stage.start(first=...)`: signals come in the middle of a step."""
 ENDLESS = SMALL.replace("=20", "=1000000") + " --checkpoint-every 0.02"
 """To be stopped."""
 
@@ -71,6 +86,24 @@ def _unbroken() -> list[Any]:
         return results(stage.folder / "results")
 
 
+def signalled(iteration: int, *numbers: int) -> str:
+    """Give `SIGNALLED` for these signals in this iteration."""
+    words = SIGNALLED.replace("SIGNALS", repr(tuple(map(int, numbers))))
+    return words.replace("ITERATION", str(iteration))
+
+
+def half_done(stage: Stage) -> Path:
+    """Put the checkpoints of `HALF_A_RUN` into the stage and give the newest."""
+    shutil.copytree(_half(), stage.folder / "runs", dirs_exist_ok=True)
+    (run,) = (p.relative_to(_half()) for p in _half().rglob("checkpoint.pt"))
+    return stage.folder / "runs" / run
+
+
+@functools.cache
+def _half() -> Path:
+    return _kept("half", HALF_A_RUN) / "runs"
+
+
 def recorded(stage: Stage) -> Path:
     """Put a record of `SMOKE` into the results of the stage and give its folder."""
     shutil.copytree(_smoke(), stage.folder / "results")
@@ -79,8 +112,13 @@ def recorded(stage: Stage) -> Path:
 
 @functools.cache
 def _smoke() -> Path:
+    return _kept("smoke", SMOKE) / "results"
+
+
+def _kept(name: str, line: str) -> Path:
+    """Give a folder with what a line leaves, until this process ends."""
     folder = Path(tempfile.mkdtemp())
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    with on_stage(folder / "smoke") as stage:
-        stage.say(SMOKE, status=0)
-    return folder / "smoke" / "results"
+    with on_stage(folder / name) as stage:
+        stage.say(line, status=0)
+    return folder / name

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from harness import places
 from harness.cli import evaluate as evaluate_verb
 from harness.cli import run as run_verb
 from harness.cli.main import main
@@ -34,6 +35,7 @@ class Stage:
         """Files as they were before the first command."""
         self.lines: list[str] = []
         """The command lines, for whoever wants to try them."""
+        self.started: list[Started] = []
 
     def say(self, line: str, status: int = 2) -> Said:
         """Run a line as a shell would, in this process; it has to end with `status`."""
@@ -57,7 +59,8 @@ class Stage:
         that has imported everything, in a tenth of a second; a `fresh` one takes seconds.
         """
         self._note(line)
-        return start(line, self.folder, first, fresh, environment)
+        self.started.append(start(line, self.folder, first, fresh, environment))
+        return self.started[-1]
 
     def paper(self, name: str) -> Path:
         """Copy one of our papers to be made wrong, and look for papers beside it only."""
@@ -111,14 +114,19 @@ def on_stage(folder: Path) -> Iterator[Stage]:
             patch.delenv(name)
         patch.setenv("HARNESS_CACHE", str(folder / "cache"))
         patch.setenv("COLUMNS", "100")  # argparse folds its lines
+        # Records go beside the papers unless told; here, into the folder.
+        patch.setattr(places, "_beside_papers", folder.joinpath)
         patch.setattr("os.cpu_count", lambda: 1)
         patch.setattr(torch.cuda, "is_available", lambda: False)
         for place in (run_verb, evaluate_verb, allocator):  # it cannot be taken back
             patch.setattr(place, "keep_freed_memory", lambda: True)
         load_store.cache_clear()
+        stage = Stage(folder, patch)
         try:
-            yield Stage(folder, patch)
+            yield stage
         finally:
+            for process in stage.started:
+                process.end()
             load_store.cache_clear()
             torch.set_num_threads(threads)
             torch.use_deterministic_algorithms(deterministic)
