@@ -114,8 +114,8 @@ def test_weights_that_are_left_out_of_the_repository(say, stored):
     assert sentence == (
         f"{weights(stored)}: the record names this file, but it is not here (weights too large for "
         "the repository are left out of it); run `harness run maml/sinusoid-5shot --variant maml "
-        "--seeds 0 --budget smoke --set training.meta_batch=2 --results elsewhere` to make it again "
-        "there."
+        "--seeds 0 --budget smoke --set training.meta_batch=2 --results elsewhere` to make it "
+        "again there."
     )
 
 

@@ -110,7 +110,7 @@ def open_quote(stage: Stage) -> Printed:
 
 @case("a negative interval", test=f"{PUBLISHED}::test_a_wrong_line_names_file_and_line")
 def negative_interval(stage: Stage) -> Printed:
-    stage.edit(draft(stage) / "published.csv", "mse@0,0,,none reported", "mse@0,0,-1,none reported")
+    stage.edit(draft(stage) / "published.csv", "mse@0,0,,none,", "mse@0,0,-1,none,")
     return left_out(stage)
 
 
