@@ -126,6 +126,22 @@ class Cell:
         found = {k: table.get(k) for k in ("task_source", "algorithm")}
         return found | {s: dict(table.get(s, {})) for s in SECTIONS}
 
+    def _where_else(self, dotted: str, name: str) -> str:
+        """End the sentence on a switch that variant `name` lacks."""
+        section, _, switch = dotted.partition(".")
+        having = [n for n in self.variants if switch in self.written(n).get(section, {})]
+        if section in SECTIONS and having:
+            # The word is right: a near one would mislead.
+            return (
+                f", which {self.key}/{name} does not have; add `--variant {' '.join(having)}` for "
+                "those that have it."
+            )
+        known = [
+            f"{s}.{k}" for s, table in self.written(name).items() if s in SECTIONS for k in table
+        ]
+        near = closest(dotted, known)
+        return f"{near}; see `harness show {self.key}` for the switches of this cell."
+
     def variant(self, name: str, overrides: dict[str, Any] | None = None) -> Variant:
         """Resolve variant `name`, with `--set` overrides `{"section.switch": value}` applied.
 
@@ -137,10 +153,8 @@ class Cell:
         for dotted, value in (overrides or {}).items():
             section, _, switch = dotted.partition(".")
             if section not in SECTIONS or switch not in table.get(section, {}):
-                known = [f"{s}.{k}" for s in SECTIONS for k in table.get(s, {})]
                 raise HarnessError(
-                    f"--set: found switch {dotted!r}{closest(dotted, known)}; "
-                    f"see `harness show {self.key}` for the switches of this cell."
+                    f"--set: found switch {dotted!r}{self._where_else(dotted, name)}"
                 )
             table[section][switch] = value
         source_name = _scalar(table, "task_source", where)

@@ -68,6 +68,22 @@ def test_wrong_overrides(demo, overrides, expected):
     assert sentence(find_cell(CELL).variant, "kernel-mean", overrides).startswith(expected)
 
 
+def test_a_switch_of_other_variants_is_said_with_these():
+    cell = find_cell("maml/sinusoid-5shot")
+    said = sentence(cell.variant, "pretrained", {"method.inner_rate": 0.1})
+    assert said.startswith(
+        "--set: found switch 'method.inner_rate', which maml/sinusoid-5shot/pretrained does not "
+        "have; add `--variant maml "
+    )
+    assert "did you mean" not in said
+    named = said.split("`--variant ")[1].split("`")[0].split()
+    assert "pretrained" not in named
+    for name in named:
+        assert (
+            cell.variant(name, {"method.inner_rate": 0.1}).protocol()["method"]["inner_rate"] == 0.1
+        )
+
+
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [

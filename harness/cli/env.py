@@ -7,6 +7,7 @@ import json
 import os
 from typing import Any
 
+from harness.catalog import replications_folder
 from harness.measure.environment import environment
 from harness.measure.git_state import git_state
 
@@ -22,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace) -> int:
     """Print the environment, the commit and the HARNESS_* variables."""
     settings = {k: v for k, v in sorted(os.environ.items()) if k.startswith("HARNESS_")}
-    found = {**environment(), **git_state(), "settings": settings}
+    found = {**environment(), **git_state(papers=replications_folder()), "settings": settings}
     if arguments.format == "json":
         print(json.dumps(found, indent=1))
     else:

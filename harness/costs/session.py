@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from harness.catalog import Cell
+from harness.catalog import Cell, replications_folder
 from harness.costs.grid import Group, Point, as_published, cost_switches
 from harness.costs.process import measure_apart
 from harness.costs.record import CostPoint, CostRecord, Memory, Round, Session
@@ -106,7 +106,7 @@ class Measuring:
 
     def _begin(self, anew: bool) -> Session:
         """Give the session to go on with, or a new one."""
-        code = git_state()
+        code = git_state(papers=replications_folder())
         new = Session(
             **{"commit": code["commit"], "clean": code["clean"], "start": _now(), "end": None},
             **dataclasses.asdict(self.effort),

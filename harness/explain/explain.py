@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import numpy as np
 import torch
 
+from harness.catalog import replications_folder
 from harness.compare.numbers import published
 from harness.compare.statistics import task_estimate
 from harness.errors import HarnessError
@@ -31,7 +32,7 @@ def explain(kept: Kept, asked: Question) -> Explanation:
     Raises HarnessError for an unknown metric or switch, and where the run itself has no finite
     score; an alternative that its tasks or method refuse is a row that says why.
     """
-    code = git_state()  # before, as files may change while it runs
+    code = git_state(papers=replications_folder())  # before, as files may change while it runs
     recorded = next(iter(kept.record.metrics.values())).n
     count = asked.tasks or min(TASKS, recorded)
     if count < 2:

@@ -16,8 +16,11 @@ _KEPT = ("GIT_EXEC_PATH", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_
 is meant (hooks and tools set them), and would put another repository's commit on record."""
 
 
-def git_state(checkout: Path = _CHECKOUT) -> dict[str, Any]:
+def git_state(checkout: Path = _CHECKOUT, papers: Path | None = None) -> dict[str, Any]:
     """Give `{"commit": str | None, "clean": bool | None}`.
+
+    `papers` is the folder whose `method.py` runs: one with no file in the commit (outside the
+    checkout, or ignored) is code that the commit does not have, so it is not clean.
 
     `results/` does not count for `clean`: it holds data only, and the first of three seeds must not
     make the others look as if the code had been changed. Where there is no history (an export, a
@@ -35,6 +38,8 @@ def git_state(checkout: Path = _CHECKOUT) -> dict[str, Any]:
     # Settings of the user's that leave out new files must not make changed code look clean.
     look = ("status", "--porcelain", "--untracked-files=normal", "--", ".", ":(exclude)results")
     changes, _ = _git(checkout, *look)
+    if papers is not None and not _git(checkout, "ls-files", "--", str(papers.resolve()))[0]:
+        return {"commit": commit, "clean": False}
     return {"commit": commit, "clean": None if changes is None else changes == ""}
 
 

@@ -152,8 +152,9 @@ def _scores(model: Model, tasks: TaskSource, v: Variant, batched: bool) -> Itera
             continue
         for t in range(len(batch)):
             answer = _answer(model, [x[t] for x in given], f"test task {first + t} of {v.key}")
-            one = answer[None] if isinstance(answer, Tensor | np.ndarray) else answer
-            yield scores(one, targets[t : t + 1], ways)
+            # A nested tensor takes no leading axis; `scores` refuses it as it is.
+            plain = isinstance(answer, Tensor | np.ndarray) and not getattr(answer, "is_nested", 0)
+            yield scores(answer[None] if plain else answer, targets[t : t + 1], ways)
 
 
 def _answer(model: Model, given: list[Tensor], of: str) -> Any:

@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import save as safetensors_bytes
 from torch import Tensor
 
+from harness.catalog import replications_folder
 from harness.measure.environment import environment, processor_name
 from harness.measure.git_state import git_state
 from harness.measure.memory import peak_device_bytes, peak_host_bytes
@@ -43,7 +44,7 @@ def run(plan: Plan, checkpoint_seconds: float = 20.0) -> Path:
 
 def _run(plan: Plan, checkpoint_seconds: float) -> Path:
     session = {
-        **git_state(),
+        **git_state(papers=replications_folder()),
         **{"device": plan.device.type, "engine": plan.engine, "captured": plan.capture},
         **{"processor": processor_name(), "threads": torch.get_num_threads()},
     }

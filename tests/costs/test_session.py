@@ -42,7 +42,7 @@ def machine(monkeypatch):
     made = Machine()
     monkeypatch.setattr(session_module, "measure_apart", made)
     state = {"commit": "c" * 40, "clean": True}
-    monkeypatch.setattr(session_module, "git_state", lambda: state)
+    monkeypatch.setattr(session_module, "git_state", lambda **_: state)
     made.state = state
     return made
 

@@ -124,3 +124,17 @@ def test_a_damaged_history_is_said(checkout, capsys):
     module._say_unread.cache_clear()
     assert git_state(checkout) == {"commit": None, "clean": None}
     assert "harness: git does not give the commit of" in capsys.readouterr().err
+
+
+def test_papers_that_the_commit_does_not_have_are_not_clean(checkout, tmp_path):
+    (checkout / "papers").mkdir()
+    (checkout / "papers" / "method.py").write_text("")
+    (checkout / ".gitignore").write_text("ignored/\n")
+    git(checkout, "add", ".")
+    git(checkout, "commit", "-m", "papers")
+    assert git_state(checkout, checkout / "papers")["clean"] is True
+    for elsewhere in (tmp_path / "outside", checkout / "ignored"):
+        elsewhere.mkdir()
+        (elsewhere / "method.py").write_text("")
+        assert git_state(checkout)["clean"] is True
+        assert git_state(checkout, elsewhere)["clean"] is False

@@ -324,3 +324,12 @@ def test_the_name_is_loaded_when_it_is_used():
     assert said.stdout.split() == ["False", "False", "True", "True"]
     with pytest.raises(AttributeError, match="no attribute 'evaluation'"):
         _ = harness.evaluation
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+def test_a_nested_tensor_is_refused_in_one_sentence():
+    def nested(support_x, support_y, query_x):
+        return torch.nested.nested_tensor([torch.zeros(5) for _ in query_x])
+
+    with pytest.raises(HarnessError, match="predictions: found a nested tensor, wanted one torch"):
+        harness.evaluate(CELL, nested, overrides=FEW)

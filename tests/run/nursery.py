@@ -166,7 +166,7 @@ def serve() -> None:
     """Do what the lines of standard input say."""
     main(json.loads(sys.argv[1]))
     for module in (git_state, loop):
-        module.git_state = lambda: STATE  # type: ignore[attr-defined]
+        module.git_state = lambda **_: STATE  # type: ignore[attr-defined]
     jobs.subprocess.Popen = Fork  # type: ignore[attr-defined,misc,assignment]
     for line in sys.stdin:
         asked = json.loads(line)
