@@ -49,6 +49,7 @@ def main(arguments: argparse.Namespace) -> int:
         ) from None
     print("\n".join(said))
     print(f"harness check {paper}")
+    print(f"harness run {paper}/sinusoid-10shot --budget smoke")
     return 0
 
 

@@ -79,7 +79,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _start_anew(plans: list[Plan]) -> None:
-    """Set aside what there is of the runs that are not on record."""
+    """Set aside what there is of the runs that are not on record; name those that are."""
+    for record in (p.record_folder() for p in plans):
+        if record.exists():
+            stop.say(
+                f"--fresh leaves records alone: {record} stands; move it away, or give another "
+                "folder with --results, to run it again."
+            )
     for begun in dict.fromkeys(p.folder() for p in plans if not p.record_folder().exists()):
         there = set_aside(begun)
         if there is not None:
@@ -99,7 +105,7 @@ def main(arguments: argparse.Namespace) -> int:
     for name in arguments.variant or cell.names():
         published, variant = cell.variant(name), cell.variant(name, changed)
         length = budget(arguments.budget, variant.training, variant.testing)
-        for seed in arguments.seeds:
+        for seed in dict.fromkeys(arguments.seeds):
             plans.append(
                 Plan(
                     variant,

@@ -37,7 +37,10 @@ def test_new_says_how_many_lines_and_what_is_next(tmp_path, monkeypatch, capsys)
     monkeypatch.setenv("HARNESS_REPLICATIONS", str(tmp_path / "replications"))
     assert cli.main(["new", "meta_sgd"]) == 0
     out = capsys.readouterr().out.splitlines()
-    assert out[-1] == "harness check meta_sgd"
+    assert out[-2:] == [
+        "harness check meta_sgd",
+        "harness run meta_sgd/sinusoid-10shot --budget smoke",
+    ]
     folder = tmp_path / "replications" / "meta_sgd"
     assert {p.name for p in folder.iterdir()} == {*FILES, "test_meta_sgd.py"}
     assert "PAPER" not in "".join(p.read_text() for p in folder.iterdir())

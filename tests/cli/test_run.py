@@ -300,8 +300,16 @@ def test_fresh_sets_aside_what_there_was(say, workplace):
     assert (aside / "train" / "checkpoint.pt").exists()
     assert f"harness: starting anew; what there was is in {aside} now.\n" in said.err
     assert "going on from" not in said.err
-    assert say(f"{SMOKE} --results b --fresh").status == 0
+    again = say(f"{SMOKE} --results b --fresh")
+    assert again.status == 0
+    assert "harness: --fresh leaves records alone: " in again.err
     assert len(list(workplace.glob("runs/maml/*"))) == 2, "what is on record is left alone"
+
+
+def test_a_seed_named_twice_is_one_run(say):
+    said = say(f"{SMOKE} --seeds 3 3 3")
+    assert said.status == 0
+    assert "on record already" not in said.err
 
 
 def test_an_interrupt_is_one_line_and_130(say, monkeypatch):
