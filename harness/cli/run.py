@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import os
+import dataclasses
 import sys
 
 import torch
@@ -22,6 +22,7 @@ from harness.run.jobs import run_jobs
 from harness.run.lock import set_aside
 from harness.run.loop import run
 from harness.run.plan import Plan, choose_device
+from harness.run.threads import threads_of_each, usable_cores
 
 SUMMARY = "run a cell: train, test, and put each seed of each variant on record"
 EXAMPLES = (
@@ -68,13 +69,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--work", type=folder, metavar="DIR", help=WORK)
     jobs = "runs at a time (CPU: as many as cores; CUDA: 1)"
     add("--jobs", type=at_once(), metavar="N", help=jobs)
-    add("--threads", type=at_once(), metavar="N", help="CPU threads of a run (cores / jobs)")
+    threads = "CPU threads of a run (OMP_NUM_THREADS, or the cores it may use / jobs)"
+    add("--threads", type=at_once(), metavar="N", help=threads)
     add("--deterministic", action="store_true", help="refuse operations that are not deterministic")
     seconds = real(0, DAY_SECONDS)
     add("--checkpoint-every", type=seconds, default=20.0, metavar="SECONDS", help="(20)")
     add("--fresh", action="store_true", help="start anew; checkpoints there are set aside")
     add("--if-data-at-hand", action="store_true", help="do nothing where the images are missing")
-    # Of a run that `--jobs` started: its standard input ends when the parent is gone.
+    # Of a run that `--jobs` started: why it has its threads, and that its standard input ends when
+    # the parent is gone.
+    add("--threads-from", default="", help=argparse.SUPPRESS)
     add("--end-with-parent", action="store_true", help=argparse.SUPPRESS)
 
 
@@ -119,18 +123,19 @@ def main(arguments: argparse.Namespace) -> int:
                     capture=arguments.capture,
                 )
             )
-    cores = os.cpu_count() or 1
-    jobs = arguments.jobs or (cores if device.type == "cpu" else 1)
+    jobs = arguments.jobs or (usable_cores()[0] if device.type == "cpu" else 1)
     jobs = max(1, min(jobs, len(plans)))
-    threads = arguments.threads or max(1, cores // jobs)
+    threads = threads_of_each(arguments.threads, jobs)
+    why = arguments.threads_from or threads.why
+    plans = [dataclasses.replace(plan, threads_from=why) for plan in plans]
     try:
         if arguments.fresh:
             _start_anew(plans)
         if len(plans) > 1:
-            return run_jobs(plans, jobs, threads, arguments)
+            return run_jobs(plans, jobs, threads.count, arguments)
         if device.type == "cpu":
             keep_freed_memory()
-        torch.set_num_threads(threads)
+        torch.set_num_threads(threads.count)
         if arguments.tf32:
             torch.set_float32_matmul_precision("high")
         torch.use_deterministic_algorithms(arguments.deterministic)

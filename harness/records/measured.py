@@ -48,6 +48,10 @@ class Session(TypedDict, total=False):
     captured: bool
     processor: str
     threads: Count
+    threads_from: str
+    """Why so many, e.g. `OMP_NUM_THREADS`."""
+    data: str
+    """Digest of the data that it used."""
     start: str
     end: str
     iterations: Count

@@ -95,6 +95,7 @@ def command(plan: Plan, threads: int, arguments: argparse.Namespace) -> list[str
     words += ["--variant", plan.variant.name, "--seeds", str(plan.seed), "--jobs", "1"]
     words += ["--budget", plan.budget.label, "--device", plan.device.type]
     words += ["--engine", plan.engine, "--threads", str(threads)]
+    words += [f"--threads-from={plan.threads_from}"]
     words += ["--capture"] * plan.capture + ["--tf32"] * arguments.tf32
     words += ["--results", str(plan.results), "--work", str(plan.work)]
     words += ["--checkpoint-every", str(arguments.checkpoint_every)]

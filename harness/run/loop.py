@@ -47,6 +47,7 @@ def _run(plan: Plan, checkpoint_seconds: float) -> Path:
         **git_state(papers=replications_folder()),
         **{"device": plan.device.type, "engine": plan.engine, "captured": plan.capture},
         **{"processor": processor_name(), "threads": torch.get_num_threads()},
+        **({"threads_from": plan.threads_from} if plan.threads_from else {}),
     }
     tasks = plan.tasks()
     tasks.check_data()  # before hours of training, and again before the record

@@ -35,6 +35,8 @@ class Plan:
     work: Path
     capture: bool = False
     """Whether training steps are replayed from one captured CUDA graph."""
+    threads_from: str = ""
+    """Why it has as many CPU threads as it has; for the record."""
 
     @property
     def label(self) -> str:
