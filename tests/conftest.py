@@ -1,5 +1,6 @@
 """Settings for all tests."""
 
+import signal
 from pathlib import Path
 
 from hypothesis import settings
@@ -23,6 +24,13 @@ def pytest_addoption(parser):
         metavar="FOLDER",
         help="for its JSON file (default: $HARNESS_BENCH_STORE or .benchmarks/ratios/<time>)",
     )
+
+
+def pytest_configure():
+    """Hear hang-ups also where the tests were started by `nohup`, which ignores them: a run that is
+    started so ignores them too, and tests send some."""
+    if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_sessionstart(session):

@@ -301,6 +301,7 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--cells", nargs="+", choices=list(CELLS), default=list(CELLS))
     parser.add_argument("--fresh", type=float, default=0.05, help="share of new processes (0.05)")
     arguments = parser.parse_args(words)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # `nohup` ignores it, and so would the runs
     done, equal, odd = Counter[str](), Counter[str](), Counter[str]()
     start = time.monotonic()
     for o in trials(arguments.count, arguments.seed, arguments.cells, arguments.fresh):
