@@ -82,4 +82,4 @@ def test_a_pipe_in_place_of_a_record_keeps_nobody_waiting(say, workplace, place,
 def test_a_pipe_in_place_of_weights(say, workplace):
     os.mkfifo(workplace / "w")
     said = say("harness evaluate maml/sinusoid-5shot --weights w")
-    assert said.sentence == "found no file w, wanted weights in safetensors form."
+    assert said.sentence == "w: found no plain file, wanted a file of weights in safetensors form."
