@@ -184,7 +184,7 @@ def closed(stage: Stage) -> Printed:
 def other_commit(stage: Stage) -> Printed:
     for name, line in (("a", f"{SMALL} --budget 0.5"), ("b", SMALL)):
         state = {"commit": name * 40, "clean": name == "a"}
-        stage.patch.setattr(loop, "git_state", lambda state=state: state)
+        stage.patch.setattr(loop, "git_state", lambda state=state, **_: state)
         said = stage.say(line, status=0)
     return said.only("going on")
 
