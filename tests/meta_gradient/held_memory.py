@@ -32,9 +32,14 @@ def held() -> Held:
         gc.collect()
     ctypes.CDLL(None).malloc_trim(0)
     resident = int(_STATM.read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    # Of these types exactly: fake tensors and other stand-ins have no storage.
-    tensors = [o for o in gc.get_objects() if type(o) in (torch.Tensor, nn.Parameter)]
+    tensors = reachable_tensors()
     storages = [t.untyped_storage() for t in tensors if t.layout is torch.strided]
     each = {(s.device, s.data_ptr()): s.nbytes() for s in storages}
     device = torch.cuda.memory_allocated() if torch.cuda.is_available() else 0
     return Held(resident, len(tensors), sum(each.values()), device)
+
+
+def reachable_tensors() -> list[torch.Tensor]:
+    """Give the tensors that Python can reach, of these types exactly: fake tensors and other
+    stand-ins have no storage."""
+    return [o for o in gc.get_objects() if type(o) in (torch.Tensor, nn.Parameter)]
