@@ -1,8 +1,10 @@
 """Settings for all tests."""
 
 import signal
+import sys
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 
 # A busy machine is no failure: the time of an example says nothing about what is tested.
@@ -24,6 +26,19 @@ def pytest_addoption(parser):
         metavar="FOLDER",
         help="for its JSON file (default: $HARNESS_BENCH_STORE or .benchmarks/ratios/<time>)",
     )
+
+
+@pytest.fixture(autouse=True)
+def _papers_stay_those_of_the_checkout():
+    """Put back the modules of papers that a test took from a copy of their folder: tests that were
+    collected hold the classes of the first ones."""
+    before = {n: m for n, m in sys.modules.items() if n.startswith("replications.")}
+    yield
+    replaced = {n.split(".")[1] for n, m in before.items() if sys.modules.get(n) is not m}
+    for name in [n for n in sys.modules if n.startswith("replications.")]:
+        if name.split(".")[1] in replaced:
+            del sys.modules[name]
+    sys.modules.update({n: m for n, m in before.items() if n.split(".")[1] in replaced})
 
 
 def pytest_configure():

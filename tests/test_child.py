@@ -64,6 +64,7 @@ class Plan:
     """As much of a plan as a command line shows."""
 
     seed, engine, capture, results, work = 0, "func", False, Path("r"), Path("w")
+    threads_from = "--threads"
     variant = argparse.Namespace(paper="a", cell="b", name="v")
     budget, device = argparse.Namespace(label="smoke"), argparse.Namespace(type="cpu")
 

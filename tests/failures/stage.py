@@ -88,9 +88,12 @@ class Stage:
         return found
 
     def files(self) -> dict[str, tuple[int, int]]:
-        """Give size and time of every file below the folder, by name; locks are left out."""
+        """Give size and time of every file below the folder, by name; locks are left out, and what
+        Python keeps of the modules that it loaded."""
         found = {}
         for folder, _, names in os.walk(self.folder):  # links are not followed
+            if Path(folder).name == "__pycache__":
+                continue
             for path in (Path(folder) / name for name in names if name != "lock"):
                 at = path.lstat()
                 found[str(path.relative_to(self.folder))] = (at.st_size, at.st_mtime_ns)
