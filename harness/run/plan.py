@@ -11,9 +11,11 @@ import torch
 from harness.catalog import SECTIONS, Variant, method_class
 from harness.errors import HarnessError, closest
 from harness.method import Method
+from harness.methods.ensemble import check_outputs
 from harness.protocol import digest
 from harness.records.store import folder_for
 from harness.run.budget import Budget
+from harness.run.members import ENSEMBLES
 from harness.stated import STEPS_AT_TEST
 from harness.tasks.episodes import Episodes
 from harness.tasks.registry import task_source
@@ -122,7 +124,10 @@ class Plan:
             )
         # A task source and a method never share a stream: tasks use numpy's SeedSequence.
         generator = torch.Generator().manual_seed(self.seed)
-        return cls(v.method, tasks, self.device, self.engine, generator)
+        method = cls(v.method, tasks, self.device, self.engine, generator)
+        if v.training.selection in ENSEMBLES:
+            check_outputs(method)
+        return method
 
 
 def choose_device(name: str) -> torch.device:
