@@ -27,7 +27,7 @@ from harness.run.threads import threads_of_each, usable_cores
 SUMMARY = "run a cell: train, test, and put each seed of each variant on record"
 EXAMPLES = (
     "harness run maml/sinusoid-5shot --variant maml --budget smoke",
-    "harness run maml/sinusoid-5shot --variant maml pretrained --seeds 0 1 --budget 0.0001 "
+    "harness run maml/sinusoid-5shot --variant pretrained --seeds 0 1 --budget 0.0001 "
     "--set testing.tasks=100",
     "harness run maml/sinusoid-5shot --variant maml --budget smoke --set method.inner_rate=0.02",
     "harness run protonet/omniglot-5way-1shot --variant euclidean --budget smoke "
