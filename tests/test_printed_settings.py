@@ -15,6 +15,8 @@ NOT_PRINTED = [
     ("maml_plus_plus", "maml-plus-plus-code-rate"),
     ("matching", "cosine-scaled"),
     ("learned_optimizer", "sgd-figure-rate"),
+    ("mann", "mann-rmsprop"),
+    ("mann", "lstm-adam"),
 ]
 
 

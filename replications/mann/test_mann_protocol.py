@@ -68,13 +68,13 @@ PORTS = columns(
     },
 )
 METHODS = {"mann": {}, "lstm": NO_MEMORY, "feedforward": NO_STATE | NO_MEMORY}
-METHODS |= {
+WITH_PORTS = METHODS | {
     f"{name}-{port}": METHODS[name] | own | {"method.centred": False}
     for name in ("mann", "lstm")
     for port, own in PORTS.items()
 }
 TABLE = joined(
-    rows(MANN, ONE_HOT, METHODS), rows(MANN, STRINGS, METHODS | {"mann-feedforward": NO_STATE})
+    rows(MANN, ONE_HOT, WITH_PORTS), rows(MANN, STRINGS, METHODS | {"mann-feedforward": NO_STATE})
 )
 
 
@@ -117,6 +117,8 @@ def laws(cell, lstm, memory):
     [
         ("one-hot-5class", "mann", True, True),
         ("one-hot-5class", "lstm", True, False),
+        ("one-hot-5class", "mann-adam", True, True),
+        ("one-hot-5class", "lstm-rmsprop", True, False),
         ("one-hot-5class", "feedforward", False, False),
         ("strings-15class", "mann", True, True),
         ("strings-15class", "mann-feedforward", False, True),
