@@ -12,6 +12,7 @@ import types
 import typing
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated, Any, Literal, TypeVar
 
 from harness.errors import HarnessError
@@ -48,7 +49,7 @@ def read_fields(cls: type[T], raw: Any, where: str, optional: Collection[str] = 
     names = {f.name for f in all_fields if f.name in raw or f.name not in optional}
     if odd := sorted(set(raw) ^ names):
         raise HarnessError(f"{where}: field {shown(odd[0])} is missing or unknown.")
-    hints = typing.get_type_hints(cls, include_extras=True)
+    hints = _hints(cls)  # type: ignore[arg-type]
     return cls(**{n: read_value(hints[n], raw[n], f"{where}: {n}") for n in names})
 
 
@@ -84,7 +85,7 @@ def read_value(hint: Any, value: Any, where: str) -> Any:
 def _read_named(hint: Any, value: Any, where: str) -> dict[str, Any]:
     """Read a table whose named keys have types; others are taken as they are."""
     _read_plain(dict, (str, Any), value, where)
-    hints = typing.get_type_hints(hint, include_extras=True)
+    hints = _hints(hint)
     if missing := sorted(hint.__required_keys__ - value.keys()):
         raise HarnessError(f"{where}: field {missing[0]!r} is missing.")
     return {k: read_value(hints.get(k, Any), v, f"{where}: {k}") for k, v in value.items()}
@@ -101,6 +102,12 @@ def _read_plain(kind: type, parts: tuple[Any, ...], value: Any, where: str) -> A
     if kind is dict:
         return {k: read_value(parts[1], v, f"{where}: {k}") for k, v in value.items()}
     return float(value) if kind is float else value
+
+
+@cache
+def _hints(cls: type) -> dict[str, Any]:
+    """Return the types of the fields of a class: read once, as every record asks for the same."""
+    return typing.get_type_hints(cls, include_extras=True)
 
 
 _NAMES: dict[type, str] = {

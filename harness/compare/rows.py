@@ -56,7 +56,7 @@ def collect(
     keys = {c.key for c in cells}
     records = [
         s
-        for s in find_records(results)
+        for s in find_records(results, {c.paper for c in cells} if words else ())
         if f"{s.record.paper}/{s.record.cell}" in keys
         or (not words and s.record.paper not in broken)
     ]

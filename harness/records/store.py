@@ -13,7 +13,7 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -162,14 +162,15 @@ def _take_away(left: Path) -> None:
         os.close(descriptor)
 
 
-def find_records(results_root: Path) -> list[StoredRecord]:
-    """Read every record under `results_root`, by paper, cell, variant, budget and seed.
+def find_records(results_root: Path, papers: Collection[str] = ()) -> list[StoredRecord]:
+    """Read every record under `results_root`, or those of `papers` alone, by paper, cell, variant,
+    budget and seed.
 
     Raises `HarnessError` for an edited record, one that lies in a place of another, and a folder
     of a record that cannot be read.
     """
     found = []
-    for folder in _record_folders(results_root):
+    for folder in _record_folders(results_root, papers):
         record = read_record(folder / RECORD)
         if record_folder(results_root, record) != folder:
             raise HarnessError(
@@ -185,9 +186,9 @@ def find_records(results_root: Path) -> list[StoredRecord]:
     return sorted(found, key=order)
 
 
-def _record_folders(root: Path) -> Iterator[Path]:
+def _record_folders(root: Path, papers: Collection[str]) -> Iterator[Path]:
     """Give the folders paper/cell/variant/run that hold a record, or what is left of one."""
-    runs = entries(root)
+    runs = [path for path in entries(root) if not papers or path.name in papers]
     for _ in range(3):
         runs = [path for folder in runs for path in entries(folder)]
     for folder in runs:

@@ -43,14 +43,20 @@ def run(plan: Plan, checkpoint_seconds: float = 20.0) -> Path:
 
 
 def _run(plan: Plan, checkpoint_seconds: float) -> Path:
+    tasks = plan.tasks()
+    tasks.check_data()  # before hours of training, and again before the record
+    counted_apart = not plan.method_class.counted_in_training
+    decides = plan.threads is not None and plan.threads.at_most and plan.device.type == "cpu"
+    counted = operations_per_step(plan, tasks) if counted_apart or decides else None
+    threads = plan.threads.for_work(counted) if plan.threads and decides else plan.threads
+    if threads is not None:
+        torch.set_num_threads(threads.count)
     session = {
         **git_state(papers=replications_folder()),
         **{"device": plan.device.type, "engine": plan.engine, "captured": plan.capture},
         **{"processor": processor_name(), "threads": torch.get_num_threads()},
-        **({"threads_from": plan.threads_from} if plan.threads_from else {}),
+        **({"threads_from": threads.why} if threads is not None else {}),
     }
-    tasks = plan.tasks()
-    tasks.check_data()  # before hours of training, and again before the record
     if tasks.data():
         session["data"] = tasks.data_digest()
     training = dataclasses.replace(plan.variant.training, meta_batch=plan.budget.meta_batch)
@@ -75,10 +81,8 @@ def _run(plan: Plan, checkpoint_seconds: float) -> Path:
         )
         return method, found.run()
 
-    counted_apart = not plan.method_class.counted_in_training
-    operations = operations_per_step(plan, tasks) if counted_apart else None
     method, trace = phase("train", plan.budget.iterations, "train")
-    operations = trace.operations if operations is None else operations
+    operations = counted if counted_apart else trace.operations
     seconds, steps, curve = trace.seconds, trace.iteration, _whole_curve(trace)
     sessions = trace.sessions
     selected = trace.iteration

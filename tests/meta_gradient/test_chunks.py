@@ -58,18 +58,18 @@ def test_shapes_alone_give_the_same_bytes(model, first_order, monkeypatch):
     problem, batch = omniglot(2)
     if model == "pooled":
         generator = torch.Generator().manual_seed(0)
-        problem = Problem(MaxPoolConv4(3, 32, 64, 5, generator), F.cross_entropy, F.cross_entropy)
-        x = torch.rand(2, 10, 3, 64, 64)
+        problem = Problem(MaxPoolConv4(3, 16, 32, 5, generator), F.cross_entropy, F.cross_entropy)
+        x = torch.rand(2, 10, 3, 32, 32)
         batch = SupervisedBatch(x, batch.support_y.repeat(1, 2), x, batch.support_y.repeat(1, 2))
     elif model == "smooth":
         problem = Problem(Smooth(), F.cross_entropy, F.cross_entropy)
-    inner = InnerLoop(3, 0.1, first_order)
+    inner = InnerLoop(2, 0.1, first_order)
     work = _Work(passes(problem, batch.support_x[0]), start(problem), batch, inner, {})
     monkeypatch.setattr(engine_module, "LONG_BYTES", 0)
     with torch.no_grad():
         rehearsal = work.rehearsal()
         assert rehearsal is not work
-        for chunks in (Chunks(1, 1), Chunks(2, 1), Chunks(1, 3)):
+        for chunks in (Chunks(2, 1), Chunks(1, 2)):
             with LiveTensors() as live:
                 work.over(chunks)
             # The part before a sum exists and the one after it peak at other places.
@@ -131,17 +131,18 @@ def test_small_work_is_measured_by_doing_it():
     assert work.rehearsal() is work
 
 
-@pytest.mark.parametrize("steps", [1, 3, 10])
-@pytest.mark.parametrize("budget", [3 * MB, 6 * MB, 20 * MB])
-def test_a_budget_is_never_exceeded(steps, budget):
-    found = peak(Batched(budget), 24, steps)
+@pytest.mark.parametrize(
+    ("budget", "steps"), [(3 * MB, 1), (3 * MB, 3), (6 * MB, 3), (6 * MB, 10), (20 * MB, 10)]
+)
+def test_a_budget_is_never_exceeded(budget, steps):
+    found = peak(Batched(budget), 9, steps)
     parameters = sum(p.numel() * 4 for p in StridedConv4(1, 16, 5, torch.Generator()).parameters())
     # What is measured here has the caller's own copy of the parameters in it as well.
     assert found <= budget + 2 * parameters
 
 
 def test_ten_steps_need_little_more_memory_than_one():
-    one, ten = (peak(Batched(8 * MB), 24, steps) for steps in (1, 10))
+    one, ten = (peak(Batched(8 * MB), 12, steps) for steps in (1, 10))
     assert ten <= 1.3 * one
 
 

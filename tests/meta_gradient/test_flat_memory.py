@@ -27,7 +27,7 @@ def meta_steps(compute, device="cpu"):
     """Give a function that takes one whole meta-step: gradient and Adam."""
     generator = torch.Generator().manual_seed(0)
     model = StridedConv4(1, 32, 5, generator).to(device)
-    problem, batch = classification(model, generator, 2, 1, 1, (1, 14, 14))
+    problem, batch = classification(model, generator, 1, 1, 1, (1, 14, 14))
     batch = moved(batch, device, torch.float32)
     inner = InnerLoop(1, 0.1, False, frozen(model))
     params = dict(model.named_parameters())
