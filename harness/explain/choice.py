@@ -26,7 +26,7 @@ def compared_metric(kept: Kept, metric: str | None, scores: Scores) -> str:
     r = kept.record
     printed = [line.metric for line in kept.cell.published if r.variant in line.variants]
     definite = [m for m in printed if not m.endswith("@best")]
-    watched = str(of(kept.protocol, "training.validation_metric"))
+    watched = str(of(r.protocol, "training.validation_metric"))
     first = [watched] if watched in definite else []
     return next((m for m in [*first, *definite, watched] if m in scores), next(iter(scores)))
 
@@ -34,8 +34,8 @@ def compared_metric(kept: Kept, metric: str | None, scores: Scores) -> str:
 def fewest_steps(kept: Kept, metric: str) -> dict[str, Any]:
     """Give the switch that leaves out test steps after those of `metric` and of validation: scores
     up to there stay what they are. Empty where there are no steps, or the metric needs them all."""
-    steps = of(kept.protocol, STEPS)
-    watched = str(of(kept.protocol, "training.validation_metric"))
+    steps = of(kept.record.protocol, STEPS)
+    watched = str(of(kept.record.protocol, "training.validation_metric"))
     named = [m.partition("@")[2] for m in (metric, watched)]
     if steps is None or not kept.has_steps or not all(n.isdigit() for n in named):
         return {}
