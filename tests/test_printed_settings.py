@@ -19,6 +19,8 @@ NOT_PRINTED = [
     ("maml_plus_plus", "maml-plus-plus-2018-11-19"),
     ("matching", "cosine-scaled"),
     ("learned_optimizer", "sgd-figure-rate"),
+    ("mann", "mann-rmsprop"),
+    ("mann", "lstm-adam"),
 ]
 
 

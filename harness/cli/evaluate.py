@@ -50,7 +50,7 @@ def main(arguments: argparse.Namespace) -> int:
             f"{arguments.weights} belongs to {record.paper}/{record.cell}, not to {cell.key}."
         )
     name = record.variant if record else arguments.variant or cell.names()[0]
-    changed = record_overrides(record, cell.variant(name).protocol()) if record else {}
+    changed = record_overrides(record, cell.variant(name)) if record else {}
     variant = cell.variant(name, changed)
     length = budget(record.budget if record else "full", variant.training, variant.testing)
     device = choose_device(arguments.device)

@@ -71,7 +71,8 @@ class Kept:
             raise HarnessError(f"{folder}: found no {WEIGHTS} in it, wanted a finished run's.")
         self.cell, self.folder, self.record, self.device = cell, folder, record, device
         self.published = cell.variant(record.variant)
-        self.overrides = record_overrides(record, self.published.protocol())
+        self.protocol = self.published.stated.complete(record.protocol)
+        self.overrides = record_overrides(record, self.published)
         self.weights: dict[str, Tensor] = read_weights(folder / WEIGHTS, device.type)
 
     @property

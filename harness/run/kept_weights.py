@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from harness.catalog import Variant
 from harness.errors import HarnessError
 from harness.method import Method
 from harness.methods.ensemble import Ensemble, iterations
@@ -16,12 +17,13 @@ from harness.run.plan import Plan
 from harness.tasks.source import TaskSource
 
 
-def record_overrides(record: Record, published: dict[str, dict[str, object]]) -> dict[str, object]:
-    """Give the switches of the record that differ from the cell's, as overrides."""
+def record_overrides(record: Record, variant: Variant) -> dict[str, object]:
+    """Give the switches of the record that differ from those of its variant, as overrides."""
+    published = variant.protocol()
     return {
         f"{section}.{k}": value
         for section in ("tasks", "method", "training", "testing")
-        for k, value in record.protocol[section].items()
+        for k, value in variant.stated.complete(record.protocol)[section].items()
         if published[section].get(k) != value
     }
 

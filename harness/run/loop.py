@@ -160,7 +160,7 @@ def _record(
         status_note=trace.failure,
         iterations=trace.iteration,
         full_iterations=v.training.iterations,
-        protocol=v.protocol(),
+        protocol=v.recorded(),
         protocol_differences=plan.differences(),
         config_digest=plan.config_digest(),
         training_digest=plan.training_digest(),

@@ -49,7 +49,7 @@ class Plan:
     def config_digest(self) -> str:
         """sha256 over protocol, seed and budget: what the record's folder is named after."""
         v = self.variant
-        return digest([v.paper, v.cell, v.name, v.protocol(), self.seed, self.budget.label])
+        return digest([v.paper, v.cell, v.name, v.recorded(), self.seed, self.budget.label])
 
     def training_digest(self) -> str:
         """sha256 over all that training depends on, so that equal trainings are done once.
@@ -62,7 +62,7 @@ class Plan:
         v = self.variant
         kept: dict[str, Any] = {
             section: {k: x for k, x in switches.items() if not k.startswith("test_")}
-            for section, switches in v.protocol().items()
+            for section, switches in v.recorded().items()
             if section in ("tasks", "method", "training")
         }
         how = [v.paper, v.task_source, v.algorithm, v.testing.task_seed, self.seed]
