@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 CGROUP = Path("/sys/fs/cgroup")
-OPERATIONS_OF_A_THREAD = 400_000_000
+OPERATIONS_OF_A_THREAD = 250_000_000
 """Floating-point operations of a training step that keep one thread busy: a step with fewer than
 two such shares is faster, or as fast, on one thread (`python -m tests.bench.threads`)."""
 
