@@ -51,6 +51,7 @@ def relabelled(stage: Stage) -> Printed:
     raw["config_digest"] = digest(
         [raw[k] for k in ("paper", "cell", "variant", "protocol", "seed", "budget")]
     )
+    raw.pop("measured_digest", None)  # as an older record, which has none
     apart = ("measurement", "environment", "result_digest")
     raw["result_digest"] = digest({k: v for k, v in raw.items() if k not in apart})
     path.write_text(json.dumps(raw))
