@@ -33,7 +33,8 @@ def test_the_recorded_numbers_come_out_exactly(say, stored):
     said = say(f"{CELL} --weights {weights(stored)}")
     assert said.status == 0
     lines = said.out.splitlines()
-    assert lines[0] == "maml/sinusoid-5shot/maml, 2 test tasks, cpu"
+    # The record is one of another switch, and the name says so.
+    assert lines[0] == "maml/sinusoid-5shot/maml (training.meta_batch: 25 -> 2), 2 test tasks, cpu"
     assert lines[-1] == "exactly as recorded"
     for name, summary in stored.record.metrics.items():
         [line] = [s for s in lines if s.split()[0] == name]
@@ -57,7 +58,10 @@ def test_json_has_full_precision(say, stored):
     for name, summary in stored.record.metrics.items():
         row = rows[name]
         assert row["mean"] == row["recorded"] == summary.mean
-        assert (row["ci95"], row["tasks"]) == (summary.ci95, summary.n)
+        # One degree of freedom: the quantile of Student's t is 12.7, as tables have it.
+        assert row["ci95"] == pytest.approx(summary.ci95 / 1.96 * 12.706205)
+        assert row["tasks"] == summary.n
+        assert row["protocol_differences"] == ["training.meta_batch: 25 -> 2"]
 
 
 def test_a_changed_weight_is_told(say, stored):
