@@ -93,12 +93,6 @@ AT_TEST = {
 TABLE = joined(
     rows(OMNIGLOT, OMNIGLOT_CELLS, METHODS),
     rows(MINI_IMAGENET, MINI_CELLS, METHODS | AT_TEST),
-    rows(
-        MINI_IMAGENET,
-        {"mini-imagenet-5way-1shot": MINI_CELLS["mini-imagenet-5way-1shot"]},
-        # MAML's 600 are too few to decide: README, departure 9.
-        {"random-nil-10000-tasks": AT_TEST["random-nil"] | {"testing.tasks": 10000}},
-    ),
 )
 
 
