@@ -20,6 +20,7 @@ from harness.places import results_folder, work_folder
 from harness.plain_file import read_plain
 from harness.records.again import file_is_gone
 from harness.records.schema import MetricSummary, Record, read_record
+from harness.run import stop
 from harness.run.allocator import keep_freed_memory
 from harness.run.budget import budget
 from harness.run.kept_test import test_as
@@ -130,7 +131,10 @@ def _put_on_record(arguments: argparse.Namespace, cell: Cell, record: Record | N
     if device.type == "cpu":
         keep_freed_memory()
     places = results_folder(arguments.results).resolve(), work_folder(arguments.work).resolve()
-    print(test_as(arguments.weights.parent, cell, arguments.record_as, device, *places))
+    try:
+        print(test_as(arguments.weights.parent, cell, arguments.record_as, device, *places))
+    except KeyboardInterrupt:
+        return stop.stopped("stopped; the same command goes on from where it was.")
     return 0
 
 

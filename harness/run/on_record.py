@@ -75,7 +75,8 @@ def put_on_record(
     """Test `method` as `plan` says, unless its training failed; write the record, give its folder.
 
     Scores are kept every so many seconds, so that a test that is stopped goes on from there."""
-    so_far = scores_so_far(plan, method, session, every)
+    verb = "evaluate" if trained.weights_of else "run"
+    so_far = scores_so_far(plan, method, session, every, verb)
     scores = {} if trained.failure else test(plan, method, tasks, so_far)
     files = {"curve.csv": trained.curve}
     if not trained.failure:
