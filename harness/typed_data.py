@@ -49,7 +49,7 @@ def read_fields(cls: type[T], raw: Any, where: str, optional: Collection[str] = 
     names = {f.name for f in all_fields if f.name in raw or f.name not in optional}
     if odd := sorted(set(raw) ^ names):
         raise HarnessError(f"{where}: field {shown(odd[0])} is missing or unknown.")
-    hints = _hints(cls)
+    hints = _hints(cls)  # type: ignore[arg-type]
     return cls(**{n: read_value(hints[n], raw[n], f"{where}: {n}") for n in names})
 
 

@@ -11,6 +11,7 @@ import harness
 from harness import child
 from harness.costs import process
 from harness.run import jobs
+from harness.run.threads import Threads
 
 MODULES = ("random", "copy", "signal", "argparse", "torch", "numpy", "replications")
 
@@ -49,7 +50,7 @@ def test_both_kinds_of_processes_start_so(monkeypatch):
     request = process.Request("time", "a/b", "v", "func", "cpu", 1, 1.0, 9.0, (), False)
     for start in (
         lambda: process.measure_apart(request),
-        lambda: jobs.run_jobs([Plan()], 1, 1, ARGUMENTS),
+        lambda: jobs.run_jobs([Plan()], 1, Threads(1, "--threads"), ARGUMENTS),
     ):
         try:
             start()
@@ -64,7 +65,6 @@ class Plan:
     """As much of a plan as a command line shows."""
 
     seed, engine, capture, results, work = 0, "func", False, Path("r"), Path("w")
-    threads_from = "--threads"
     variant = argparse.Namespace(paper="a", cell="b", name="v")
     budget, device = argparse.Namespace(label="smoke"), argparse.Namespace(type="cpu")
 

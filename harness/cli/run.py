@@ -69,16 +69,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--work", type=folder, metavar="DIR", help=WORK)
     jobs = "runs at a time (CPU: as many as cores; CUDA: 1)"
     add("--jobs", type=at_once(), metavar="N", help=jobs)
-    threads = "CPU threads of a run (OMP_NUM_THREADS, or the cores it may use / jobs)"
+    threads = "CPU threads of a run (OMP_NUM_THREADS, or what its work can use of the cores / jobs)"
     add("--threads", type=at_once(), metavar="N", help=threads)
     add("--deterministic", action="store_true", help="refuse operations that are not deterministic")
     seconds = real(0, DAY_SECONDS)
     add("--checkpoint-every", type=seconds, default=20.0, metavar="SECONDS", help="(20)")
     add("--fresh", action="store_true", help="start anew; checkpoints there are set aside")
     add("--if-data-at-hand", action="store_true", help="do nothing where the images are missing")
-    # Of a run that `--jobs` started: why it has its threads, and that its standard input ends when
-    # the parent is gone.
+    # Of a run that `--jobs` started: why it has its threads, whether they are the most that it may
+    # take, and that its standard input ends when the parent is gone.
     add("--threads-from", default="", help=argparse.SUPPRESS)
+    add("--threads-at-most", action="store_true", help=argparse.SUPPRESS)
     add("--end-with-parent", action="store_true", help=argparse.SUPPRESS)
 
 
@@ -126,13 +127,15 @@ def main(arguments: argparse.Namespace) -> int:
     jobs = arguments.jobs or (usable_cores()[0] if device.type == "cpu" else 1)
     jobs = max(1, min(jobs, len(plans)))
     threads = threads_of_each(arguments.threads, jobs)
-    why = arguments.threads_from or threads.why
-    plans = [dataclasses.replace(plan, threads_from=why) for plan in plans]
+    if arguments.threads_from:
+        why, at_most = arguments.threads_from, arguments.threads_at_most
+        threads = dataclasses.replace(threads, why=why, at_most=at_most)
+    plans = [dataclasses.replace(plan, threads=threads) for plan in plans]
     try:
         if arguments.fresh:
             _start_anew(plans)
         if len(plans) > 1:
-            return run_jobs(plans, jobs, threads.count, arguments)
+            return run_jobs(plans, jobs, threads, arguments)
         if device.type == "cpu":
             keep_freed_memory()
         torch.set_num_threads(threads.count)

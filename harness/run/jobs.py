@@ -14,12 +14,13 @@ from pathlib import Path
 from harness.child import python
 from harness.run import stop
 from harness.run.plan import Plan
+from harness.run.threads import Threads
 
 PATIENCE = 10.0
 """Seconds that runs have to end when they are to end at once."""
 
 
-def run_jobs(plans: list[Plan], jobs: int, threads: int, arguments: argparse.Namespace) -> int:
+def run_jobs(plans: list[Plan], jobs: int, threads: Threads, arguments: argparse.Namespace) -> int:
     """Keep `jobs` processes busy until all plans are done; give the worst exit status, which is 128
     and the signal's number for a run that was ended by one.
 
@@ -88,14 +89,14 @@ def _close(process: subprocess.Popen[bytes]) -> None:
         process.stdin.close()
 
 
-def command(plan: Plan, threads: int, arguments: argparse.Namespace) -> list[str]:
+def command(plan: Plan, threads: Threads, arguments: argparse.Namespace) -> list[str]:
     """Give the command line of one run."""
     words = [*python("harness.cli.main"), "run", f"{plan.variant.paper}/"]
     words[-1] += plan.variant.cell
     words += ["--variant", plan.variant.name, "--seeds", str(plan.seed), "--jobs", "1"]
     words += ["--budget", plan.budget.label, "--device", plan.device.type]
-    words += ["--engine", plan.engine, "--threads", str(threads)]
-    words += [f"--threads-from={plan.threads_from}"]
+    words += ["--engine", plan.engine, "--threads", str(threads.count)]
+    words += [f"--threads-from={threads.why}"] + ["--threads-at-most"] * threads.at_most
     words += ["--capture"] * plan.capture + ["--tf32"] * arguments.tf32
     words += ["--results", str(plan.results), "--work", str(plan.work)]
     words += ["--checkpoint-every", str(arguments.checkpoint_every)]

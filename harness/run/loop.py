@@ -31,9 +31,15 @@ def run(plan: Plan, checkpoint_seconds: float = 20.0) -> Path:
 
 
 def _run(plan: Plan, checkpoint_seconds: float) -> Path:
-    session = session_of(plan)
     tasks = plan.tasks()
     tasks.check_data()  # before hours of training, and again before the record
+    counted_apart = not plan.method_class.counted_in_training
+    decides = plan.threads is not None and plan.threads.at_most and plan.device.type == "cpu"
+    counted = operations_per_step(plan, tasks) if counted_apart or decides else None
+    threads = plan.threads.for_work(counted) if plan.threads and decides else plan.threads
+    if threads is not None:
+        torch.set_num_threads(threads.count)
+    session = session_of(plan, threads.why if threads else "")
     if tasks.data():
         session["data"] = tasks.data_digest()
     training = dataclasses.replace(plan.variant.training, meta_batch=plan.budget.meta_batch)
@@ -58,10 +64,8 @@ def _run(plan: Plan, checkpoint_seconds: float) -> Path:
         )
         return method, found.run()
 
-    counted_apart = not plan.method_class.counted_in_training
-    operations = operations_per_step(plan, tasks) if counted_apart else None
     method, trace = phase("train", plan.budget.iterations, "train")
-    operations = trace.operations if operations is None else operations
+    operations = counted if counted_apart else trace.operations
     seconds, steps, curve = trace.seconds, trace.iteration, _whole_curve(trace)
     sessions = trace.sessions
     selected = trace.iteration

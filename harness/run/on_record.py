@@ -54,13 +54,13 @@ class Trained:
     """The result's digest of the record that kept the weights; '' where this run trained them."""
 
 
-def session_of(plan: Plan) -> dict[str, Any]:
-    """Say who runs `plan` in this process: code, device, engine, threads."""
+def session_of(plan: Plan, threads_from: str = "") -> dict[str, Any]:
+    """Say who runs `plan` in this process: code, device, engine, threads and why so many."""
     return {
         **git_state(papers=replications_folder()),
         **{"device": plan.device.type, "engine": plan.engine, "captured": plan.capture},
         **{"processor": processor_name(), "threads": torch.get_num_threads()},
-        **({"threads_from": plan.threads_from} if plan.threads_from else {}),
+        **({"threads_from": threads_from} if threads_from else {}),
     }
 
 

@@ -14,6 +14,7 @@ from harness.method import Method
 from harness.protocol import digest
 from harness.records.store import folder_for
 from harness.run.budget import Budget
+from harness.run.threads import Threads
 from harness.stated import STEPS_AT_TEST
 from harness.tasks.episodes import Episodes
 from harness.tasks.registry import task_source
@@ -35,8 +36,8 @@ class Plan:
     work: Path
     capture: bool = False
     """Whether training steps are replayed from one captured CUDA graph."""
-    threads_from: str = ""
-    """Why it has as many CPU threads as it has; for the record."""
+    threads: Threads | None = None
+    """Its CPU threads; None: as many as torch has."""
 
     @property
     def label(self) -> str:

@@ -1,4 +1,5 @@
-"""How many CPU threads a run takes, and why: what was asked for, or what this process may use.
+"""How many CPU threads a run takes, and why: what was asked for, or what its work can use of the
+cores that this process may use.
 
 A scheduler that gives four of 64 cores says so in one of several ways, and PyTorch looks at none of
 them but OMP_NUM_THREADS: more threads than cores make small steps many times slower.
@@ -12,6 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 CGROUP = Path("/sys/fs/cgroup")
+OPERATIONS_OF_A_THREAD = 400_000_000
+"""Floating-point operations of a training step that keep one thread busy: a step with fewer than
+two such shares is faster, or as fast, on one thread (`python -m tests.bench.threads`)."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +25,18 @@ class Threads:
     count: int
     why: str
     """`--threads`, `OMP_NUM_THREADS`, or what the cores were shared by."""
+    at_most: bool = False
+    """Whether these are the most that there are: the work decides."""
+
+    def for_work(self, operations: int | None) -> Threads:
+        """Return as many threads as a training step of `operations` can use, where the work
+        decides; one for work that is not counted."""
+        if not self.at_most:
+            return self
+        count = max(1, (operations or 0) // OPERATIONS_OF_A_THREAD)
+        if count >= self.count:
+            return Threads(self.count, self.why)
+        return Threads(count, "operations of a step")
 
 
 def threads_of_each(
@@ -33,7 +49,8 @@ def threads_of_each(
     if said:
         return Threads(said, "OMP_NUM_THREADS")
     cores, why = usable_cores(environment)
-    return Threads(max(1, cores // jobs), f"{why}, {jobs} at a time" if jobs > 1 else why)
+    why = f"{why}, {jobs} at a time" if jobs > 1 else why
+    return Threads(max(1, cores // jobs), why, at_most=True)
 
 
 def usable_cores(
