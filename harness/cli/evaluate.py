@@ -23,10 +23,10 @@ from harness.records.schema import MetricSummary, Record, read_record
 from harness.run import stop
 from harness.run.allocator import keep_freed_memory
 from harness.run.budget import budget
-from harness.run.kept_test import test_as
 from harness.run.kept_weights import check_shapes, read_weights, record_overrides
 from harness.run.on_record import WEIGHTS, summary
 from harness.run.plan import Plan, choose_device
+from harness.run.record_as import record_as
 from harness.run.testing import ScoresSoFar, test
 
 SUMMARY = "test kept weights again and compare with their record"
@@ -132,7 +132,7 @@ def _put_on_record(arguments: argparse.Namespace, cell: Cell, record: Record | N
         keep_freed_memory()
     places = results_folder(arguments.results).resolve(), work_folder(arguments.work).resolve()
     try:
-        print(test_as(arguments.weights.parent, cell, arguments.record_as, device, *places))
+        print(record_as(arguments.weights.parent, cell, arguments.record_as, device, *places))
     except KeyboardInterrupt:
         return stop.stopped("stopped; the same command goes on from where it was.")
     return 0

@@ -89,7 +89,8 @@ class Record:
     measurement: dict[str, Any] = field(default_factory=dict)
     """`sessions` of training (commit, clean, start, end, iterations, device, engine,
     processor, threads, each),
-    `tested` (the process that tested and wrote the record, likewise), `train_seconds`,
+    `tested` (the process that tested and wrote the record, likewise; with `weights_of`, a result's
+    digest, where it tested the weights of another record), `train_seconds`,
     `test_seconds`, `seconds_per_step`, `peak_host_bytes`, `peak_device_bytes`,
     `operations_per_step`."""
     environment: dict[str, Any] = field(default_factory=dict)

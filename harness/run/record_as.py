@@ -27,7 +27,7 @@ from harness.run.on_record import WEIGHTS, Trained, put_on_record, session_of
 from harness.run.plan import Plan, is_of_training
 
 
-def test_as(
+def record_as(
     folder: Path, cell: Cell, name: str, device: torch.device, results: Path, work: Path
 ) -> Path:
     """Test the weights of the record in `folder` as variant `name`; give the new record's folder.

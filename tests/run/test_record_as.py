@@ -9,8 +9,8 @@ import pytest
 from harness.catalog import find_cell
 from harness.errors import HarnessError
 from harness.records.store import StoredRecord, verify_files
-from harness.run.kept_test import test_as as as_variant
 from harness.run.loop import run
+from harness.run.record_as import record_as
 
 FEW, MORE = 30, 50
 
@@ -41,7 +41,7 @@ def test_it_is_the_run_of_that_variant_but_for_the_training(kept, make_plan, tmp
     folder, record, cell = kept
     device, work = make_plan().device, tmp_path / "work"
     place = tmp_path / "again"
-    found = as_variant(folder, cell, "more", device, place, work)
+    found = record_as(folder, cell, "more", device, place, work)
     again = verify_files(found)
     plan = dataclasses.replace(
         make_plan("trained"), variant=cell.variant("more"), published=cell.variant("more")
@@ -56,13 +56,13 @@ def test_it_is_the_run_of_that_variant_but_for_the_training(kept, make_plan, tmp
     assert again.measurement["train_seconds"] == record.measurement["train_seconds"]
     assert again.measurement["tested"]["weights_of"] == record.result_digest
     assert "weights_of" not in trained.measurement["tested"]
-    assert as_variant(folder, cell, "more", device, place, work) == found
+    assert record_as(folder, cell, "more", device, place, work) == found
 
 
 def test_a_variant_that_is_trained_otherwise_is_refused(kept, make_plan, tmp_path):
     folder, _, cell = kept
     with pytest.raises(HarnessError) as caught:
-        as_variant(folder, cell, "faster", make_plan().device, tmp_path, tmp_path)
+        record_as(folder, cell, "faster", make_plan().device, tmp_path, tmp_path)
     assert str(caught.value) == (
         f"{folder}: found method.inner_rate 0.01, wanted 0.02 for maml/sinusoid-5shot/faster; "
         "wanted a variant that differs from the record in switches of the test alone, or run "
