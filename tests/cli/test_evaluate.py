@@ -184,6 +184,20 @@ def test_weights_of_another_method_are_one_sentence(say, workplace, variant, dam
     assert expected in say(f"{CELL} --weights {weights(found)}").sentence
 
 
+def test_another_variant_is_named_on_purpose_only(say, stored, workplace):
+    line = f"{CELL} --weights {weights(stored)}"
+    assert say(f"{line} --variant first-order").sentence == (
+        "--variant: found 'first-order' for weights of maml, wanted that or none; --record-as "
+        "tests them as another variant."
+    )
+    assert "found training.meta_batch 2, wanted 25 for" in say(f"{line} --record-as maml").sentence
+    shutil.copy(weights(stored), workplace / "w.safetensors")
+    assert say(f"{CELL} --weights w.safetensors --record-as maml").sentence == (
+        "--record-as: found no record of w.safetensors beside it, wanted the weights.safetensors "
+        "in the folder of a record."
+    )
+
+
 def test_weights_of_another_cell_are_one_sentence(say, stored):
     sentence = say(f"harness evaluate maml/sinusoid-10shot --weights {weights(stored)}").sentence
     assert (
