@@ -199,6 +199,9 @@ class Paper:
     url: str
     code: str
     cells: dict[str, Cell]
+    headline: dict[str, str] = field(default_factory=dict)
+    """Systems of the field that the paper stands for on the front page, each with its cell and
+    variant, `cell/variant`."""
 
 
 def replications_folder() -> Path:
@@ -277,7 +280,18 @@ def read_paper(folder: Path) -> Paper:
         cells[cell] = Cell(folder, name, cell, title, variants, own, algorithms)
     _check_used(algorithms, cells, f"{path}:")
     _check_lines(lines, cells, f"{folder / 'published.csv'}:")
+    _check_headline(about["headline"], cells, f"{path}:")
     return Paper(key=name, folder=folder, cells=cells, **about)
+
+
+def _check_headline(headline: dict[str, Any], cells: dict[str, Cell], where: str) -> None:
+    known = [f"{cell.name}/{variant}" for cell in cells.values() for variant in cell.variants]
+    for system, place in headline.items():
+        if place not in known:
+            raise HarnessError(
+                f"{where} [paper.headline] {shown(system)}: found {shown(place)}"
+                f"{closest(str(place), known)}, wanted a cell and a variant of it, `cell/variant`."
+            )
 
 
 def method_class(folder: Path, algorithm: str) -> type[Method]:
