@@ -10,9 +10,11 @@ import torch
 from torch import Tensor
 
 from harness.method import Method
+from harness.methods.ensemble import Ensemble
 from harness.records.curve_file import curve_csv
 from harness.records.store import verify_files
 from harness.run.lock import locked
+from harness.run.members import ENSEMBLES
 from harness.run.on_record import Trained, put_on_record, session_of
 from harness.run.operations import operations_per_step
 from harness.run.plan import Plan
@@ -79,6 +81,8 @@ def _run(plan: Plan, checkpoint_seconds: float) -> Path:
         seconds, steps = seconds + trace2.seconds, steps + trace2.iteration
         sessions = [*sessions, *trace2.sessions]
         selected = trace2.iteration
+    elif not trace.failure and training.selection in ENSEMBLES:
+        method, selected = _ensemble(plan, method, trace)
     if not trace.failure and plan.budget.validation_tasks:
         method.finalise(tasks.batch("val", 0, plan.budget.validation_tasks))
     trained = Trained(
@@ -102,6 +106,16 @@ def _whole_curve(trace: Trace) -> list[tuple[int, float | None, float | None]]:
     if trace.loss_count and not trace.failure:
         rows.append((trace.iteration, trace.loss_sum / trace.loss_count, None))
     return rows
+
+
+def _ensemble(plan: Plan, method: Method, trace: Trace) -> tuple[Method, int]:
+    """Give the best weights together, and the iteration of the best; the last weights alone where
+    no validation was due."""
+    if not trace.members:
+        last = {k: v.clone() for k, v in method.weights().items()}
+        return Ensemble(method, {trace.iteration: last}), trace.iteration
+    found = {m["iteration"]: _on(plan.device, m["weights"]) for m in trace.members}
+    return Ensemble(method, found), trace.members[0]["iteration"]
 
 
 def _on(device: torch.device, weights: dict[str, Tensor]) -> dict[str, Tensor]:

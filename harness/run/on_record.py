@@ -136,7 +136,7 @@ def _record(
         status_note=trained.failure,
         iterations=trained.iteration,
         full_iterations=v.training.iterations,
-        protocol=v.protocol(),
+        protocol=v.recorded(),
         protocol_differences=plan.differences(),
         config_digest=plan.config_digest(),
         training_digest=trained.digest,

@@ -15,13 +15,13 @@ from typing import Any
 
 import torch
 
-from harness.catalog import SECTIONS, Cell
+from harness.catalog import SECTIONS, Cell, Variant
 from harness.errors import HarnessError
 from harness.meta_gradient.engines import DEFAULT
 from harness.records.schema import Record
 from harness.records.store import CURVE, verify_files
 from harness.run.budget import budget
-from harness.run.kept_weights import check_shapes, read_weights
+from harness.run.kept_weights import method_with, read_weights
 from harness.run.lock import locked
 from harness.run.on_record import WEIGHTS, Trained, put_on_record, session_of
 from harness.run.plan import Plan, is_of_training
@@ -39,7 +39,7 @@ def record_as(
     if record.status != "finished" or WEIGHTS not in record.files:
         raise HarnessError(f"{folder}: found no {WEIGHTS} in it, wanted a finished run's.")
     variant = cell.variant(name)
-    if apart := next(_trained_otherwise(record, variant.protocol()), ""):
+    if apart := next(_trained_otherwise(variant.stated.complete(record.protocol), variant), ""):
         raise HarnessError(
             f"{folder}: {apart} for {variant.key}; wanted a variant that differs from the "
             f"record in switches of the test alone, or run `harness run {cell.key} --variant "
@@ -66,10 +66,8 @@ def _tested(plan: Plan, folder: Path, record: Record) -> Path:
         )
     if tasks.data():
         session["data"] = tasks.data_digest()
-    method = plan.method(tasks)
     weights = read_weights(folder / WEIGHTS, plan.device.type)
-    check_shapes(folder / WEIGHTS, weights, method.weights(), plan.variant.key)
-    method.load_weights(weights)
+    method = method_with(weights, plan, tasks, folder / WEIGHTS)
     if plan.budget.validation_tasks:
         method.finalise(tasks.batch("val", 0, plan.budget.validation_tasks))
     m = record.measurement
@@ -91,15 +89,16 @@ def _tested(plan: Plan, folder: Path, record: Record) -> Path:
     return put_on_record(plan, tasks, method, trained, session, every=20.0)
 
 
-def _trained_otherwise(record: Record, wanted: dict[str, Any]) -> Iterator[str]:
-    """Say of each switch that training depends on how the record has it otherwise."""
+def _trained_otherwise(found: dict[str, Any], variant: Variant) -> Iterator[str]:
+    """Say of each switch that training depends on how the protocol found has it otherwise."""
+    wanted = variant.protocol()
     for switch in ("task_source", "algorithm"):
-        if record.protocol.get(switch) != wanted[switch]:
-            yield f"found {switch} {record.protocol.get(switch)!r}, wanted {wanted[switch]!r}"
+        if found.get(switch) != wanted[switch]:
+            yield f"found {switch} {found.get(switch)!r}, wanted {wanted[switch]!r}"
     for section in SECTIONS:
-        here, there = record.protocol.get(section, {}), wanted[section]
+        here, there = found.get(section, {}), wanted[section]
         for k in dict.fromkeys([*there, *here]):
             same = k in here and k in there and here[k] == there[k]
             if is_of_training(section, k) and not same:
-                found, want = (repr(t[k]) if k in t else "nothing" for t in (here, there))
-                yield f"found {section}.{k} {found}, wanted {want}"
+                own, want = (repr(t[k]) if k in t else "nothing" for t in (here, there))
+                yield f"found {section}.{k} {own}, wanted {want}"
