@@ -31,6 +31,7 @@ bases = ["all"]
 variants.plain = {}
 variants.fancy = { method = { rate = 0.2 } }
 variants.ours = { method = { rate = 0.3 } }
+variants.more = { testing = { tasks = 500 } }
 variants.together = { method = { test_batch_norm = "transductive" } }
 
 [cells.quoted]

@@ -14,7 +14,7 @@ from harness.records.curve_file import curve_csv
 from harness.records.schema import Record
 from harness.records.scores_file import SCORES, scores_bytes
 from harness.records.store import write_record
-from harness.run.loop import summary
+from harness.run.on_record import summary
 
 PAPER = """
 [paper]

@@ -1,4 +1,7 @@
-"""`harness evaluate CELL --weights FILE`: test kept weights again, without training."""
+"""`harness evaluate CELL --weights FILE`: test kept weights again, without training.
+
+With `--record-as VARIANT` that variant's test of them goes on record.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +11,22 @@ import json
 import os
 from pathlib import Path
 
-from harness.catalog import find_cell
+from harness.catalog import Cell, find_cell
+from harness.cli.folders import RESULTS, WORK, folder
+from harness.compare.statistics import check_there, summary_half_width
 from harness.errors import HarnessError
 from harness.meta_gradient.engines import DEFAULT
+from harness.places import results_folder, work_folder
 from harness.plain_file import read_plain
 from harness.records.again import file_is_gone
-from harness.records.schema import Record, read_record
+from harness.records.schema import MetricSummary, Record, read_record
+from harness.run import stop
 from harness.run.allocator import keep_freed_memory
 from harness.run.budget import budget
 from harness.run.kept_weights import method_with, read_weights, record_overrides
-from harness.run.loop import summary
+from harness.run.on_record import WEIGHTS, summary
 from harness.run.plan import Plan, choose_device
+from harness.run.record_as import record_as
 from harness.run.testing import ScoresSoFar, test
 
 SUMMARY = "test kept weights again and compare with their record"
@@ -33,6 +41,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("cell", metavar="CELL", help="paper/cell, as `harness list` shows them")
     parser.add_argument("--weights", type=Path, required=True, metavar="FILE")
     parser.add_argument("--variant", metavar="V", help="where no record.json lies beside FILE")
+    parser.add_argument(
+        "--record-as",
+        metavar="V",
+        help="test the weights of a record as this variant, which differs in the test alone, and "
+        "put that on record",
+    )
+    parser.add_argument("--results", type=folder, metavar="DIR", help=f"{RESULTS}, for that")
+    parser.add_argument("--work", type=folder, metavar="DIR", help=WORK)
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--format", choices=("table", "json"), default="table")
 
@@ -49,6 +65,14 @@ def main(arguments: argparse.Namespace) -> int:
         raise HarnessError(
             f"{arguments.weights} belongs to {record.paper}/{record.cell}, not to {cell.key}."
         )
+    if record is not None and arguments.variant not in (None, record.variant):
+        raise HarnessError(
+            f"--variant: found {arguments.variant!r} for weights of {record.variant}, wanted that "
+            "or none; --record-as tests them as another variant."
+        )
+    if arguments.record_as is not None:
+        return _put_on_record(arguments, cell, record)
+    check_there()
     name = record.variant if record else arguments.variant or cell.names()[0]
     changed = record_overrides(record, cell.variant(name)) if record else {}
     variant = cell.variant(name, changed)
@@ -58,7 +82,7 @@ def main(arguments: argparse.Namespace) -> int:
         keep_freed_memory()
     # The seed draws training tasks: some methods look at them again before the test.
     seed = record.seed if record else 0
-    plan = Plan(variant, variant, seed, length, DEFAULT, device, Path(), Path())
+    plan = Plan(variant, cell.variant(name), seed, length, DEFAULT, device, Path(), Path())
     tasks = plan.tasks()
     method = method_with(weights, plan, tasks, arguments.weights)
     scores = test(plan, method, tasks, ScoresSoFar())
@@ -72,25 +96,51 @@ def main(arguments: argparse.Namespace) -> int:
             {
                 "metric": k,
                 "mean": m.mean,
-                "ci95": m.ci95,
+                "ci95": summary_half_width(m),
                 "tasks": m.n,
                 "recorded": recorded[k].mean if k in recorded else None,
+                "protocol_differences": plan.differences(),
             }
             for k, m in found.items()
         ]
         print(json.dumps(rows, indent=1))
     else:
-        print(f"{variant.key}, {length.test_tasks} test tasks, {device.type}")
+        apart = f" ({'; '.join(plan.differences())})" if plan.differences() else ""
+        print(f"{variant.key}{apart}, {length.test_tasks} test tasks, {device.type}")
         for k, m in found.items():
             beside = f"  recorded {recorded[k].mean!r}" if k in recorded else ""
-            width = "not finite" if m.ci95 is None else f"± {m.ci95:.3g}"
-            print(f"  {k:<14} {m.mean!r} {width}{beside}")
+            print(f"  {k:<14} {m.mean!r} {_width(m)}{beside}")
         if record:
             words = "" if kept else ": these are not the weights it kept (another sha256)"
             if not on_these:
                 words += ": the images at hand are others than those it was tested on"
             print("exactly as recorded" if same else f"NOT as recorded{words}")
     return 0 if same else 1
+
+
+def _put_on_record(arguments: argparse.Namespace, cell: Cell, record: Record | None) -> int:
+    """Test the weights of a record as another variant of its cell; print where that is."""
+    if record is None or arguments.weights.name != WEIGHTS:
+        raise HarnessError(
+            f"--record-as: found no record of {arguments.weights} beside it, wanted the {WEIGHTS} "
+            "in the folder of a record."
+        )
+    device = choose_device(arguments.device)
+    if device.type == "cpu":
+        keep_freed_memory()
+    places = results_folder(arguments.results).resolve(), work_folder(arguments.work).resolve()
+    try:
+        print(record_as(arguments.weights.parent, cell, arguments.record_as, device, *places))
+    except KeyboardInterrupt:
+        return stop.stopped("stopped; the same command goes on from where it was.")
+    return 0
+
+
+def _width(found: MetricSummary) -> str:
+    if found.mean is None:
+        return "not finite"
+    half = summary_half_width(found)
+    return "one task, so no interval" if half is None else f"± {half:.3g}"
 
 
 def _is_kept(weights: Path, record: Record) -> bool:

@@ -2,7 +2,8 @@
 
 Rows are ranked within their setting only (`harness.compare.setting`), by the mean that was
 measured, and only runs at the paper's own training length with the published switches. So a reduced
-budget is never ranked with a full one, nor a transductive number with an inductive one.
+budget is never ranked with a full one, nor a transductive number with an inductive one. Weights
+that are tested on more tasks as well are ranked by these alone.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.catalog import Cell
-from harness.compare.groups import Group
+from harness.compare.groups import Group, tested_on_more
 from harness.compare.numbers import is_accuracy
 from harness.compare.row import Row
 from harness.compare.rows import Collection
@@ -71,7 +72,8 @@ def across_rows(collection: Collection, results: Path) -> list[AcrossRow]:
         group = by_records.get(tuple(row.records))
         found = _setting(collection, row, cells.get(f"{row.paper}/{row.cell}"), group)
         if is_accuracy(row.metric) and found is not None:
-            rows.append(_across(row, found, group))
+            more = None if group is None else tested_on_more(group, collection.groups)
+            rows.append(_across(row, found, group, more))
     ranked = [row for here in sorted({r.setting for r in rows}) for row in _ranked(rows, here)]
     return list({repr(r): r for r in ranked}.values())
 
@@ -119,7 +121,7 @@ def _declared(collection: Collection, paper: str, protocol: dict[str, Any]) -> s
     return cell.stated(protocol.get("algorithm")).inference if cell else NOT_STATED
 
 
-def _across(row: Row, found: Setting, group: Group | None) -> AcrossRow:
+def _across(row: Row, found: Setting, group: Group | None, more: Group | None) -> AcrossRow:
     why = ""
     if group is not None:
         why = "; ".join(group.obstacles())
@@ -129,6 +131,8 @@ def _across(row: Row, found: Setting, group: Group | None) -> AcrossRow:
             why = "the method does not say whether it is inductive or transductive"
         if not why and _chosen_on_test(row.metric):
             why = "the best of the test steps, chosen on the test tasks"
+        if not why and more is not None:
+            why = f"the same weights are ranked by more test tasks, as {more.variant}"
     return AcrossRow(
         setting=found,
         method=f"{row.paper}/{row.variant}" if row.variant else row.method or _short(row.note),

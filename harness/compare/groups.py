@@ -86,6 +86,23 @@ def same_trainings(a: Group, b: Group) -> bool:
     return x == y
 
 
+def tested_on_more(group: Group, others: Iterable[Group]) -> Group | None:
+    """Give the group that tests the very weights of `group` in the same way on more tasks, as
+    another variant of the cell."""
+    for other in others:
+        alike = (other.paper, other.cell, other.budget) == (group.paper, group.cell, group.budget)
+        if not alike or other.differences or not group.finished:
+            continue
+        if other is group or not same_trainings(group, other):
+            continue
+        here, there = (_flat(g.finished[0].record.protocol) for g in (group, other))
+        more = there["testing.tasks"] > here["testing.tasks"]
+        apart = {k for k in (*here, *there) if here.get(k) != there.get(k)}
+        if more and apart <= {"testing.tasks", *WITHOUT_MEANING}:
+            return other
+    return None
+
+
 def group_records(
     records: Iterable[StoredRecord], protocols: dict[str, dict[str, Any]]
 ) -> list[Group]:

@@ -16,11 +16,13 @@ import torch
 from torch import Tensor
 
 from harness.catalog import Variant, find_cell
+from harness.compare.statistics import check_there, task_estimate
 from harness.errors import HarnessError
 from harness.outside.arguments import check_kinds, exact_device, plain_overrides, record_folder
 from harness.outside.paired import Paired, against, recorded
 from harness.outside.predictions import scores
-from harness.run.loop import summary
+from harness.progress import Progress
+from harness.run.plan import switch_differences
 from harness.tasks.batch import SupervisedBatch
 from harness.tasks.registry import task_source
 from harness.tasks.source import BLOCK, TaskSource
@@ -34,14 +36,14 @@ class Evaluation:
     """What `evaluate` gives. Accuracies are in percent, `mse` in the square of the task's unit."""
 
     cell: str
-    """`paper/cell/variant` whose test tasks these are."""
+    """`paper/cell/variant` whose test tasks these are, but for `differences`."""
     metric: str
     """`accuracy` or `mse`."""
     scores: np.ndarray
     """One score a task, [n] float64."""
     mean: float
     ci95: float
-    """Half-width of the 95 % interval over test tasks, 1.96 sd / sqrt(n), as in records."""
+    """Half-width of the 95 % t interval over test tasks, as in tables."""
     n: int
     tasks_digest: str
     """sha256 of the tasks: a record with the same was tested on the same ones."""
@@ -49,11 +51,14 @@ class Evaluation:
     """True on stand-in data: such a number is held against no paper."""
     paired: Paired | None
     """Difference from the record that was given, if one was."""
+    differences: tuple[str, ...] = ()
+    """Switches that overrides changed, as `section.switch: the variant's -> used`."""
 
     def __str__(self) -> str:
         unit = " %" if self.metric == "accuracy" else ""
         of = f"{self.n} tasks of stand-in data" if self.synthetic else f"{self.n} tasks"
-        text = f"{self.cell}: {self.metric} {self.mean:.4g} ± {self.ci95:.2g}{unit} ({of})"
+        whose = f"{self.cell} ({'; '.join(self.differences)})" if self.differences else self.cell
+        text = f"{whose}: {self.metric} {self.mean:.4g} ± {self.ci95:.2g}{unit} ({of})"
         return text if self.paired is None else f"{text}; {self.paired}"
 
 
@@ -79,7 +84,7 @@ def evaluate(
     `overrides` are switches as `--set` has them, e.g. `{"testing.tasks": 100}`; `variant` is the
     cell's first unless told. `device` is where the tasks are: `cpu`, `cuda`, `cuda:1`, `auto`, or a
     `torch.device`. `record` is a record's folder: the difference is taken task by task. Several
-    threads may evaluate at once.
+    threads may evaluate at once. A line of progress on standard error says how far it is.
 
     Raises HarnessError for an unknown cell, switch or device, arguments of a wrong kind, tasks that
     are not supervised, predictions of a wrong shape or type, and a record of other tasks. What the
@@ -90,6 +95,7 @@ def evaluate(
     found = find_cell(cell)
     name = found.names()[0] if variant is None else variant
     v = found.variant(name, plain_overrides(overrides))
+    check_there()
     where = exact_device(device)
     if v.testing.tasks < 2:
         raise HarnessError(
@@ -104,22 +110,25 @@ def evaluate(
         digest = tasks.task_digest("test", n)
         # Before the model is asked: a mistake should not cost its time.
         other = None if folder is None else recorded(folder, record_metric, metric, digest)
-        each = np.concatenate(list(_scores(model, tasks, v, batched)))
+        progress = Progress(f"{v.key}, test tasks", n)
+        try:
+            each = np.concatenate(list(_scores(model, tasks, v, batched, progress)))
+        finally:
+            progress.close()
     if not np.isfinite(each).all():
         raise HarnessError(f"{v.key}: found a {metric} that is not finite, wanted numbers.")
-    found_mean = summary(each)
-    assert found_mean.mean is not None
-    assert found_mean.ci95 is not None
+    mean = task_estimate(each[None])
     return Evaluation(
         cell=v.key,
         metric=metric,
         scores=each,
-        mean=found_mean.mean,
-        ci95=found_mean.ci95,
+        mean=mean.value,
+        ci95=mean.half_width(),
         n=n,
         tasks_digest=digest,
         synthetic=tasks.synthetic,
         paired=None if other is None else against(other, each),
+        differences=tuple(switch_differences(found.variant(name), v)),
     )
 
 
@@ -134,7 +143,9 @@ def _metric(tasks: TaskSource, key: str) -> str:
     return "mse" if first.support_y.is_floating_point() else "accuracy"
 
 
-def _scores(model: Model, tasks: TaskSource, v: Variant, batched: bool) -> Iterator[np.ndarray]:
+def _scores(
+    model: Model, tasks: TaskSource, v: Variant, batched: bool, progress: Progress
+) -> Iterator[np.ndarray]:
     """Ask the model about all test tasks; give scores, some tasks at a time."""
     count, at_once = v.testing.tasks, v.testing.tasks_at_once
     for first in range(0, count, at_once):
@@ -149,12 +160,14 @@ def _scores(model: Model, tasks: TaskSource, v: Variant, batched: bool) -> Itera
             last = first + len(batch) - 1
             answer = _answer(model, given, f"test tasks {first} to {last} of {v.key}")
             yield scores(answer, targets, ways)
+            progress.add(len(batch))
             continue
         for t in range(len(batch)):
             answer = _answer(model, [x[t] for x in given], f"test task {first + t} of {v.key}")
             # A nested tensor takes no leading axis; `scores` refuses it as it is.
             plain = isinstance(answer, Tensor | np.ndarray) and not getattr(answer, "is_nested", 0)
             yield scores(answer[None] if plain else answer, targets[t : t + 1], ways)
+            progress.add(1)
 
 
 def _answer(model: Model, given: list[Tensor], of: str) -> Any:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.errors import HarnessError
-from harness.records.schema import Record
+
+if TYPE_CHECKING:
+    from harness.records.schema import Record
 
 
 def file_is_gone(folder: Path, record: Record, name: str) -> HarnessError:

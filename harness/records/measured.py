@@ -52,6 +52,8 @@ class Session(TypedDict, total=False):
     """Why so many, e.g. `OMP_NUM_THREADS`."""
     data: str
     """Digest of the data that it used."""
+    weights_of: str
+    """Of a test of kept weights: the result's digest of the record that kept them."""
     start: str
     end: str
     iterations: Count

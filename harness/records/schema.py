@@ -6,19 +6,22 @@ loss, validation value) and `weights.safetensors`.
 
 `result` is a function of the protocol, the seed, the code and the machine's arithmetic: a run that
 was killed and resumed gives it again bit for bit (`result_digest`). `measurement` and `environment`
-say how long it took and where; they differ from run to run.
+say how long it took, where, and by which commit; they differ from run to run, and `measured_digest`
+holds them to what was written with this result. Records from before it have none: their commit,
+device and costs are held by the repository's history alone.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from harness.errors import HarnessError
 from harness.plain_data import read_json
 from harness.protocol import digest
+from harness.records.again import run_again
 from harness.records.consistency import contradiction
 from harness.records.measured import Environment, Measurement, Protocol
 from harness.shown import shown
@@ -27,12 +30,16 @@ from harness.typed_data import Count, Size, read_fields, read_value
 SCHEMA = 1
 OPTIONAL = ("data_note", "data_caveat")
 """Fields that came later: left out where they are empty, so that older digests stay as they are."""
+MEASURED = ("measurement", "environment", "measured_digest")
+"""What is no part of the result."""
 
 
 @dataclass(frozen=True)
 class MetricSummary:
-    """One metric over the test tasks. `ci95` is the half-width 1.96 * sd / sqrt(n), sd with n-1.
+    """One metric over the test tasks; sd with n-1.
 
+    `ci95`, 1.96 * sd / sqrt(n), is kept for the sake of older digests and shown nowhere: what is
+    shown is Student's t (`harness.compare.statistics.summary_half_width`), as in all tables.
     None where a task's score is not a finite number (the scores say which).
     """
 
@@ -82,7 +89,8 @@ class Record:
     measurement: dict[str, Any] = field(default_factory=dict)
     """`sessions` of training (commit, clean, start, end, iterations, device, engine,
     processor, threads, each),
-    `tested` (the process that tested and wrote the record, likewise), `train_seconds`,
+    `tested` (the process that tested and wrote the record, likewise; with `weights_of`, a result's
+    digest, where it tested the weights of another record), `train_seconds`,
     `test_seconds`, `seconds_per_step`, `peak_host_bytes`, `peak_device_bytes`,
     `operations_per_step`."""
     environment: dict[str, Any] = field(default_factory=dict)
@@ -92,12 +100,17 @@ class Record:
     """Why the data are not those that the paper reports on, so that there is no verdict."""
     data_caveat: str = ""
     """What is to be known of a true copy of the data that is not the copy known here."""
+    measured_digest: str = ""
+    """sha256 over the result's digest, `measurement` and `environment`; '' in older records."""
+
+    def sealed(self) -> Record:
+        """Give the record with the digest of what was measured, ready to be written."""
+        found = digest([self.result_digest, self.measurement, self.environment])
+        return replace(self, measured_digest=found)
 
     def result(self) -> dict[str, Any]:
         """Give the part that is the same for equal runs: all but measurement and environment."""
-        found = self._stored()
-        del found["measurement"], found["environment"]
-        return found
+        return {k: v for k, v in self._stored().items() if k not in MEASURED}
 
     @property
     def result_digest(self) -> str:
@@ -105,8 +118,8 @@ class Record:
         return digest(self.result())
 
     def _stored(self) -> dict[str, Any]:
-        found = asdict(self)
-        return {k: v for k, v in found.items() if v or k not in OPTIONAL}
+        later = (*OPTIONAL, "measured_digest")
+        return {k: v for k, v in asdict(self).items() if v or k not in later}
 
     def to_json(self) -> str:
         """Give the record as stored."""
@@ -127,13 +140,18 @@ def read_record(path: Path) -> Record:
         found = raw.get("schema") if isinstance(raw, dict) else type(raw).__name__
         raise HarnessError(f"{path}: found schema {shown(found)}, wanted {SCHEMA}.")
     stated = raw.pop("result_digest", None)
-    record = read_fields(Record, raw, str(path), optional=OPTIONAL)
+    record = read_fields(Record, raw, str(path), optional=(*OPTIONAL, "measured_digest"))
     for name, kind in _TABLES.items():
         read_value(kind, raw[name], f"{path}: {name}")
     if record.result_digest != stated:
         raise HarnessError(
             f"{path}: its result does not match its digest, so it was changed after the run; "
             f"run `harness run {record.paper}/{record.cell}` for a fresh one."
+        )
+    if "measured_digest" in raw and record.sealed() != record:
+        raise HarnessError(
+            f"{path}: its measurement or environment does not match measured_digest, so it was "
+            f"changed after the run; restore the file, or run `{run_again(record)}` for another."
         )
     if said := contradiction(record):
         raise HarnessError(f"{path}: {said}; move its folder away.")

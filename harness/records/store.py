@@ -90,13 +90,14 @@ def file_digests(files: dict[str, bytes]) -> dict[str, str]:
 def write_record(results_root: Path, record: Record, files: dict[str, bytes]) -> Path:
     """Write `record` with `files` (name -> content) beside it; give its folder.
 
-    `record.files` is set from `files`. Where an equal result (`result_digest`) stands already, the
-    old record is kept as it is. Raises `HarnessError` where a different or damaged record stands.
+    `record.files` is set from `files`, and the digest of what was measured. Where an equal result
+    (`result_digest`) stands already, the old record is kept as it is. Raises `HarnessError` where
+    a different or damaged record stands.
     """
     for name in files:
         if name == RECORD or name.startswith(".") or Path(name).name != name:
             raise HarnessError(f"found file name {name!r}, wanted a plain name beside {RECORD}.")
-    record = dataclasses.replace(record, files=file_digests(files))
+    record = dataclasses.replace(record, files=file_digests(files)).sealed()
     target = record_folder(results_root, record)
     if target.exists():
         return _keep_equal(target, record)

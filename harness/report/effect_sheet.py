@@ -61,7 +61,10 @@ def _sections(e: Explanation) -> Iterator[Section]:
 
 def _run(e: Explanation) -> str:
     stand_in = ", stand-in data" if e.synthetic else ""
-    return f"{e.key}/{e.variant} seed {e.seed}, budget {e.budget}{stand_in}"
+    # As rows of records say it (harness/compare/caveats.py).
+    unclean = e.tested.get("clean") is False
+    code = ", tested from a working tree with changes that are in no commit" if unclean else ""
+    return f"{e.key}/{e.variant} seed {e.seed}, budget {e.budget}{stand_in}{code}"
 
 
 def _title(e: Explanation) -> str:

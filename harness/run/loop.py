@@ -1,36 +1,24 @@
-"""One run from start to record: train (in one or two phases), select, test, write."""
+"""One run from start to record: train (in one or two phases), select; then test and write."""
 
 from __future__ import annotations
 
 import dataclasses
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
-from safetensors.torch import save as safetensors_bytes
 from torch import Tensor
 
-from harness.catalog import replications_folder
-from harness.measure.environment import environment, processor_name
-from harness.measure.git_state import git_state
-from harness.measure.memory import peak_device_bytes, peak_host_bytes
 from harness.method import Method
 from harness.methods.ensemble import Ensemble
 from harness.records.curve_file import curve_csv
-from harness.records.schema import MetricSummary, Record
-from harness.records.scores_file import SCORES, scores_bytes
-from harness.records.store import file_digests, verify_files, write_record
+from harness.records.store import verify_files
 from harness.run.lock import locked
 from harness.run.members import ENSEMBLES
+from harness.run.on_record import Trained, put_on_record, session_of
 from harness.run.operations import operations_per_step
 from harness.run.plan import Plan
-from harness.run.scores import Scores
-from harness.run.testing import scores_so_far, test
 from harness.run.training import Phase, Trace
-from harness.tasks.source import TaskSource
 
 
 def run(plan: Plan, checkpoint_seconds: float = 20.0) -> Path:
@@ -53,12 +41,7 @@ def _run(plan: Plan, checkpoint_seconds: float) -> Path:
     threads = plan.threads.for_work(counted) if plan.threads and decides else plan.threads
     if threads is not None:
         torch.set_num_threads(threads.count)
-    session = {
-        **git_state(papers=replications_folder()),
-        **{"device": plan.device.type, "engine": plan.engine, "captured": plan.capture},
-        **{"processor": processor_name(), "threads": torch.get_num_threads()},
-        **({"threads_from": threads.why} if threads is not None else {}),
-    }
+    session = session_of(plan, threads.why if threads else "")
     if tasks.data():
         session["data"] = tasks.data_digest()
     training = dataclasses.replace(plan.variant.training, meta_batch=plan.budget.meta_batch)
@@ -102,85 +85,19 @@ def _run(plan: Plan, checkpoint_seconds: float) -> Path:
         method, selected = _ensemble(plan, method, trace)
     if not trace.failure and plan.budget.validation_tasks:
         method.finalise(tasks.batch("val", 0, plan.budget.validation_tasks))
-    so_far = scores_so_far(plan, method, session, checkpoint_seconds)
-    scores = {} if trace.failure else test(plan, method, tasks, so_far)
-    files = {"curve.csv": curve_csv(curve)}
-    if not trace.failure:
-        files |= {SCORES: scores_bytes(scores), "weights.safetensors": weights_bytes(method)}
-    tasks.check_data()
-    record = _record(plan, tasks, trace, selected, scores, files)
-    record = dataclasses.replace(record, data_note=_data_note(tasks, sessions))
-    measurement = {
-        "sessions": sessions,
-        "tested": {**session, "end": datetime.now(UTC).isoformat(timespec="seconds")},
-        "train_seconds": seconds,
-        "test_seconds": so_far.seconds,
-        "seconds_per_step": seconds / steps if steps else None,
-        "peak_host_bytes": peak_host_bytes(),
-        "peak_device_bytes": peak_device_bytes(plan.device),
-        "operations_per_step": operations,
-    }
-    record = dataclasses.replace(record, measurement=measurement, environment=environment())
-    folder = write_record(plan.results, record, files)
-    so_far.remove()
-    print(f"harness: {plan.label}: {record.status}, on record in {folder}", file=sys.stderr)
-    return folder
-
-
-def summary(values: np.ndarray) -> MetricSummary:
-    """Sum up per-task scores."""
-    if not np.isfinite(values).all():
-        return MetricSummary(None, None, len(values), None)
-    sd = float(values.std(ddof=1)) if len(values) > 1 else 0.0
-    return MetricSummary(float(values.mean()), sd, len(values), 1.96 * sd / len(values) ** 0.5)
-
-
-def weights_bytes(method: Method) -> bytes:
-    """Give the weights as a safetensors file."""
-    found: bytes = safetensors_bytes({k: v.cpu().contiguous() for k, v in method.weights().items()})
-    return found
-
-
-def _record(
-    plan: Plan,
-    tasks: TaskSource,
-    trace: Trace,
-    selected: int,
-    scores: Scores,
-    files: dict[str, bytes],
-) -> Record:
-    v = plan.variant
-    return Record(
-        paper=v.paper,
-        cell=v.cell,
-        variant=v.name,
-        seed=plan.seed,
-        budget=plan.budget.label,
-        status="diverged" if trace.failure else "finished",
-        status_note=trace.failure,
-        iterations=trace.iteration,
-        full_iterations=v.training.iterations,
-        protocol=v.recorded(),
-        protocol_differences=plan.differences(),
-        config_digest=plan.config_digest(),
-        training_digest=plan.training_digest(),
-        data_digest=tasks.data_digest(),
-        data_caveat=tasks.data_caveat(),
-        synthetic=tasks.synthetic,
-        tasks_digest="" if trace.failure else tasks.task_digest("test", plan.budget.test_tasks),
-        selected_iteration=selected,
+    trained = Trained(
+        failure=trace.failure,
+        iteration=trace.iteration,
+        selected=selected,
         validation=trace.best,
-        metrics={name: summary(values) for name, values in scores.items()},
-        files=file_digests(files),
+        curve=curve_csv(curve),
+        digest=plan.training_digest(),
+        sessions=sessions,
+        seconds=seconds,
+        seconds_per_step=seconds / steps if steps else None,
+        operations=operations,
     )
-
-
-def _data_note(tasks: TaskSource, sessions: list[dict[str, Any]]) -> str:
-    """Say what is wrong with the data, also that an earlier session trained on other ones."""
-    here, note = tasks.data_digest(), tasks.data_note()
-    others = sum(s.get("data", here) != here for s in sessions)
-    trained = f"{others} of {len(sessions)} sessions trained on other images" if others else ""
-    return "; ".join(filter(None, (note, trained)))
+    return put_on_record(plan, tasks, method, trained, session, checkpoint_seconds)
 
 
 def _whole_curve(trace: Trace) -> list[tuple[int, float | None, float | None]]:

@@ -60,10 +60,10 @@ class Plan:
         longer one goes on from a shorter.
         """
         v = self.variant
+        own = v.recorded()
         kept: dict[str, Any] = {
-            section: {k: x for k, x in switches.items() if not k.startswith("test_")}
-            for section, switches in v.recorded().items()
-            if section in ("tasks", "method", "training")
+            section: {k: x for k, x in own[section].items() if is_of_training(section, k)}
+            for section in ("tasks", "method", "training")
         }
         how = [v.paper, v.task_source, v.algorithm, v.testing.task_seed, self.seed]
         return digest([kept, how, self.engine, self.device.type])
@@ -88,13 +88,7 @@ class Plan:
 
     def differences(self) -> list[str]:
         """Name the switches that differ from the published cell, as `switch: there -> here`."""
-        there, here = self.published.protocol(), self.variant.protocol()
-        return [
-            f"{section}.{k}: {there[section][k]} -> {here[section][k]}"
-            for section in SECTIONS
-            for k in here[section]
-            if here[section][k] != there[section][k]
-        ]
+        return switch_differences(self.published, self.variant)
 
     def tasks(self) -> TaskSource:
         """Build the task source, with small training tasks for a smoke run."""
@@ -129,6 +123,24 @@ class Plan:
         if v.training.selection in ENSEMBLES:
             check_outputs(method)
         return method
+
+
+def switch_differences(published: Variant, run: Variant) -> list[str]:
+    """Name the switches that differ between two variants, as `section.switch: there -> here`."""
+    there, here = published.protocol(), run.protocol()
+    return [
+        f"{section}.{k}: {there[section][k]} -> {here[section][k]}"
+        for section in SECTIONS
+        for k in here[section]
+        if here[section][k] != there[section][k]
+    ]
+
+
+def is_of_training(section: str, switch: str) -> bool:
+    """Tell whether training depends on a switch: its steps, or which of them is selected."""
+    if section == "testing":
+        return switch == "task_seed"
+    return not switch.startswith("test_")
 
 
 def choose_device(name: str) -> torch.device:

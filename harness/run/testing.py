@@ -34,6 +34,8 @@ class ScoresSoFar:
     chunks: list[Scores] = field(default_factory=list)
     seconds: float = 0.0
     """Spent on them, over all sessions."""
+    anew: str = "`--fresh` starts anew"
+    """How the user may do without them."""
 
     @property
     def count(self) -> int:
@@ -52,7 +54,7 @@ class ScoresSoFar:
         self.seconds = state["seconds"]
         if self.chunks:
             scored = f"{self.count:,} test tasks, scored by this very commit"
-            stop.say(f"{label}: going on from {scored}; `--fresh` starts anew.")
+            stop.say(f"{label}: going on from {scored}; {self.anew}.")
 
     def save(self) -> None:
         """Write what there is, if it is to be kept."""
@@ -68,7 +70,9 @@ class ScoresSoFar:
             shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def scores_so_far(plan: Plan, method: Method, session: dict[str, Any], every: float) -> ScoresSoFar:
+def scores_so_far(
+    plan: Plan, method: Method, session: dict[str, Any], every: float, verb: str = "run"
+) -> ScoresSoFar:
     """Give what an earlier session left of a run's test. Nothing is kept where no commit is known
     to name the code whole: scores of two codes would be taken for those of one."""
     if session["clean"] is not True:
@@ -78,6 +82,8 @@ def scores_so_far(plan: Plan, method: Method, session: dict[str, Any], every: fl
         weights.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
     key = digest([plan.config_digest(), weights.hexdigest(), session])
     found = ScoresSoFar(plan.folder() / f"test-{plan.config_digest()[:12]}", key, every)
+    if verb != "run":
+        found.anew = f"without {found.folder} it starts anew"
     found.resume(plan.label)
     return found
 

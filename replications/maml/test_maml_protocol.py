@@ -102,6 +102,7 @@ MINI_IMAGENET = {"tasks.dataset": "mini-imagenet", "tasks.image_size": 84}
 CIFAR_FS = {"tasks.dataset": "cifar-fs", "tasks.image_size": 32}  # ArnoutDevos/maml-cifar-fs
 FIRST = {"method.order": "first"}  # main.py, stop_grad
 NO_CONV = {"method.network": "mlp", "method.hidden": [256, 128, 64, 64]}
+MORE = {"testing.tasks": 10000}  # theirs are 600: README, departure 11
 
 # Usage lines of main.py, but for the text's 2 tasks of mini-ImageNet 5-shot (the code has 4).
 HEADS = """tasks.train_ways tasks.train_shots tasks.train_queries
@@ -160,12 +161,16 @@ TABLE = joined(
     rows(
         OMNIGLOT,
         {cell: OMNIGLOT_CELLS[cell] for cell in ("omniglot-5way-1shot", "omniglot-5way-5shot")},
-        {"no-conv": NO_CONV},
+        {"no-conv": NO_CONV, "no-conv-10000-tasks": NO_CONV | MORE},
     ),
     rows(
         OMNIGLOT,
         {"omniglot-5way-1shot": OMNIGLOT_CELLS["omniglot-5way-1shot"]},
-        {"second-order-mean-loss": {"method.inner_loss": "mean"}},
+        {
+            "second-order-mean-loss": {"method.inner_loss": "mean"},
+            "second-order-10000-tasks": MORE,
+            "first-order-10000-tasks": FIRST | MORE,
+        },
     ),
     rows(COLOUR | MINI_IMAGENET, MINI_CELLS, BOTH_ORDERS),
     rows(COLOUR | CIFAR_FS, CIFAR_CELLS, BOTH_ORDERS),

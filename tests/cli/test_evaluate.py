@@ -33,7 +33,8 @@ def test_the_recorded_numbers_come_out_exactly(say, stored):
     said = say(f"{CELL} --weights {weights(stored)}")
     assert said.status == 0
     lines = said.out.splitlines()
-    assert lines[0] == "maml/sinusoid-5shot/maml, 2 test tasks, cpu"
+    # The record is one of another switch, and the name says so.
+    assert lines[0] == "maml/sinusoid-5shot/maml (training.meta_batch: 25 -> 2), 2 test tasks, cpu"
     assert lines[-1] == "exactly as recorded"
     for name, summary in stored.record.metrics.items():
         [line] = [s for s in lines if s.split()[0] == name]
@@ -57,7 +58,10 @@ def test_json_has_full_precision(say, stored):
     for name, summary in stored.record.metrics.items():
         row = rows[name]
         assert row["mean"] == row["recorded"] == summary.mean
-        assert (row["ci95"], row["tasks"]) == (summary.ci95, summary.n)
+        # One degree of freedom: the quantile of Student's t is 12.7, as tables have it.
+        assert row["ci95"] == pytest.approx(summary.ci95 / 1.96 * 12.706205)
+        assert row["tasks"] == summary.n
+        assert row["protocol_differences"] == ["training.meta_batch: 25 -> 2"]
 
 
 def test_a_changed_weight_is_told(say, stored):
@@ -178,6 +182,20 @@ def test_weights_of_another_method_are_one_sentence(say, workplace, variant, dam
         expected = "found a tensor of shape [3] under 'more', wanted nothing for maml/sinusoid-5s"
     save_file(changed, weights(found))
     assert expected in say(f"{CELL} --weights {weights(found)}").sentence
+
+
+def test_another_variant_is_named_on_purpose_only(say, stored, workplace):
+    line = f"{CELL} --weights {weights(stored)}"
+    assert say(f"{line} --variant first-order").sentence == (
+        "--variant: found 'first-order' for weights of maml, wanted that or none; --record-as "
+        "tests them as another variant."
+    )
+    assert "found training.meta_batch 2, wanted 25 for" in say(f"{line} --record-as maml").sentence
+    shutil.copy(weights(stored), workplace / "w.safetensors")
+    assert say(f"{CELL} --weights w.safetensors --record-as maml").sentence == (
+        "--record-as: found no record of w.safetensors beside it, wanted the weights.safetensors "
+        "in the folder of a record."
+    )
 
 
 def test_weights_of_another_cell_are_one_sentence(say, stored):

@@ -97,6 +97,19 @@ def test_the_best_step_chosen_on_test_tasks_is_not_ranked(episodes: EpisodePaper
     assert abs(pair.difference) == pytest.approx(1)
 
 
+def test_weights_tested_on_more_tasks_as_well_are_ranked_by_these(
+    episodes: EpisodePaper,
+) -> None:
+    same = {"training_digest": "d" * 64}
+    episodes.add({"accuracy": draws(97, 4)}, variant="plain", **same)
+    episodes.add({"accuracy": draws(96, 4, 1, 500)}, variant="more", **same)
+    # Another rate is no test of the same weights, whatever the digest says.
+    episodes.add({"accuracy": draws(95, 4)}, variant="fancy", **same)
+    ranked = {r.variant: (r.rank, r.not_ranked) for r in rows(episodes) if r.budget}
+    why = "the same weights are ranked by more test tasks, as more"
+    assert ranked == {"plain": (None, why), "more": (1, ""), "fancy": (2, "")}
+
+
 def test_costs_are_medians_over_seeds(episodes: EpisodePaper) -> None:
     for seed, seconds in enumerate((10.0, 30.0, 20.0)):
         measurement = {

@@ -46,6 +46,14 @@ def test_two_trainings_of_an_older_explanation_have_no_p(found, form):
     assert "0.012" not in render_explanations([older], form)
 
 
+@pytest.mark.parametrize("form", ["table", "md", "latex"])
+@pytest.mark.parametrize("clean", [False, True, None])
+def test_changes_in_no_commit_are_said_where_it_is_shown(found, form, clean):
+    tested = replace(found, tested=found.tested | {"clean": clean})
+    said = "tested from a working tree with changes that are in no commit"
+    assert (said in render_explanations([tested], form)) == (clean is False)
+
+
 def test_an_edited_number_is_refused(found, tmp_path):
     path = write_explanation(tmp_path, found)
     table = json.loads(path.read_text())

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from harness.run import checkpoint, loop
+from harness.run import checkpoint, on_record
 from tests.failures.case import Printed, Section
 from tests.failures.small_runs import EVERY_STEP, SMALL, half_done, same_as_unbroken
 from tests.failures.stage import Stage
@@ -184,7 +184,7 @@ def closed(stage: Stage) -> Printed:
 def other_commit(stage: Stage) -> Printed:
     for name, line in (("a", f"{SMALL} --budget 0.5"), ("b", SMALL)):
         state = {"commit": name * 40, "clean": name == "a"}
-        stage.patch.setattr(loop, "git_state", lambda state=state, **_: state)
+        stage.patch.setattr(on_record, "git_state", lambda state=state, **_: state)
         said = stage.say(line, status=0)
     return said.only("going on")
 

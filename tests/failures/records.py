@@ -22,12 +22,21 @@ SECTION = Section(
     holds=nothing_written,
 )
 case = SECTION.case
-STORE = "tests/records/test_store.py"
+STORE, SCHEMA = "tests/records/test_store.py", "tests/records/test_schema.py"
 
 
 @case("edited record", test=f"{STORE}::test_an_edited_record_is_refused")
 def edited(stage: Stage) -> Printed:
     stage.edit(recorded(stage) / "record.json", '"seed": 0', '"seed": 1')
+    return stage.say("harness compare maml/sinusoid-5shot")
+
+
+@case(
+    "a commit, device or cost that was edited in a record",
+    test=f"{SCHEMA}::test_an_edited_commit_or_device_is_refused_where_the_record_has_their_digest",
+)
+def measured_otherwise(stage: Stage) -> Printed:
+    stage.edit(recorded(stage) / "record.json", '"device": "cpu"', '"device": "cuda"')
     return stage.say("harness compare maml/sinusoid-5shot")
 
 
@@ -51,6 +60,7 @@ def relabelled(stage: Stage) -> Printed:
     raw["config_digest"] = digest(
         [raw[k] for k in ("paper", "cell", "variant", "protocol", "seed", "budget")]
     )
+    raw.pop("measured_digest", None)  # as an older record, which has none
     apart = ("measurement", "environment", "result_digest")
     raw["result_digest"] = digest({k: v for k, v in raw.items() if k not in apart})
     path.write_text(json.dumps(raw))

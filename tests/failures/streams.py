@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.measure import git_state as git_state_module
 from harness.measure.git_state import git_state
-from harness.run import loop
+from harness.run import on_record
 from tests.failures.case import Printed, Section
 from tests.failures.small_runs import SMALL, SMOKE, same_as_unbroken
 from tests.failures.stage import Stage
@@ -113,7 +113,7 @@ def damaged_history(stage: Stage) -> Printed:
     subprocess.run(["git", "init", "--quiet", str(checkout)], check=True, capture_output=True)
     Path(checkout, ".git", "HEAD").write_text("nonsense")
     git_state_module._say_unread.cache_clear()
-    stage.patch.setattr(loop, "git_state", partial(git_state, checkout))
+    stage.patch.setattr(on_record, "git_state", partial(git_state, checkout))
     said = stage.say(SMOKE, status=0)
     assert '"commit": null' in stage.one("record.json").read_text()
     return said.only("git")

@@ -57,6 +57,7 @@ def redigested(raw):
     """Give a changed record with digests that fit, where that can be done."""
     apart = ("measurement", "environment", "result_digest")
     with contextlib.suppress(Exception):
+        raw.pop("measured_digest", None)  # as an older record, which has none
         who = [raw[k] for k in ("paper", "cell", "variant", "protocol", "seed", "budget")]
         raw["config_digest"] = digest(who)
         raw["result_digest"] = digest({k: v for k, v in raw.items() if k not in apart})

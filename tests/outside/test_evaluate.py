@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import io
+import itertools
 import json
 import subprocess
 import sys
@@ -51,10 +53,29 @@ def test_scores_are_those_worked_out_by_hand():
     assert np.array_equal(found.scores, expected)
     assert 20 < found.mean < 100
     assert found.mean == pytest.approx(expected.mean())
-    assert found.ci95 == pytest.approx(1.96 * expected.std(ddof=1) / 6**0.5)
+    # Student's t with 5 degrees of freedom, as in tables, not 1.96.
+    assert found.ci95 == pytest.approx(2.570582 * expected.std(ddof=1) / 6**0.5)
     assert (found.metric, found.n, found.synthetic) == ("accuracy", 6, True)
     assert found.tasks_digest == tasks.task_digest("test", 6)
-    assert str(found).startswith(f"{CELL}/euclidean: accuracy {found.mean:.4g} ± ")
+    assert found.cell == f"{CELL}/euclidean"
+    assert str(found).startswith(
+        f"{CELL}/euclidean (tasks.dataset: omniglot -> glyphs; testing.tasks: 1000 -> 6; "
+        f"testing.tasks_at_once: 20 -> 4): accuracy {found.mean:.4g} ± "
+    )
+
+
+def test_progress_is_a_line_that_is_rewritten_on_a_terminal_only(monkeypatch):
+    stream = io.StringIO()
+    stream.isatty = lambda: True
+    monkeypatch.setattr("sys.stderr", stream)
+    monkeypatch.setattr("harness.progress.time.monotonic", itertools.count().__next__)
+    harness.evaluate(CELL, nearest_image, overrides=FEW)
+    lines = stream.getvalue().split("\x1b[K\r")
+    assert [line.split(",")[0] for line in lines[:-1]] == [
+        f"{CELL}/euclidean, test tasks: {n}/6".split(",")[0] for n in range(1, 7)
+    ]
+    assert lines[-1] == "\n"
+    assert lines[2].startswith(f"{CELL}/euclidean, test tasks: 3/6, ")
 
 
 def test_one_at_a_time_and_batched_agree_and_so_do_scores_and_classes():

@@ -12,7 +12,7 @@ from harness.errors import HarnessError
 from harness.records import store
 from harness.records.scores_file import SCORES, scores_bytes
 from harness.records.store import find_records, record_folder, verify_files, write_record
-from harness.run.loop import summary
+from harness.run.on_record import summary
 from tests.toy_paper import ToyPaper, draws
 
 FILES = {SCORES: scores_bytes({"accuracy": np.array([1.0])}), "curve.csv": b""}

@@ -29,7 +29,7 @@ import torch
 
 from harness.cli.main import main
 from harness.measure import git_state
-from harness.run import jobs, loop
+from harness.run import jobs, on_record
 from harness.run.plan import Plan
 
 STATE = {"commit": "c" * 40, "clean": True}
@@ -63,7 +63,7 @@ class Places:
             (os, "replace"),
             (Path, "rename"),
             (shutil, "rmtree"),
-            (loop, "write_record"),
+            (on_record, "write_record"),
         ):
             setattr(module, name, self.around(name, getattr(module, name)))
 
@@ -165,7 +165,7 @@ def work(words: list[str], stdin: int | None, places: Places | None) -> None:
 def serve() -> None:
     """Do what the lines of standard input say."""
     main(json.loads(sys.argv[1]))
-    for module in (git_state, loop):
+    for module in (git_state, on_record):
         module.git_state = lambda **_: STATE  # type: ignore[attr-defined]
     jobs.subprocess.Popen = Fork  # type: ignore[attr-defined,misc,assignment]
     for line in sys.stdin:

@@ -11,7 +11,7 @@ from harness.data.glyphs import make_glyphs
 from harness.data.lake_runs import runs_of_glyphs
 from harness.errors import HarnessError
 from harness.records.store import find_records
-from harness.run import loop
+from harness.run import on_record
 from harness.run.loop import run
 from harness.tasks.image_episodes import ImageEpisodes, ImageEpisodeSettings
 from harness.tasks.lake_runs import LakeRunSettings, LakeRunTasks
@@ -63,7 +63,7 @@ def test_a_session_on_other_images_is_told(make_plan, images, monkeypatch):
     plan = make_plan(label="0.05")
     with monkeypatch.context() as earlier:
         earlier.setattr(Sinusoids, "data_digest", lambda self: "e" * 64)
-        earlier.setattr(loop, "test", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        earlier.setattr(on_record, "test", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             run(plan)
     run(dataclasses.replace(plan, budget=make_plan(label="0.1").budget))

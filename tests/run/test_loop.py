@@ -12,7 +12,7 @@ from harness import progress
 from harness.errors import HarnessError
 from harness.records.schema import read_record
 from harness.records.store import StoredRecord, verify_files
-from harness.run import checkpoint, loop, training
+from harness.run import checkpoint, on_record, training
 from harness.run.lock import locked
 from harness.run.loop import run
 from harness.tasks.source import TestSplitLocked
@@ -51,7 +51,7 @@ def test_a_long_test_says_how_far_it_is(make_plan, monkeypatch, capsys):
 def test_a_stopped_test_goes_on_where_it_was_if_a_commit_names_its_code(
     make_plan, monkeypatch, clean
 ):
-    monkeypatch.setattr(loop, "git_state", lambda **_: {"commit": "c" * 40, "clean": clean})
+    monkeypatch.setattr(on_record, "git_state", lambda **_: {"commit": "c" * 40, "clean": clean})
     plan, scored = make_plan("a"), []
     method = type(plan.method(plan.tasks()))
     score = method.evaluate

@@ -1,0 +1,104 @@
+"""Kept weights tested as another variant of their cell, and put on record as that variant's run.
+
+Runs with equal training switches share their training. Where its checkpoints are gone the weights
+of a record stand for them: the new record has that training's seed, length, curve, costs and
+sessions, and says in `measurement.tested.weights_of` whose weights these are. What a method
+chooses on validation tasks after training is chosen anew.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from harness.catalog import SECTIONS, Cell, Variant
+from harness.errors import HarnessError
+from harness.meta_gradient.engines import DEFAULT
+from harness.records.schema import Record
+from harness.records.store import CURVE, verify_files
+from harness.run.budget import budget
+from harness.run.kept_weights import method_with, read_weights
+from harness.run.lock import locked
+from harness.run.on_record import WEIGHTS, Trained, put_on_record, session_of
+from harness.run.plan import Plan, is_of_training
+
+
+def record_as(
+    folder: Path, cell: Cell, name: str, device: torch.device, results: Path, work: Path
+) -> Path:
+    """Test the weights of the record in `folder` as variant `name`; give the new record's folder.
+
+    Raises HarnessError where that variant is trained otherwise than the record was, where the
+    images are others, and where the record is no whole finished run.
+    """
+    record = verify_files(folder)
+    if record.status != "finished" or WEIGHTS not in record.files:
+        raise HarnessError(f"{folder}: found no {WEIGHTS} in it, wanted a finished run's.")
+    variant = cell.variant(name)
+    if apart := next(_trained_otherwise(variant.stated.complete(record.protocol), variant), ""):
+        raise HarnessError(
+            f"{folder}: {apart} for {variant.key}; wanted a variant that differs from the "
+            f"record in switches of the test alone, or run `harness run {cell.key} --variant "
+            f"{name}`."
+        )
+    length = budget(record.budget, variant.training, variant.testing)
+    plan = Plan(variant, variant, record.seed, length, DEFAULT, device, results, work)
+    there = plan.record_folder()
+    if there.exists():
+        verify_files(there)
+        print(f"harness: {plan.label} is on record already: {there}", file=sys.stderr)
+        return there
+    with locked(plan.folder()):
+        return _tested(plan, folder, record)
+
+
+def _tested(plan: Plan, folder: Path, record: Record) -> Path:
+    session, tasks = session_of(plan), plan.tasks()
+    tasks.check_data()
+    if tasks.data_digest() != record.data_digest:
+        raise HarnessError(
+            f"{folder} was trained on other images than those at hand (digest "
+            f"{record.data_digest[:12]}, here {tasks.data_digest()[:12]}); see `harness data list`."
+        )
+    if tasks.data():
+        session["data"] = tasks.data_digest()
+    weights = read_weights(folder / WEIGHTS, plan.device.type)
+    method = method_with(weights, plan, tasks, folder / WEIGHTS)
+    if plan.budget.validation_tasks:
+        method.finalise(tasks.batch("val", 0, plan.budget.validation_tasks))
+    m = record.measurement
+    trained = Trained(
+        failure="",
+        iteration=record.iterations,
+        selected=record.selected_iteration,
+        validation=record.validation,
+        curve=(folder / CURVE).read_bytes(),
+        digest=record.training_digest,
+        sessions=m.get("sessions") or [],
+        seconds=m.get("train_seconds"),
+        seconds_per_step=m.get("seconds_per_step"),
+        operations=m.get("operations_per_step"),
+        peak_host_bytes=m.get("peak_host_bytes") or 0,
+        peak_device_bytes=m.get("peak_device_bytes") or 0,
+        weights_of=record.result_digest,
+    )
+    return put_on_record(plan, tasks, method, trained, session, every=20.0)
+
+
+def _trained_otherwise(found: dict[str, Any], variant: Variant) -> Iterator[str]:
+    """Say of each switch that training depends on how the protocol found has it otherwise."""
+    wanted = variant.protocol()
+    for switch in ("task_source", "algorithm"):
+        if found.get(switch) != wanted[switch]:
+            yield f"found {switch} {found.get(switch)!r}, wanted {wanted[switch]!r}"
+    for section in SECTIONS:
+        here, there = found.get(section, {}), wanted[section]
+        for k in dict.fromkeys([*there, *here]):
+            same = k in here and k in there and here[k] == there[k]
+            if is_of_training(section, k) and not same:
+                own, want = (repr(t[k]) if k in t else "nothing" for t in (here, there))
+                yield f"found {section}.{k} {own}, wanted {want}"
