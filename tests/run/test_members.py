@@ -13,8 +13,9 @@ from harness.errors import HarnessError
 from harness.records.store import StoredRecord, verify_files
 from harness.run import testing
 from harness.run.kept_weights import method_with, read_weights
-from harness.run.loop import run, summary
+from harness.run.loop import run
 from harness.run.members import among_best
+from harness.run.on_record import summary
 from harness.run.training import Phase
 
 CELL = "maml_plus_plus/omniglot-5way-1shot"
