@@ -105,7 +105,8 @@ def _run(plan: Plan, checkpoint_seconds: float) -> Path:
         files |= {SCORES: scores_bytes(scores), "weights.safetensors": weights_bytes(method)}
     tasks.check_data()
     record = _record(plan, tasks, trace, selected, scores, files)
-    record = dataclasses.replace(record, data_note=_data_note(tasks, sessions))
+    said = "" if trace.failure else method.training_note()
+    record = dataclasses.replace(record, data_note=_data_note(tasks, sessions), training_note=said)
     measurement = {
         "sessions": sessions,
         "tested": {**session, "end": datetime.now(UTC).isoformat(timespec="seconds")},
