@@ -149,7 +149,7 @@ TO_CRITERION = {
 }
 AVERAGES |= {
     f"{name}-criterion": row | TO_CRITERION | {"method.strength": strength}
-    for (name, row), strength in zip(AVERAGES.items(), (0.0, 0.0001, 0.001), strict=True)
+    for (name, row), strength in zip(AVERAGES.items(), (0.0, 0.0001, 0.0001), strict=True)
 }
 TABLE = joined(
     rows(
