@@ -81,9 +81,13 @@ class Variant:
         return f"{self.paper}/{self.cell}/{self.name}"
 
     def protocol(self) -> dict[str, Any]:
-        """Give all switches as plain data: what digests, records and `show` are made of."""
+        """Give all switches as plain data."""
         found: dict[str, Any] = {"task_source": self.task_source, "algorithm": self.algorithm}
         return found | {s: switches(getattr(self, s)) for s in SECTIONS}
+
+    def recorded(self) -> dict[str, Any]:
+        """Give the switches as digests and records have them (`Stated.recorded`)."""
+        return self.stated.recorded(self.protocol())
 
 
 @dataclass(frozen=True)
@@ -125,6 +129,11 @@ class Cell:
         table = self._table(name)
         found = {k: table.get(k) for k in ("task_source", "algorithm")}
         return found | {s: dict(table.get(s, {})) for s in SECTIONS}
+
+    def recorded(self, name: str) -> dict[str, Any]:
+        """Give the same as records have them (`Stated.recorded`)."""
+        written = self.written(name)
+        return self.stated(written["algorithm"]).recorded(written)
 
     def _where_else(self, dotted: str, name: str) -> str:
         """End the sentence on a switch that variant `name` lacks."""
@@ -199,6 +208,9 @@ class Paper:
     url: str
     code: str
     cells: dict[str, Cell]
+    headline: dict[str, str] = field(default_factory=dict)
+    """Systems of the field that the paper stands for on the front page, each with its cell and
+    variant, `cell/variant`."""
 
 
 def replications_folder() -> Path:
@@ -277,7 +289,18 @@ def read_paper(folder: Path) -> Paper:
         cells[cell] = Cell(folder, name, cell, title, variants, own, algorithms)
     _check_used(algorithms, cells, f"{path}:")
     _check_lines(lines, cells, f"{folder / 'published.csv'}:")
+    _check_headline(about["headline"], cells, f"{path}:")
     return Paper(key=name, folder=folder, cells=cells, **about)
+
+
+def _check_headline(headline: dict[str, Any], cells: dict[str, Cell], where: str) -> None:
+    known = [f"{cell.name}/{variant}" for cell in cells.values() for variant in cell.variants]
+    for system, place in headline.items():
+        if place not in known:
+            raise HarnessError(
+                f"{where} [paper.headline] {shown(system)}: found {shown(place)}"
+                f"{closest(str(place), known)}, wanted a cell and a variant of it, `cell/variant`."
+            )
 
 
 def method_class(folder: Path, algorithm: str) -> type[Method]:
@@ -319,14 +342,23 @@ def _variants(raw: dict[str, Any], bases: dict[str, Any], where: str) -> dict[st
 
 
 def _check_used(algorithms: Mapping[str, Stated], cells: dict[str, Cell], where: str) -> None:
-    """Refuse what is stated of an algorithm that no variant has."""
-    used = {str(t.get("algorithm")) for c in cells.values() for t in c.variants.values()}
-    for name in algorithms:
+    """Refuse what is stated of an algorithm that no variant has, or of a switch of it."""
+    tables = [t for c in cells.values() for t in c.variants.values()]
+    used = {str(t.get("algorithm")) for t in tables}
+    for name, stated in algorithms.items():
         if name not in used:
             raise HarnessError(
                 f"{where} [algorithms.{name}]: found no variant with this algorithm"
                 f"{closest(name, used)}; wanted one of {', '.join(sorted(used))}."
             )
+        for section, older in stated.older_records.items():
+            having = [t.get(section, {}) for t in tables if str(t.get("algorithm")) == name]
+            for switch in older:
+                if section not in SECTIONS or any(switch not in t for t in having):
+                    raise HarnessError(
+                        f"{where} [algorithms.{name}] older_records: found {section}.{switch}, "
+                        "wanted a switch of every variant with this algorithm."
+                    )
 
 
 def _check_lines(lines: tuple[PublishedLine, ...], cells: dict[str, Cell], where: str) -> None:

@@ -165,8 +165,9 @@ def readme(folder: Path) -> Iterator[Finding]:
     if departures and not re.search(r"^1\. ", departures, re.MULTILINE):
         wrong.append("wanted the departures as a numbered list (1. …).")
     if not _MARKERS.search(text):
-        marks = f"<!-- results:begin {folder.name} --> and <!-- results:end {folder.name} -->"
-        wrong.append(f"wanted {marks} around the results.")
+        name = f"headline/{folder.name}"
+        marks = f"<!-- results:begin {name} --> and <!-- results:end {name} -->"
+        wrong.append(f"wanted {marks} around the headline of the results.")
     yield from _all("README.md", wrong, "has its sections, numbered departures and markers.")
 
 

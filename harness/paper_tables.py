@@ -24,15 +24,16 @@ def check_top(table: dict[str, Any], where: str) -> None:
 
 
 def read_about(table: dict[str, Any], where: str) -> dict[str, Any]:
-    """Give the citation, `[paper]`: all of `ABOUT`, nothing else."""
-    _check_known(table, f"{where} [paper]", ABOUT)
+    """Return what `[paper]` says: the citation, all of `ABOUT`, and `headline`, which may lack."""
+    _check_known(table, f"{where} [paper]", (*ABOUT, "headline"))
+    headline = table_of(table, "headline", f"{where} [paper]")
     for name, kind in ABOUT.items():
         value = table.get(name)
         if not isinstance(value, kind) or isinstance(value, bool) or value == "":
             raise HarnessError(
                 f"{where} [paper] {name}: found {shown(value)}, wanted {_KINDS[kind]}."
             )
-    return table
+    return {**table, "headline": headline}
 
 
 def based(raw: dict[str, Any], bases: dict[str, Any], where: str, more: tuple[str, ...]) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 
 from harness.compare.across import AcrossRow
 from harness.report.style import COLOURS, MARKERS, PAPER_COLOUR, figure, save
+from harness.run.budget import share
 
 LEAST = 1.0
 """Seconds of training at the left end of the axis."""
@@ -50,13 +51,8 @@ def _longest(rows: Sequence[AcrossRow]) -> list[AcrossRow]:
     best: dict[tuple[str, str, str], float] = {}
     for r in rows:
         whose = (r.method, r.metric, r.setting.inference)
-        best[whose] = max(best.get(whose, 0.0), _share(r.budget))
-    return [r for r in rows if _share(r.budget) == best[r.method, r.metric, r.setting.inference]]
-
-
-def _share(budget: str) -> float:
-    """Give the part of a full training; `smoke` has none worth the name."""
-    return {"full": 1.0, "smoke": 0.0}[budget] if budget.isalpha() else float(budget)
+        best[whose] = max(best.get(whose, 0.0), share(r.budget))
+    return [r for r in rows if share(r.budget) == best[r.method, r.metric, r.setting.inference]]
 
 
 def _x(row: AcrossRow) -> float:

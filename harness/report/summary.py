@@ -30,13 +30,29 @@ def summary_sections(rows: Sequence[Row]) -> list[Section]:
     return [Section("What was run", header, lines, left=2)] if lines else []
 
 
-def rest(rows: Sequence[Row]) -> Iterator[str]:
-    """Give a Markdown list of the papers, each with a link and what was not run of it."""
+def folded(rows: Sequence[Row]) -> tuple[list[Row], list[Section]]:
+    """Take apart the rows that were run or quoted, and a line for each cell on what was not run."""
+    cells: dict[str, list[Row]] = {}
+    for r in rows:
+        if r.verdict == "not run":
+            cells.setdefault(f"{r.paper}/{r.cell}", []).append(r)
+    lines = tuple(
+        Line(cell, (str(len(own)), ", ".join(dict.fromkeys(r.variant for r in own))))
+        for cell, own in cells.items()
+    )
+    header = ("published numbers", "of the variants")
+    sections = [Section("Not run yet", header, lines, left=2)] if lines else []
+    return [r for r in rows if r.verdict != "not run"], sections
+
+
+def rest(rows: Sequence[Row], folder: str) -> Iterator[str]:
+    """Return a Markdown list of the papers, each with a link below `folder` and what was not run of
+    it."""
     for paper in dict.fromkeys(r.paper for r in rows):
         own = [r for r in rows if r.paper == paper]
         left = sum(r.verdict == "not run" for r in own)
         missing = f"; published numbers not run yet: {left}" if left else ""
-        yield f"- [{paper}](replications/{paper}/README.md#results): all rows{missing}"
+        yield f"- [{paper}]({folder}{paper}/RESULTS.md): all rows{missing}"
 
 
 def _words(found: Counter[str]) -> str:

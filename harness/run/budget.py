@@ -30,6 +30,11 @@ class Budget:
     test_tasks: int
 
 
+def share(label: str) -> float:
+    """Return the part of a full training that a label states; a smoke run is none."""
+    return {"full": 1.0, "smoke": 0.0}[label] if label.isalpha() else float(label)
+
+
 def budget(label: str, training: Training, testing: Testing) -> Budget:
     """Read `full`, `smoke` or a fraction in (0, 1]."""
     tasks = (training.validation_tasks, testing.tasks)

@@ -42,7 +42,7 @@ def test_new_says_how_many_lines_and_what_is_next(tmp_path, monkeypatch, capsys)
         "harness run meta_sgd/sinusoid-10shot --budget smoke",
     ]
     folder = tmp_path / "replications" / "meta_sgd"
-    assert {p.name for p in folder.iterdir()} == {*FILES, "test_meta_sgd.py"}
+    assert {p.name for p in folder.iterdir()} == {*FILES, "RESULTS.md", "test_meta_sgd.py"}
     assert "PAPER" not in "".join(p.read_text() for p in folder.iterdir())
 
 
@@ -121,7 +121,7 @@ def test_the_tests_of_the_scaffold_pass(demo):
         ("README.md", "## Claim", "## What", "wanted a section with 'claim'"),
         ("README.md", "## Cost", "## What", "wanted a section with 'cost'"),
         ("README.md", "\n1. EXAMPLE", "\n- EXAMPLE", "wanted the departures as a numbered list"),
-        ("README.md", "results:end demo", "results:end", "<!-- results:end demo --> around"),
+        ("README.md", "results:end headline", "results:end", "end headline/demo --> around"),
         ("method.py", '("mse@0",)', "()", "metrics() of 'kernel-mean' names none"),
         ("method.py", "import math", "import replications.maml", "wanted imports from harness"),
         (

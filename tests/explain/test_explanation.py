@@ -16,7 +16,7 @@ from harness.explain.explanation import (
 )
 from harness.explain.question import Question
 from harness.protocol import digest
-from harness.report.markers import replace_tables, stale_markers
+from harness.report.markers import Tables, replace_tables, stale_markers
 from harness.report.render import FORMATS, render_explanations
 
 
@@ -99,7 +99,7 @@ def test_a_page_shows_what_is_on_record(found, tmp_path):
     page = f"<!-- results:begin {name} -->\nold\n<!-- results:end {name} -->\n"
     results = tmp_path / "results"
     write_explanation(results, found)
-    text = replace_tables(page, tmp_path, results, "README.md")
+    text = replace_tables(page, Tables(tmp_path, results), "README.md")
     assert render_explanations([found], "md") in text
     (tmp_path / "README.md").write_text(page)
     assert stale_markers(tmp_path, results) == ["README.md"]

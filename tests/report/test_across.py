@@ -14,7 +14,7 @@ from harness.compare.across_pairs import across_pairs
 from harness.compare.rows import collect
 from harness.report.across_plot import plot_across
 from harness.report.across_sheet import operations, seconds
-from harness.report.markers import replace_tables
+from harness.report.markers import Tables, replace_tables
 from harness.report.render import FORMATS, render_across, render_across_pairs
 from tests.episode_paper import EpisodePaper
 from tests.toy_paper import draws
@@ -94,7 +94,7 @@ def test_the_page_of_all_papers_is_short(episodes: EpisodePaper) -> None:
         f"<!-- results:begin {name} -->\n<!-- results:end {name} -->\n"
         for name in ("all", "across")
     )
-    found = replace_tables(page, episodes.root, episodes.results, "README.md")
+    found = replace_tables(page, Tables(episodes.root, episodes.results), "README.md")
     summary, across = found.split("<!-- results:begin across -->")
     assert (
         "| toy/images | plain | full | 1 reproduced (1 seed), 1 inconclusive (1 seed) |" in summary
@@ -102,7 +102,7 @@ def test_the_page_of_all_papers_is_short(episodes: EpisodePaper) -> None:
     assert "| toy/images | fancy | 0.1 | 1 not comparable |" in summary
     header, rule = summary.splitlines()[4:6]
     assert header.count("|") == rule.count("|") == 5
-    link = "- [toy](replications/toy/README.md#results): all rows; published numbers not run yet: 1"
+    link = "- [toy](../replications/toy/RESULTS.md): all rows; published numbers not run yet: 1"
     assert link in summary
     assert across.count("| toy/plain |") == 2  # once with its cost, once in the pairs
     assert "| toy/plain | 95.0 ± 0.4; 94.0 | 95.00 |" in across

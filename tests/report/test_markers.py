@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import HarnessError
-from harness.report.markers import replace_tables, stale_markers, update_markers
+from harness.report.markers import Tables, replace_tables, stale_markers, update_markers
 from tests.toy_paper import ToyPaper, draws
 
 
@@ -24,9 +24,10 @@ def test_a_stale_table_is_found_and_mended(toy: ToyPaper) -> None:
     assert stale_markers(toy.root, toy.results) == []
     assert update_markers(toy.root, toy.results) == []
     text = paper.read_text()
-    assert text.startswith("# Title\n\n<!-- results:begin toy -->\n\n**Compared with the paper")
+    assert text.startswith("# Title\n\n<!-- results:begin toy -->\n\n**Not comparable with the")
     assert text.endswith("\n<!-- results:end toy -->\n\nAfter.\n")
-    assert "not run" in text
+    assert "**Not run yet**" in text
+    assert "| toy/images | 2 | plain, fancy |" in text
     toy.add({"accuracy": draws(95, 4)})
     assert stale_markers(toy.root, toy.results) == both
 
@@ -38,11 +39,11 @@ def test_pages_without_markers_are_left_alone(toy: ToyPaper) -> None:
 
 def test_two_tables_in_one_page(toy: ToyPaper) -> None:
     text = page("toy/images") + page("toy/curves")
-    found = replace_tables(text, toy.root, toy.results, "README.md")
+    found = replace_tables(text, Tables(toy.root, toy.results), "README.md")
     first, second = found.split("After.")[:2]
     assert "toy/images" in first
-    assert "mse@0" not in first
-    assert "mse@0" in second
+    assert "toy/curves" not in first.partition("end toy/images")[0]
+    assert "| toy/curves | 2 | plain |" in second
 
 
 @pytest.mark.parametrize(
@@ -57,7 +58,7 @@ def test_two_tables_in_one_page(toy: ToyPaper) -> None:
 )
 def test_broken_markers_are_one_sentence(toy: ToyPaper, text: str, found: str) -> None:
     with pytest.raises(HarnessError) as e:
-        replace_tables(text, toy.root, toy.results, "README.md")
+        replace_tables(text, Tables(toy.root, toy.results), "README.md")
     assert found in str(e.value)
 
 

@@ -1,0 +1,72 @@
+"""Few rows that stand for many: one a system on the front page, ten on the page of a paper.
+
+Which number stands for a variant does not depend on how it came out: it is the first that the paper
+prints of it, at the longest training that was run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from harness.catalog import Paper
+from harness.compare.numbers import number, published, width
+from harness.compare.row import Row
+from harness.report.sheet import Line, Section, few_seeds, marked
+from harness.run.budget import share
+
+MOST = 10
+
+
+def front_sections(rows: Sequence[Row], papers: Mapping[str, Paper]) -> list[Section]:
+    """Return a line for each system that a paper names in `[paper.headline]`, run or not."""
+    header = ("setting", "paper", "here", "± tasks", "seeds", "budget", "verdict")
+    lines = []
+    for key, paper in papers.items():
+        for system, place in paper.headline.items():
+            cell, _, variant = place.partition("/")
+            own = [r for r in rows if (r.paper, r.cell, r.variant) == (key, cell, variant)]
+            row = _first(own)
+            lines.append(Line(system, (f"{key}/{cell}", *_numbers(row))))
+    return [Section("One number a system", header, tuple(lines), left=1, of="system")]
+
+
+def paper_sections(rows: Sequence[Row], most: int = MOST) -> list[Section]:
+    """Return the headline of one paper: at most `most` of its variants that were run, those at full
+    length first."""
+    header = ("variant", "paper", "here", "± tasks", "seeds", "budget", "verdict")
+    by_variant: dict[tuple[str, str], list[Row]] = {}
+    for r in rows:
+        by_variant.setdefault((r.cell, r.variant), []).append(r)
+    found = [_first(own) for own in by_variant.values()]
+    ran = [r for r in found if r is not None and r.measured is not None]
+    chosen = sorted(ran, key=lambda r: (r.published is None, r.budget != "full"))[:most]
+    kept = [r for r in ran if r in chosen]
+    lines = tuple(Line(f"{r.cell}: {r.metric}", (r.variant, *_numbers(r))) for r in kept)
+    return [Section("Headline", header, lines, left=1)] if lines else []
+
+
+def _first(rows: Sequence[Row]) -> Row | None:
+    """Return the row of the first printed number, at the longest training with the published
+    switches; of the first metric where the paper prints none; None without rows."""
+    line = next((r for r in rows if r.published is not None), next(iter(rows), None))
+    if line is None:
+        return None
+    same = [
+        r
+        for r in rows
+        if (r.metric, r.published, r.source) == (line.metric, line.published, line.source)
+    ]
+    return max(
+        same, key=lambda r: (not r.protocol_differences, share(r.budget) if r.budget else -1.0)
+    )
+
+
+def _numbers(row: Row | None) -> tuple[str, ...]:
+    if row is None:
+        return ("", "", "", "", "", "no number")
+    seeds = few_seeds(row.seeds, row.trained_seeds) or (str(len(row.seeds)) if row.seeds else "")
+    return (
+        published(row.metric, row.published, row.published_interval),
+        *(number(row.metric, row.measured), width(row.metric, row.task_interval), seeds),
+        *(row.budget, marked(row.verdict_words)),
+    )
