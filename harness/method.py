@@ -90,6 +90,11 @@ class Method(abc.ABC):
     def load_weights(self, weights: dict[str, Tensor]) -> None:
         """Take weights given by `weights()` of an equal method."""
 
+    def training_note(self) -> str:
+        """Say what is to be known of the training that its curve does not show, e.g. of networks
+        that did not learn; the record keeps it and tables print it. Nothing: ''."""
+        return ""
+
     @abc.abstractmethod
     def training_state(self) -> dict[str, Any]:
         """Give what training needs beside the weights to go on bit for bit (optimiser, carried

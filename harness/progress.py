@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
+from dataclasses import dataclass
 from typing import TextIO
 
 from harness.report.plain_text import plain
@@ -18,6 +19,18 @@ def duration(seconds: float) -> str:
     if s < 3600:
         return f"{s // 60} min {s % 60:02d} s"
     return f"{s // 3600} h {s % 3600 // 60:02d} min"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where work stands whose end is not known."""
+
+    words: str
+    """What is done, and of how much."""
+    bound: str
+    """What stands before the time left: `about `, `at least `, `at most ` or nothing."""
+    left: int
+    """What is left to do, within that bound."""
 
 
 class Progress:
@@ -35,16 +48,17 @@ class Progress:
         self.start = self.last = time.monotonic()
         self.shown = False
 
-    def update(self, done: int, note: str = "") -> None:
-        """Say where the work stands, if it is time to."""
+    def update(self, done: int, note: str = "", standing: Standing | None = None) -> None:
+        """Say where the work stands, if it is time to; in the words of `standing` if given."""
         self.done = done
         now = time.monotonic()
         if now - self.last < self.every or done <= self.first:
             return
         self.last = now
         rate = (done - self.first) / (now - self.start)
-        left = duration((self.total - done) / rate)
-        line = f"{self.label}: {done:,}/{self.total:,}, {rate:.4g}/s, {left} left"
+        at = standing or Standing(f"{done:,}/{self.total:,}", "", self.total - done)
+        left = f"{at.bound}{duration(at.left / rate)}"
+        line = f"{self.label}: {at.words}, {rate:.4g}/s, {left} left"
         line += f", {note}" if note else ""
         self.shown = True
         self._print(plain(line), "\x1b[K\r" if self.terminal else "\n")

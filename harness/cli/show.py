@@ -111,9 +111,11 @@ def _print_cost(cell: Cell, names: list[str], device: str) -> None:
         except HarnessError as e:
             print(f"  {name}: not measured: {e}")
             continue
+        again = "; then again as long" if found.phases > 1 else ""
         print(
             f"  {name}: {duration(found.train_seconds)} of training "
-            f"({1000 * found.seconds_per_step:.3g} ms a step), {found.device}, "
+            f"({1000 * found.seconds_per_step:.3g} ms a step; {found.length}{again}), "
+            f"{found.device}, "
             f"{found.peak_bytes / 2**20:.0f} MiB at the peak so far"
         )
     print()

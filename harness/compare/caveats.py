@@ -70,6 +70,9 @@ def caveats(group: Group) -> Iterator[str]:
         what = "run" if trained else "tested"
         yield f"{what} from a working tree with changes that are in no commit"
     yield from sorted({r.data_caveat for r in group.records if r.data_caveat})
+    for r in group.records:
+        if r.training_note:
+            yield f"seed {r.seed}: {r.training_note}" if len(group.runs) > 1 else r.training_note
 
 
 def has_heavy_tail(scores: np.ndarray) -> bool:

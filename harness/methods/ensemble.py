@@ -58,6 +58,10 @@ class Ensemble(Method):
         """Refuse: its members are trained."""
         raise NotImplementedError
 
+    def training_note(self) -> str:
+        """Say what its method says of the training that all members are of."""
+        return self.method.training_note()
+
     def training_state(self) -> NoReturn:
         """Refuse: its members are trained."""
         raise NotImplementedError

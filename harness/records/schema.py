@@ -28,7 +28,7 @@ from harness.shown import shown
 from harness.typed_data import Count, Size, read_fields, read_value
 
 SCHEMA = 1
-OPTIONAL = ("data_note", "data_caveat")
+OPTIONAL = ("data_note", "data_caveat", "training_note")
 """Fields that came later: left out where they are empty, so that older digests stay as they are."""
 MEASURED = ("measurement", "environment", "measured_digest")
 """What is no part of the result."""
@@ -100,6 +100,8 @@ class Record:
     """Why the data are not those that the paper reports on, so that there is no verdict."""
     data_caveat: str = ""
     """What is to be known of a true copy of the data that is not the copy known here."""
+    training_note: str = ""
+    """What the method says of its training, e.g. how many networks did not learn their task."""
     measured_digest: str = ""
     """sha256 over the result's digest, `measurement` and `environment`; '' in older records."""
 

@@ -11,6 +11,7 @@ from harness.measure.memory import peak_device_bytes, peak_host_bytes
 from harness.measure.synchronise import synchronise
 from harness.meta_gradient.engines import DEFAULT
 from harness.run.budget import budget
+from harness.run.length import Length, length_of
 from harness.run.plan import Plan, choose_device
 
 WARM_UP, SECONDS, MOST_STEPS = 2, 1.5, 50
@@ -22,6 +23,10 @@ class Estimate:
 
     seconds_per_step: float
     train_seconds: float
+    """Of the published or expected length."""
+    length: Length
+    """Of the first phase."""
+    phases: int
     peak_bytes: int
     """Of the device where it has memory of its own, else of this process."""
     device: str
@@ -50,4 +55,5 @@ def estimate(variant: Variant, device: str = "auto") -> Estimate:
     phases = 2 if variant.training.selection == "best-validation-then-retrain" else 1
     total = each * variant.training.iterations * phases
     peak = peak_device_bytes(chosen) or peak_host_bytes()
-    return Estimate(each, total, peak, chosen.type)
+    steps = length_of(variant.training, length.iterations)
+    return Estimate(each, total, steps, phases, peak, chosen.type)

@@ -90,6 +90,7 @@ def _run(plan: Plan, checkpoint_seconds: float) -> Path:
         iteration=trace.iteration,
         selected=selected,
         validation=trace.best,
+        note="" if trace.failure else method.training_note(),
         curve=curve_csv(curve),
         digest=plan.training_digest(),
         sessions=sessions,

@@ -50,6 +50,8 @@ class Trained:
     peak_host_bytes: int = 0
     """Of a process before this one, 0 without one."""
     peak_device_bytes: int = 0
+    note: str = ""
+    """What the method says of its training."""
     weights_of: str = ""
     """The result's digest of the record that kept the weights; '' where this run trained them."""
 
@@ -143,6 +145,7 @@ def _record(
         data_digest=tasks.data_digest(),
         data_caveat=tasks.data_caveat(),
         data_note=_data_note(tasks, trained.sessions),
+        training_note=trained.note,
         synthetic=tasks.synthetic,
         tasks_digest="" if failed else tasks.task_digest("test", plan.budget.test_tasks),
         selected_iteration=trained.selected,

@@ -82,6 +82,7 @@ def _tested(plan: Plan, folder: Path, record: Record) -> Path:
         seconds=m.get("train_seconds"),
         seconds_per_step=m.get("seconds_per_step"),
         operations=m.get("operations_per_step"),
+        note=record.training_note,
         peak_host_bytes=m.get("peak_host_bytes") or 0,
         peak_device_bytes=m.get("peak_device_bytes") or 0,
         weights_of=record.result_digest,

@@ -22,6 +22,7 @@ from harness.protocol import Training
 from harness.run import checkpoint, stop
 from harness.run.capture import training_step
 from harness.run.going_on import check_fields, say_what_there_is, take_up
+from harness.run.length import Length, length_of
 from harness.run.members import ENSEMBLES, Member, among_best
 from harness.run.operations import counted
 from harness.run.scores import evaluate
@@ -94,6 +95,8 @@ class Phase:
         self._counts = method.counted_in_training and method.operations_countable
         self._losses: list[Tensor] = []
         self._first = 0
+        watched = split == "train"
+        self.length = length_of(training, iterations) if watched else Length(iterations, iterations)
         # Not of the budget, so that a longer budget goes on where a shorter one ended.
         self.log_every = max(1, training.iterations // CURVE_POINTS)
 
@@ -110,7 +113,9 @@ class Phase:
             with stop.deferred():
                 while not self._over() and not stop.asked():
                     self._step()
-                    progress.update(self.trace.iteration, self._note())
+                    done, waited = self.trace.iteration, self.trace.waited
+                    standing = self.length.standing(done, waited)
+                    progress.update(done, self._note(), standing)
                     if time.monotonic() - saved > self.checkpoint_seconds:
                         self.save()
                         saved = time.monotonic()

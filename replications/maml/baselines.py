@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.func import functional_call, vmap
 from torch.nn import functional as F
 
@@ -172,8 +172,9 @@ class MultiTask(FineTuned):
         self.optimiser.zero_grad()
         (losses.sum() + s.strength * self._penalty()).backward()
         self.optimiser.step()
+        self._after_step(batch, step + 1)
         if step == s.steps_per_network - 1:
-            self._average_in(len(batch))
+            self._average_in()
         return losses.detach().mean()
 
     def _penalty(self) -> Tensor:
@@ -187,10 +188,12 @@ class MultiTask(FineTuned):
     def _start_networks(self, count: int) -> None:
         fresh = []
         for _ in range(count):  # once in `steps_per_network` iterations
-            first = self.model.get_submodule("layers.1").in_features
-            net = MLP(first, self.settings.hidden, 1, False, self.generator)
-            fresh.append(dict(net.named_parameters()))
+            fresh.append(dict(self._new_network().named_parameters()))
         self._set_networks({k: torch.stack([f[k] for f in fresh]) for k in fresh[0]})
+
+    def _new_network(self) -> nn.Module:
+        first = self.model.get_submodule("layers.1").in_features
+        return MLP(first, self.settings.hidden, 1, False, self.generator)
 
     def _set_networks(self, values: dict[str, Tensor]) -> None:
         self.networks = {k: v.detach().to(self.device).requires_grad_() for k, v in values.items()}
@@ -198,10 +201,13 @@ class MultiTask(FineTuned):
             self.networks.values(), lr=self.settings.learning_rate, fused=True
         )
 
-    def _average_in(self, count: int) -> None:
+    def _after_step(self, batch: SupervisedBatch, done: int) -> None:
+        """Look at the networks after `done` of their steps."""
+
+    def _average_in(self) -> None:
         for k, v in self.networks.items():
             self.total[k] += v.detach().sum(0)
-        self.trained += count
+        self.trained += len(next(iter(self.networks.values())))
         self.model.load_state_dict({k: v / self.trained for k, v in self.total.items()})
 
     def training_state(self) -> dict[str, Any]:

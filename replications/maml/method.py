@@ -24,6 +24,7 @@ from harness.models.strided_conv4 import StridedConv4
 from harness.switch_types import Clip, Hidden, Rate, Steps
 from harness.tasks.batch import SupervisedBatch
 from replications.maml.baselines import MultiTask, Pretrained
+from replications.maml.to_criterion import ToCriterion
 
 
 @dataclass(frozen=True)
@@ -149,4 +150,5 @@ ALGORITHMS = {
     "maml-clipped": ClippedMAML,
     "pretrained": Pretrained,
     "multi-task": MultiTask,
+    "multi-task-to-criterion": ToCriterion,
 }

@@ -132,8 +132,11 @@ def test_meta_training_learns_sinusoids():
 
 
 def test_training_state_goes_on_bit_for_bit():
-    for variant in ("maml", "pretrained", "multi-task-mean"):
+    for variant in ("maml", "pretrained", "multi-task-mean", "multi-task-mean-criterion"):
         changed = {"method__steps_per_network": 4} if variant.startswith("multi") else {}
+        if variant.endswith("criterion"):
+            # Some have ended when the training stops, and others have not.
+            changed |= {"method__looked_at_every": 1, "method__criterion": 1.0}
 
         def make(variant=variant, changed=changed):
             return build("sinusoid-5shot", variant, **changed)[0]
@@ -149,6 +152,32 @@ def test_multi_task_start_is_the_mean_of_its_networks():
         method.train_step(tasks.batch("train", 0, 4), i)
     for k, v in method.networks.items():
         torch.testing.assert_close(method.weights()[k], v.detach().mean(0))
+
+
+def test_a_network_ends_where_it_is_first_below_the_criterion():
+    """Beside it the others go on to their last step; the note counts those that never are."""
+    own = {"steps_per_network": 4, "looked_at_every": 1, "criterion": 0.5, "learning_rate": 0.1}
+    changed = {f"method__{k}": v for k, v in own.items()}
+    method, tasks = build("sinusoid-5shot", "multi-task-criterion", **changed)
+    batch = tasks.batch("train", 0, 12)
+    path, errors = [], []
+    for i in range(4):
+        method.train_step(batch, i)
+        if i < 3:
+            path.append({k: v.detach().clone() for k, v in method.networks.items()})
+            errors.append(method.errors.clone())
+    below = torch.stack(errors) < 0.5
+    ended = [i for i in range(12) if below[:, i].any()]
+    assert 0 < len(ended) < 12, "or this test says nothing"
+    for i in ended:
+        first = int(below[:, i].int().argmax())
+        assert method.own_errors[i] == errors[first][i]
+        for k, v in method.ended.items():
+            assert torch.equal(v[i], path[first][k][i])
+    for k, v in method.ended.items():
+        torch.testing.assert_close(method.weights()[k], v.mean(0))
+    above = int((method.own_errors >= 0.5).sum())
+    assert method.training_note().startswith(f"12 networks, {above} of them not below 0.5 on")
 
 
 def test_fine_tuning_step_size_is_the_best_on_validation_tasks():

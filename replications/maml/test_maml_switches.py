@@ -6,6 +6,7 @@ import pytest
 
 from harness.paper_tests.smoke_plans import smoke_method
 from harness.paper_tests.switch_effects import (
+    AFTER,
     TESTING,
     THROUGHOUT,
     TRAINING,
@@ -17,6 +18,7 @@ from harness.paper_tests.switch_effects import (
 )
 from replications.maml.baselines import MultiTaskSettings, PretrainedSettings
 from replications.maml.method import ClippedSettings
+from replications.maml.to_criterion import ToCriterionSettings
 
 OMNIGLOT, MINI, SINES = (
     f"maml/{c}" for c in ("omniglot-5way-1shot", "mini-imagenet-5way-1shot", "sinusoid-5shot")
@@ -58,6 +60,12 @@ MULTI_TASK = BASELINES | {
     "regularisation": (TRAINING, ()),
     "strength": (TRAINING, (0.1, 1.0)),
 }
+TO_CRITERION = {
+    "start": (TRAINING, ()),  # of networks that a training makes: `weights()` has the average
+    # Of a network that has ended the loss goes on as before while others of its group train.
+    "criterion": (frozenset({WEIGHTS, AFTER}), (1e-9, 100.0)),
+    "looked_at_every": (frozenset({WEIGHTS, AFTER}), (0, 1)),
+}
 
 
 @pytest.mark.parametrize("switch", sorted(SEEN))
@@ -95,19 +103,26 @@ def test_every_switch_is_tried():
     tuned = "test_tuned_at_step"  # test_maml.py has the choice on validation tasks
     assert {*BASELINES, tuned} == set(switch_names(PretrainedSettings))
     assert {*MULTI_TASK, tuned} == set(switch_names(MultiTaskSettings))
+    assert {*MULTI_TASK, *TO_CRITERION, tuned} == set(switch_names(ToCriterionSettings))
 
 
 @pytest.mark.parametrize(
     ("variant", "switch"),
-    [*[("pretrained", s) for s in BASELINES], *[("multi-task", s) for s in MULTI_TASK]],
+    [
+        *[("pretrained", s) for s in BASELINES],
+        *[("multi-task", s) for s in MULTI_TASK],
+        *[("multi-task-criterion", s) for s in TO_CRITERION],
+    ],
 )
 def test_each_switch_of_a_baseline_is_seen_where_it_works(variant, switch):
-    seen = BASELINES if variant == "pretrained" else MULTI_TASK
+    seen = BASELINES if variant == "pretrained" else MULTI_TASK | TO_CRITERION
     small = {"training.validation_metric": "mse@1", "tasks.train_shots": 20}
     _, tasks = smoke_method(SINES, variant, small)
     first = tasks.batch("train", 0, 4)
     own = {"hidden": [8], "test_steps": 1, "test_tuned_at_step": 1}
-    if variant == "multi-task":
+    if variant == "multi-task-criterion":
+        own |= {"criterion": 100.0, "looked_at_every": 1}
+    if variant != "pretrained":
         own |= {"steps_per_network": 2, "minibatch": 5, "regularisation": "l2", "strength": 0.1}
     make = maker(SINES, variant, small, **own)
-    assert_seen(seen, MultiTaskSettings, switch, make, [first] * 4, tasks.batch("val", 0, 20))
+    assert_seen(seen, ToCriterionSettings, switch, make, [first] * 4, tasks.batch("val", 0, 20))

@@ -95,7 +95,8 @@ def test_show_one_variant_with_its_cost(say, monkeypatch):
     said = say("harness show maml/sinusoid-5shot --variant maml --device cpu")
     [line] = [s for s in said.out.splitlines() if s.startswith("  maml: ")]
     found = re.fullmatch(
-        r"  maml: (.+) of training \(([\d.e+-]+) ms a step\), cpu, (\d+) MiB at the peak so far",
+        r"  maml: (.+) of training \(([\d.e+-]+) ms a step; 70,000 steps\), cpu, "
+        r"(\d+) MiB at the peak so far",
         line,
     )
     assert found, line

@@ -64,6 +64,13 @@ def test_other_data_get_no_verdict_and_another_copy_is_stated(toy: ToyPaper) -> 
     assert copy.reason.endswith("; in another copy")
 
 
+def test_what_a_method_says_of_its_training_is_stated_with_the_seed(toy: ToyPaper) -> None:
+    toy.add({"accuracy": draws(95, 4)}, training_note="2 of 5 networks did not learn")
+    assert rows(toy)[0].reason.endswith("; 2 of 5 networks did not learn")
+    toy.add({"accuracy": draws(95, 4)}, seed=1)
+    assert rows(toy)[0].reason.endswith("; seed 0: 2 of 5 networks did not learn")
+
+
 def test_seeds_on_other_data_are_a_row_of_their_own(toy: ToyPaper) -> None:
     toy.add({"accuracy": draws(95, 4)})
     toy.add({"accuracy": draws(95, 4)}, seed=1, data_note="other pixels")

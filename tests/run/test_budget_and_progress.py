@@ -15,6 +15,7 @@ from harness.paper_tests.smoke_plans import smoke_plan
 from harness.progress import Progress, duration
 from harness.run import allocator
 from harness.run.budget import budget
+from harness.run.length import Length, length_of
 
 
 @pytest.mark.parametrize(
@@ -144,6 +145,53 @@ def test_progress_without_a_step_says_nothing(clock):
     shown.update(5)
     shown.close()
     assert stream.getvalue() == ""
+
+
+def test_early_stopping_shows_the_expected_length_and_no_time_to_the_cap(clock):
+    """ProtoNets' cap is 1,000,000: two weeks at 0.8 a second that nobody will wait."""
+    training = find_cell("protonet/omniglot-5way-1shot").variant("euclidean").training
+    length = length_of(training, 1_000_000)
+    assert str(length) == (
+        "about 40,000 steps, until validation stops, at least 20,100, at most 1,000,000"
+    )
+    stream = Terminal()
+    shown = Progress("cell", length.most, stream=stream)
+    said = []
+    for done, waited in [(100, 0), (30_000, 0), (45_000, 150), (45_050, 150), (999_950, 0)]:
+        clock.time += 100
+        shown.update(done, "", length.standing(done, waited))
+        said.append(stream.getvalue().split("\r")[-2].split("/s, ")[1].partition("\x1b")[0])
+        assert "(until validation stops, at most 1,000,000), " in stream.getvalue()
+    assert said == [
+        "about 11 h 05 min left",
+        "at least 2 min 14 s left",  # 20,100 steps at 150 a second: longer than what is expected
+        "at least 34 s left",
+        "at least 45 s left",
+        "at least 0 s left",
+    ]
+    first = stream.getvalue().split("\r")[0]
+    assert first.startswith("cell: 100/about 40,000 (until")
+    assert length.standing(40_000, 0).words.startswith("40,000 (until")
+
+
+@pytest.mark.parametrize(
+    ("length", "words", "standing"),
+    [
+        (Length(70_000, 70_000), "70,000 steps", ("7,000/70,000", "", 63_000)),
+        # Never looked at, or over before patience can end: exact.
+        (Length(70_000, 20_000, 0, 5), "70,000 steps", ("7,000/70,000", "", 63_000)),
+        (Length(20_000, 20_000, 100, 200), "20,000 steps", ("7,000/20,000", "", 13_000)),
+        (
+            Length(46_800, 46_800, 234, 19),
+            "until validation stops, at least 4,680, at most 46,800 steps",
+            ("7,000 (until validation stops, at most 46,800)", "at most ", 39_800),
+        ),
+    ],
+)
+def test_lengths_that_are_exact_and_one_that_may_end_before(length, words, standing):
+    assert str(length) == words
+    found = length.standing(7_000)
+    assert (found.words, found.bound, found.left) == standing
 
 
 def test_freed_memory_is_kept_where_there_is_glibc(monkeypatch):
