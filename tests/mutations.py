@@ -64,13 +64,13 @@ MUTATIONS = [
     ),
     # Of the networks that papers share.
     ("harness/models/pooled_conv4.py", "1 / math.sqrt(9", "2 / math.sqrt(9", STARTS),
-    ("harness/models/ridge_features.py", "1 / math.sqrt(9", "2 / math.sqrt(9", STARTS),
-    ("harness/models/small_resnet.py", 'nonlinearity="relu"', 'nonlinearity="linear"', STARTS),
-    ("harness/models/stacked_lstm.py", "1 / math.sqrt(units)", "2 / math.sqrt(units)", STARTS),
-    ("harness/models/coordinatewise_lstm.py", "0] += 1.0", "0] += 0.0", STARTS),
+    ("replications/r2d2/network.py", "1 / math.sqrt(9", "2 / math.sqrt(9", STARTS),
+    ("tests/models/small_resnet.py", 'nonlinearity="relu"', 'nonlinearity="linear"', STARTS),
+    ("replications/ntm/stacked_lstm.py", "1 / math.sqrt(units)", "2 / math.sqrt(units)", STARTS),
+    ("replications/learned_optimizer/lstm.py", "0] += 1.0", "0] += 0.0", STARTS),
     ("harness/models/batch_statistics.py", "torch.zeros(", "torch.ones(", STARTS),
     ("harness/models/set_statistics.py", "torch.ones(", "torch.zeros(", STARTS),
-    ("harness/models/least_recently_used_memory.py", "width), 1e-6)", "width), 1e-3)", STARTS),
+    ("replications/mann/memory.py", "width), 1e-6)", "width), 1e-3)", STARTS),
     # Of each paper: values of its protocol, and what its method does with them.
     ("replications/maml/paper.toml", "inner_steps = 5\n", "inner_steps = 1\n", paper("maml")),
     ("replications/maml/paper.toml", "outer_clip = 10.0", "outer_clip = 1.0", paper("maml")),

@@ -10,14 +10,14 @@ from harness.tasks.source import TaskSource
 SOURCES = {
     "image_episodes": "harness.tasks.image_episodes:ImageEpisodes",
     "color_episodes": "harness.tasks.color_episodes:ColorEpisodes",
-    "labelled_images": "harness.tasks.labelled_images:LabelledImages",
+    "labelled_images": "replications.closer_look.tasks:LabelledImages",
     "lake_runs": "harness.tasks.lake_runs:LakeRunTasks",
-    "image_pairs": "harness.tasks.image_pairs:ImagePairs",
+    "image_pairs": "replications.siamese.tasks:ImagePairs",
     "sinusoids": "harness.tasks.sinusoids:Sinusoids",
-    "frequency_sinusoids": "harness.tasks.frequency_sinusoids:FrequencySinusoids",
-    "quadratics": "harness.tasks.quadratics:Quadratics",
-    "class_sequences": "harness.tasks.class_sequences:ClassSequences",
-    "copy_sequences": "harness.tasks.copy_sequences:CopySequences",
+    "frequency_sinusoids": "replications.meta_sgd.tasks:FrequencySinusoids",
+    "quadratics": "replications.learned_optimizer.tasks:Quadratics",
+    "class_sequences": "replications.mann.tasks:ClassSequences",
+    "copy_sequences": "replications.ntm.tasks:CopySequences",
 }
 
 

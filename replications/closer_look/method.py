@@ -33,7 +33,7 @@ from harness.switch_types import (
     Width,
 )
 from harness.tasks.batch import SupervisedBatch
-from harness.tasks.labelled_images import LabelledBatch
+from replications.closer_look.tasks import LabelledBatch
 from replications.closer_look.heads import HeadSGD, fit_heads, head_scores, nearest, new_head
 
 

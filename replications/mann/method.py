@@ -16,9 +16,9 @@ from torch import Tensor
 
 from harness.errors import HarnessError
 from harness.method import Method
-from harness.models.least_recently_used_memory import start, step
+from replications.mann.memory import start, step
 from harness.switch_types import Epsilon, Number, Rate, Share, ShareBelowOne, Width
-from harness.tasks.class_sequences import SequenceBatch
+from replications.mann.tasks import SequenceBatch
 
 PRINTED = (1, 2, 3, 4, 5, 10)
 """Instances of a class that the paper's tables have."""

@@ -17,10 +17,10 @@ from torch import Tensor, nn
 
 from harness.errors import HarnessError
 from harness.methods.one_network import OneNetwork
-from harness.models.stacked_lstm import StackedLSTM
+from replications.ntm.stacked_lstm import StackedLSTM
 from harness.ranges import Entries
 from harness.switch_types import Epsilon, Factor, Layers, Rate, ShareBelowOne, StepsFromOne, Width
-from harness.tasks.copy_sequences import CopyBatch
+from replications.ntm.tasks import CopyBatch
 from replications.ntm.turing_machine import MachineSettings, TuringMachine
 
 

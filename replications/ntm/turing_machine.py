@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from harness.models.location_and_content_memory import parts, rotations, step
+from replications.ntm.memory import parts, rotations, step
 from harness.ranges import Range
 from harness.switch_types import Width
 

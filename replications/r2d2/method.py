@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from harness.errors import HarnessError
 from harness.methods.embeds_alone import EmbedsAlone
-from harness.models.ridge_features import RidgeFeatures
+from replications.r2d2.network import RidgeFeatures
 from harness.noise import draw_seed, step_generator
 from harness.ranges import Entries
 from harness.switch_types import (

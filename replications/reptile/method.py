@@ -12,7 +12,7 @@ from torch.func import functional_call
 from harness.errors import HarnessError
 from harness.meta_gradient.problem import Params
 from harness.method import Method
-from harness.models.affine_conv4 import AffineConv4, Shrink
+from replications.reptile.network import AffineConv4, Shrink
 from harness.models.query_statistics import QueryStatistics, query_outputs
 from harness.switch_types import Examples, Iterations, Rate, Steps, StepsFromOne, Width
 from harness.tasks.batch import SupervisedBatch

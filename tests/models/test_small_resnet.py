@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional as F
 
 from harness.errors import HarnessError
-from harness.models.small_resnet import SmallResNet
+from tests.models.small_resnet import SmallResNet
 
 
 def network(widths: tuple[int, ...] = (4, 6, 8), ways: int = 5) -> SmallResNet:

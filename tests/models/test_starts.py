@@ -11,18 +11,18 @@ import math
 import pytest
 import torch
 
-from harness.models.affine_conv4 import AffineConv4
+from replications.reptile.network import AffineConv4
 from harness.models.batch_statistics import BatchStatistics
-from harness.models.coordinatewise_lstm import CoordinatewiseLSTM
-from harness.models.leaky_pool_conv4 import LeakyPoolConv4
-from harness.models.least_recently_used_memory import start
+from replications.learned_optimizer.lstm import CoordinatewiseLSTM
+from replications.maml_plus_plus.network import LeakyPoolConv4
+from replications.mann.memory import start
 from harness.models.max_pool_conv4 import MaxPoolConv4
 from harness.models.mlp import MLP
 from harness.models.pooled_conv4 import PooledConv4
-from harness.models.ridge_features import RidgeFeatures
+from replications.r2d2.network import RidgeFeatures
 from harness.models.set_statistics import SetStatistics
-from harness.models.small_resnet import SmallResNet
-from harness.models.stacked_lstm import StackedLSTM
+from tests.models.small_resnet import SmallResNet
+from replications.ntm.stacked_lstm import StackedLSTM
 from harness.models.strided_conv4 import StridedConv4
 from harness.paper_tests.starts import (
     assert_law,

@@ -10,7 +10,7 @@ from harness import protocol
 from harness.errors import HarnessError
 from harness.tasks import source as of_sources
 from harness.tasks.memory import MOST_BYTES, check_batches, machine_bytes
-from harness.tasks.quadratics import Quadratics, QuadraticSettings
+from replications.learned_optimizer.tasks import Quadratics, QuadraticSettings
 from harness.tasks.sinusoids import Sinusoids, SinusoidSettings
 
 SINES = SinusoidSettings(0.1, 5, 0, 3, -5, 5, 5, 5, 5, 10, 5, 10, False)

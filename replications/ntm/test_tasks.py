@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from harness.errors import HarnessError
-from harness.tasks.copy_sequences import CopyBatch, CopySequences, CopySequenceSettings
+from replications.ntm.tasks import CopyBatch, CopySequences, CopySequenceSettings
 from harness.tasks.registry import task_source
 
 

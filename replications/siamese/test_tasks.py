@@ -10,7 +10,7 @@ from harness.data.lake_runs import RUNS, WAYS
 from harness.errors import HarnessError
 from harness.protocol import read_switches
 from harness.tasks.batch import SupervisedBatch
-from harness.tasks.image_pairs import ImagePairs, ImagePairSettings, PairBatch
+from replications.siamese.tasks import ImagePairs, ImagePairSettings, PairBatch
 from harness.tasks.registry import task_source
 from harness.tasks.source import TestSplitLocked
 

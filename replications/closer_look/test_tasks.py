@@ -8,10 +8,10 @@ import torch
 
 from harness.errors import HarnessError
 from harness.protocol import read_switches
-from harness.tasks.augment import centre_box, crop
+from replications.closer_look.augment import centre_box, crop
 from harness.tasks.batch import SupervisedBatch
 from harness.tasks.color_episodes import ColorEpisodes, ColorEpisodeSettings
-from harness.tasks.labelled_images import LabelledBatch, LabelledImages, LabelledImageSettings
+from replications.closer_look.tasks import LabelledBatch, LabelledImages, LabelledImageSettings
 from harness.tasks.registry import task_source
 
 IMAGES = {"dataset": "textures", "pixels": "unit", "image_size": 16, "resize_filter": "none"}

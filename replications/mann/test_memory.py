@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from harness.models.least_recently_used_memory import MemoryState, least_used, start, step
+from replications.mann.memory import MemoryState, least_used, start, step
 
 T, N, W, R, DECAY = 2, 6, 3, 2, 0.9
 

@@ -5,8 +5,8 @@ import torch
 from torch.nn import functional as F
 
 from harness.errors import HarnessError
-from harness.models.ridge_features import RidgeFeatures
-from tests.models.convnets import images
+from replications.r2d2.network import RidgeFeatures
+from harness.paper_tests.convnets import images
 
 
 def generator(seed=0):

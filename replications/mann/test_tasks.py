@@ -7,7 +7,7 @@ from scipy import stats
 
 from harness.errors import HarnessError
 from harness.protocol import read_switches
-from harness.tasks.class_sequences import ClassSequences, ClassSequenceSettings
+from replications.mann.tasks import ClassSequences, ClassSequenceSettings
 from harness.tasks.registry import task_source
 from harness.tasks.source import BLOCK, TestSplitLocked
 

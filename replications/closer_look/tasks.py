@@ -18,7 +18,7 @@ from torch import Tensor
 from harness.data.decode_color import ColorResizeFilter
 from harness.errors import HarnessError
 from harness.switch_types import Examples, Pixels, Share, ShareAboveZero, Ways
-from harness.tasks.augment import centre_box, crop, jitter, random_boxes
+from replications.closer_look.augment import centre_box, crop, jitter, random_boxes
 from harness.tasks.batch import SupervisedBatch
 from harness.tasks.color_episodes import ColorEpisodes, ColorEpisodeSettings
 from harness.tasks.source import BLOCK, Arrays, Data, TaskSource
