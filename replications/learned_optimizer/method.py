@@ -19,9 +19,9 @@ from torch import Tensor
 
 from harness.errors import HarnessError
 from harness.method import Method
-from replications.learned_optimizer.lstm import CoordinatewiseLSTM, State, Unroll
 from harness.ranges import Range
 from harness.switch_types import Iterations, Rate, StepsFromOne, Widths
+from replications.learned_optimizer.lstm import CoordinatewiseLSTM, State, Unroll
 from replications.learned_optimizer.tasks import QuadraticBatch
 from replications.learned_optimizer.tuned import TunedOptimizer, metric_names, run_optimizer
 

@@ -155,7 +155,7 @@ class MultiTask(FineTuned):
 
     def first_task(self, iteration: int, meta_batch: int) -> int:
         """Stay on one task for each network until it is trained."""
-        return iteration // self.settings.steps_per_network * meta_batch
+        return iteration // int(self.settings.steps_per_network) * meta_batch
 
     def train_step(self, batch: SupervisedBatch, iteration: int) -> Tensor:
         """Take one Adam step of the networks at hand, each on its own task."""
@@ -174,7 +174,8 @@ class MultiTask(FineTuned):
         self.optimiser.step()
         if step == s.steps_per_network - 1:
             self._average_in(len(batch))
-        return losses.detach().mean()
+        mean: Tensor = losses.detach().mean()
+        return mean
 
     def _penalty(self) -> Tensor:
         kind = self.settings.regularisation
@@ -187,7 +188,7 @@ class MultiTask(FineTuned):
     def _start_networks(self, count: int) -> None:
         fresh = []
         for _ in range(count):  # once in `steps_per_network` iterations
-            first = self.model.get_submodule("layers.1").in_features
+            first = self.model.get_parameter("layers.1.weight").shape[1]
             net = MLP(first, self.settings.hidden, 1, False, self.generator)
             fresh.append(dict(net.named_parameters()))
         self._set_networks({k: torch.stack([f[k] for f in fresh]) for k in fresh[0]})

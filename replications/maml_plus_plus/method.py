@@ -20,10 +20,10 @@ from harness.meta_gradient.losses import CrossEntropy
 from harness.meta_gradient.outer import Outer
 from harness.meta_gradient.problem import InnerLoop, Params, Problem, on_query, split
 from harness.methods.learned_rates import LearnedRates
-from replications.maml_plus_plus.network import LeakyPoolConv4
 from harness.models.over_tasks import over_tasks
 from harness.switch_types import Clip, Epochs, EpochsFromOne, Iterations, Rate, StepsFromOne, Width
 from harness.tasks.batch import SupervisedBatch
+from replications.maml_plus_plus.network import LeakyPoolConv4
 
 
 @dataclass(frozen=True)

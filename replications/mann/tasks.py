@@ -222,3 +222,6 @@ class ClassSequences(TaskSource):
                     f"tasks.classes: found {s.classes}, but class split {self.class_split.name!r} "
                     f"has {there} {split} classes."
                 )
+
+
+TASK_SOURCES = {"class_sequences": ClassSequences}
