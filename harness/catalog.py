@@ -84,9 +84,13 @@ class Variant:
         return f"{self.paper}/{self.cell}/{self.name}"
 
     def protocol(self) -> dict[str, Any]:
-        """Give all switches as plain data: what digests, records and `show` are made of."""
+        """Give all switches as plain data."""
         found: dict[str, Any] = {"task_source": self.task_source, "algorithm": self.algorithm}
         return found | {s: switches(getattr(self, s)) for s in SECTIONS}
+
+    def recorded(self) -> dict[str, Any]:
+        """Give the switches as digests and records have them (`Stated.recorded`)."""
+        return self.stated.recorded(self.protocol())
 
 
 @dataclass(frozen=True)
@@ -128,6 +132,11 @@ class Cell:
         table = self._table(name)
         found = {k: table.get(k) for k in ("task_source", "algorithm")}
         return found | {s: dict(table.get(s, {})) for s in SECTIONS}
+
+    def recorded(self, name: str) -> dict[str, Any]:
+        """Give the same as records have them (`Stated.recorded`)."""
+        written = self.written(name)
+        return self.stated(written["algorithm"]).recorded(written)
 
     def _where_else(self, dotted: str, name: str) -> str:
         """End the sentence on a switch that variant `name` lacks."""
@@ -338,14 +347,23 @@ def _variants(raw: dict[str, Any], bases: dict[str, Any], where: str) -> dict[st
 
 
 def _check_used(algorithms: Mapping[str, Stated], cells: dict[str, Cell], where: str) -> None:
-    """Refuse what is stated of an algorithm that no variant has."""
-    used = {str(t.get("algorithm")) for c in cells.values() for t in c.variants.values()}
-    for name in algorithms:
+    """Refuse what is stated of an algorithm that no variant has, or of a switch of it."""
+    tables = [t for c in cells.values() for t in c.variants.values()]
+    used = {str(t.get("algorithm")) for t in tables}
+    for name, stated in algorithms.items():
         if name not in used:
             raise HarnessError(
                 f"{where} [algorithms.{name}]: found no variant with this algorithm"
                 f"{closest(name, used)}; wanted one of {', '.join(sorted(used))}."
             )
+        for section, older in stated.older_records.items():
+            having = [t.get(section, {}) for t in tables if str(t.get("algorithm")) == name]
+            for switch in older:
+                if section not in SECTIONS or any(switch not in t for t in having):
+                    raise HarnessError(
+                        f"{where} [algorithms.{name}] older_records: found {section}.{switch}, "
+                        "wanted a switch of every variant with this algorithm."
+                    )
 
 
 def _check_lines(lines: tuple[PublishedLine, ...], cells: dict[str, Cell], where: str) -> None:

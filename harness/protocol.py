@@ -40,9 +40,16 @@ class Training:
     validation_tasks: TasksOrNone
     validation_metric: str
     """Metric that is watched, and that selects when `selection` does."""
-    selection: Literal["last", "best-validation", "best-validation-then-retrain"]
+    selection: Literal[
+        "last",
+        "best-validation",
+        "best-validation-then-retrain",
+        "ensemble-of-best-3",
+        "ensemble-of-best-5",
+    ]
     """`last`: final weights. `best-validation`: those with the best validation value.
-    `best-validation-then-retrain`: train again on train + validation for as many iterations."""
+    `best-validation-then-retrain`: train again on train + validation for as many iterations.
+    `ensemble-of-best-3`: the outputs of the three best by validation value are averaged."""
     patience: IterationsOrNone
     """Stop after more than this many validations without a better value; 0 = never stop early."""
 

@@ -5,7 +5,8 @@ It is data, so that tables can be made without importing a paper's `method.py`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from harness.errors import HarnessError, closest
@@ -26,11 +27,35 @@ class Stated:
     together, and a method that does not say is not ranked."""
     counted: str = STEPS_AT_TEST
     """What k counts in the names `metric@k` of `evaluate`."""
+    older_records: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Switches that came later, by section, with what records had that were made before them."""
+
+    def recorded(self, protocol: Mapping[str, Any]) -> dict[str, Any]:
+        """Give a protocol as records and digests have it: a switch that came later is left out
+        where it has the value that older records had, so that these keep their digests."""
+        found = dict(protocol)
+        for section, older in self.older_records.items():
+            there = found.get(section, {})
+            found[section] = {k: v for k, v in there.items() if k not in older or v != older[k]}
+        return found
+
+    def complete(self, protocol: Mapping[str, Any]) -> dict[str, Any]:
+        """Give the protocol of a record with the switches that `recorded` left out."""
+        found = dict(protocol)
+        for section, older in self.older_records.items():
+            found[section] = {**older, **found.get(section, {})}
+        return found
 
 
 def read_stated(table: dict[str, Any], where: str) -> Stated:
     """Read one `[algorithms.<name>]`; HarnessError for a key or a word that is not known."""
     known = [f.name for f in fields(Stated)]
+    older = table.get("older_records", {})
+    if not isinstance(older, dict) or not all(isinstance(v, dict) for v in older.values()):
+        raise HarnessError(
+            f"{where} older_records: found {shown(older)}, wanted a table of switches by section."
+        )
+    table = {k: v for k, v in table.items() if k != "older_records"}
     for name, value in table.items():
         if name not in known:
             raise HarnessError(
@@ -39,7 +64,7 @@ def read_stated(table: dict[str, Any], where: str) -> Stated:
             )
         if not isinstance(value, str) or not value:
             raise HarnessError(f"{where} {name}: found {shown(value)}, wanted text.")
-    found = Stated(**table)
+    found = Stated(**table, older_records=older)
     if "inference" in table and found.inference not in INFERENCE:
         raise HarnessError(
             f"{where} inference: found {shown(found.inference)}"

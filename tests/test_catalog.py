@@ -261,6 +261,15 @@ def test_no_folder_of_papers(tmp_path, monkeypatch):
             "[algorithms.kernel-men]\n",
             "found no variant with this algorithm (did you mean 'kernel-m",
         ),
+        ("[algorithms.kernel-mean]\nolder_records = 3\n", "older_records: found 3, wanted a table"),
+        (
+            "[algorithms.kernel-mean.older_records]\nmethod = 3\n",
+            "found {'method': 3}, wanted a tab",
+        ),
+        (
+            "[algorithms.kernel-mean.older_records.method]\nwith = 3\n",
+            "older_records: found method.with, wanted a switch of every variant with this algo",
+        ),
         ("[algorithms]\nkernel-mean = 3\n", "algorithms kernel-mean: found 3, wanted a table."),
         ("[cells.'a/b']\npublished_only = true\n", "found the name 'a/b', wanted letters, digits"),
         ("[cells.'']\npublished_only = true\n", "found the name '', wanted letters, digits"),

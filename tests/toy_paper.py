@@ -122,7 +122,7 @@ class ToyPaper:
         **fields: Any,
     ) -> Record:
         """Give a record without metrics."""
-        protocol = find_cell(f"toy/{cell}").variant(variant, overrides).protocol()
+        protocol = find_cell(f"toy/{cell}").variant(variant, overrides).recorded()
         full = protocol["training"]["iterations"]
         iterations = full if budget in ("full", "smoke") else round(float(budget) * full)
         values: dict[str, Any] = {

@@ -16,7 +16,7 @@ from harness.records.again import file_is_gone
 from harness.records.schema import Record, read_record
 from harness.run.allocator import keep_freed_memory
 from harness.run.budget import budget
-from harness.run.kept_weights import check_shapes, read_weights, record_overrides
+from harness.run.kept_weights import method_with, read_weights, record_overrides
 from harness.run.loop import summary
 from harness.run.plan import Plan, choose_device
 from harness.run.testing import ScoresSoFar, test
@@ -50,7 +50,7 @@ def main(arguments: argparse.Namespace) -> int:
             f"{arguments.weights} belongs to {record.paper}/{record.cell}, not to {cell.key}."
         )
     name = record.variant if record else arguments.variant or cell.names()[0]
-    changed = record_overrides(record, cell.variant(name).protocol()) if record else {}
+    changed = record_overrides(record, cell.variant(name)) if record else {}
     variant = cell.variant(name, changed)
     length = budget(record.budget if record else "full", variant.training, variant.testing)
     device = choose_device(arguments.device)
@@ -60,9 +60,7 @@ def main(arguments: argparse.Namespace) -> int:
     seed = record.seed if record else 0
     plan = Plan(variant, variant, seed, length, DEFAULT, device, Path(), Path())
     tasks = plan.tasks()
-    method = plan.method(tasks)
-    check_shapes(arguments.weights, weights, method.weights(), variant.key)
-    method.load_weights({k: w.to(device) for k, w in weights.items()})
+    method = method_with(weights, plan, tasks, arguments.weights)
     scores = test(plan, method, tasks, ScoresSoFar())
     found = {k: summary(v) for k, v in scores.items()}
     recorded = record.metrics if record else {}

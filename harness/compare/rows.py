@@ -62,7 +62,7 @@ def collect(
     ]
     ran = {f"{s.record.paper}/{s.record.cell}/{s.record.variant}" for s in records}
     protocols = {
-        f"{c.key}/{v}": c.written(v) for c in cells for v in c.variants if f"{c.key}/{v}" in ran
+        f"{c.key}/{v}": c.recorded(v) for c in cells for v in c.variants if f"{c.key}/{v}" in ran
     }
     groups = group_records(records, protocols)
     printed = {p: {x.metric for c in known[p].cells.values() for x in c.published} for p in known}

@@ -36,17 +36,18 @@ class Difference:
 
 def differences(record: Record, cell: Cell) -> list[Difference]:
     """Give what separates `record` from its published cell, and from re-implementations of it."""
-    published = cell.variant(record.variant).protocol()
+    variant = cell.variant(record.variant)
+    published, own = variant.protocol(), variant.stated.complete(record.protocol)
     found = [
         Difference(PAPER, f"{section}.{name}", value, "paper.toml")
         for section in SECTIONS
         for name, value in published[section].items()
-        if value != of(record.protocol, f"{section}.{name}")
+        if value != of(own, f"{section}.{name}")
     ]
     if record.budget != "full":
         found.append(Difference(PAPER, BUDGET, "full", "paper.toml"))
     others = [d for key, d in read_reimplementations(cell.folder, {cell.name: cell})]
-    return found + [d for d in others if d.value != of(record.protocol, d.switch)]
+    return found + [d for d in others if d.value != of(own, d.switch)]
 
 
 def read_reimplementations(

@@ -20,7 +20,7 @@ from harness.method import Method
 from harness.records.schema import Record
 from harness.records.store import find_records, verify_files
 from harness.run.budget import budget
-from harness.run.kept_weights import check_shapes, read_weights, record_overrides
+from harness.run.kept_weights import method_with, read_weights, record_overrides
 from harness.run.plan import Plan
 from harness.run.scores import Scores, add_best_of_steps, evaluate, open_test
 from harness.stated import STEPS_AT_TEST
@@ -71,7 +71,8 @@ class Kept:
             raise HarnessError(f"{folder}: found no {WEIGHTS} in it, wanted a finished run's.")
         self.cell, self.folder, self.record, self.device = cell, folder, record, device
         self.published = cell.variant(record.variant)
-        self.overrides = record_overrides(record, self.published.protocol())
+        self.protocol = self.published.stated.complete(record.protocol)
+        self.overrides = record_overrides(record, self.published)
         self.weights: dict[str, Tensor] = read_weights(folder / WEIGHTS, device.type)
 
     @property
@@ -93,9 +94,7 @@ class Kept:
                 f"{self.folder} was tested on other images than those at hand (digest "
                 f"{r.data_digest[:12]}, here {tasks.data_digest()[:12]}); see `harness data list`."
             )
-        method = plan.method(tasks)
-        check_shapes(self.folder / WEIGHTS, self.weights, method.weights(), variant.key)
-        method.load_weights(self.weights)
+        method = method_with(self.weights, plan, tasks, self.folder / WEIGHTS)
         open_test(method, tasks, variant.testing.tasks_at_once)
         return Setting(plan, method, tasks)
 

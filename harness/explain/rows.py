@@ -142,7 +142,7 @@ class Explaining:
         return EffectRow(
             metric=self.metric,
             switch=a.switch,
-            here=str(of(self.kept.record.protocol, a.switch)) if here is None else here,
+            here=str(of(self.kept.protocol, a.switch)) if here is None else here,
             instead=str(a.value),
             mean=float(scores.mean()) if found and scores is not None else None,
             effect=found.value if found else None,
@@ -172,7 +172,7 @@ class Explaining:
 
 def again(kept: Kept, apart: list[Difference]) -> list[Alternative]:
     """Give the alternatives that need the test done again: of each switch, and what others have."""
-    protocol = kept.record.protocol
+    protocol = kept.protocol
     known = alternatives(kept.cell.variant(kept.record.variant, kept.overrides))
     more = [
         Alternative(d.switch, d.value)

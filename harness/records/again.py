@@ -25,6 +25,8 @@ def run_again(record: Record) -> str:
     words += f" --budget {r.budget}"
     for difference in r.protocol_differences:
         section, _, switch = difference.partition(":")[0].partition(".")
-        value = json.dumps(r.protocol.get(section, {}).get(switch))
+        own = r.protocol.get(section, {})
+        # A switch that came later is not in the record where it has what older records had.
+        value = json.dumps(own[switch]) if switch in own else difference.rpartition(" -> ")[2]
         words += f" --set {shlex.quote(f'{section}.{switch}={value}')}"
     return f"{words} --results elsewhere"

@@ -71,7 +71,7 @@ class Record:
     tasks_digest: str
     """sha256 of the test tasks: equal digests can be compared task by task."""
     selected_iteration: Count
-    """Iteration whose weights were tested."""
+    """Iteration whose weights were tested; of an ensemble, the best by validation."""
     validation: float | None
     """Best validation value of the training, in the unit of the watched metric. Where variants
     share a training it was measured once, with the test switches of the one that ran first."""

@@ -12,6 +12,7 @@ from harness.errors import HarnessError
 from harness.method import Method
 from harness.run import stop
 from harness.run.kept_weights import check_shapes
+from harness.run.members import is_member
 
 Session = Mapping[str, Any]
 
@@ -108,6 +109,7 @@ _FITS: dict[str, Callable[[Any], bool]] = {
     "best": lambda x: x is None or _number(x),
     "best_iteration": _count,
     "best_weights": _tensors,
+    "members": lambda x: isinstance(x, list) and all(map(is_member, x)),
     "waited": _count,
     "loss_sum": _number,
     "loss_count": _count,

@@ -7,16 +7,23 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from harness.catalog import Variant
 from harness.errors import HarnessError
+from harness.method import Method
+from harness.methods.ensemble import Ensemble, iterations
 from harness.records.schema import Record
+from harness.run.members import ENSEMBLES
+from harness.run.plan import Plan
+from harness.tasks.source import TaskSource
 
 
-def record_overrides(record: Record, published: dict[str, dict[str, object]]) -> dict[str, object]:
-    """Give the switches of the record that differ from the cell's, as overrides."""
+def record_overrides(record: Record, variant: Variant) -> dict[str, object]:
+    """Give the switches of the record that differ from those of its variant, as overrides."""
+    published = variant.protocol()
     return {
         f"{section}.{k}": value
         for section in ("tasks", "method", "training", "testing")
-        for k, value in record.protocol[section].items()
+        for k, value in variant.stated.complete(record.protocol)[section].items()
         if published[section].get(k) != value
     }
 
@@ -60,6 +67,23 @@ def check_shapes(
                 f"{path}: found {_words(here, same_shape)} under {name!r}, "
                 f"wanted {_words(there, same_shape)} for {variant}."
             )
+
+
+def method_with(weights: dict[str, Tensor], plan: Plan, tasks: TaskSource, path: Path) -> Method:
+    """Give the method of `plan` with `weights`, which were read from `path`; of several members
+    where its selection is an ensemble. Raises HarnessError where they do not fit."""
+    method, key = plan.method(tasks), plan.variant.key
+    if most := ENSEMBLES.get(plan.variant.training.selection):
+        there = iterations(weights)
+        if not 1 <= len(there) <= most:
+            raise HarnessError(
+                f"{path}: found weights of {len(there)} iterations, wanted 1 to {most} for {key}, "
+                "named as in '500:head.weight'."
+            )
+        method = Ensemble(method, dict.fromkeys(there, method.weights()))
+    check_shapes(path, weights, method.weights(), key)
+    method.load_weights({k: w.to(plan.device) for k, w in weights.items()})
+    return method
 
 
 def _type(tensor: Tensor | None) -> str:

@@ -18,11 +18,13 @@ from harness.measure.environment import environment, processor_name
 from harness.measure.git_state import git_state
 from harness.measure.memory import peak_device_bytes, peak_host_bytes
 from harness.method import Method
+from harness.methods.ensemble import Ensemble
 from harness.records.curve_file import curve_csv
 from harness.records.schema import MetricSummary, Record
 from harness.records.scores_file import SCORES, scores_bytes
 from harness.records.store import file_digests, verify_files, write_record
 from harness.run.lock import locked
+from harness.run.members import ENSEMBLES
 from harness.run.operations import operations_per_step
 from harness.run.plan import Plan
 from harness.run.scores import Scores
@@ -96,6 +98,8 @@ def _run(plan: Plan, checkpoint_seconds: float) -> Path:
         seconds, steps = seconds + trace2.seconds, steps + trace2.iteration
         sessions = [*sessions, *trace2.sessions]
         selected = trace2.iteration
+    elif not trace.failure and training.selection in ENSEMBLES:
+        method, selected = _ensemble(plan, method, trace)
     if not trace.failure and plan.budget.validation_tasks:
         method.finalise(tasks.batch("val", 0, plan.budget.validation_tasks))
     so_far = scores_so_far(plan, method, session, checkpoint_seconds)
@@ -156,7 +160,7 @@ def _record(
         status_note=trace.failure,
         iterations=trace.iteration,
         full_iterations=v.training.iterations,
-        protocol=v.protocol(),
+        protocol=v.recorded(),
         protocol_differences=plan.differences(),
         config_digest=plan.config_digest(),
         training_digest=plan.training_digest(),
@@ -185,6 +189,16 @@ def _whole_curve(trace: Trace) -> list[tuple[int, float | None, float | None]]:
     if trace.loss_count and not trace.failure:
         rows.append((trace.iteration, trace.loss_sum / trace.loss_count, None))
     return rows
+
+
+def _ensemble(plan: Plan, method: Method, trace: Trace) -> tuple[Method, int]:
+    """Give the best weights together, and the iteration of the best; the last weights alone where
+    no validation was due."""
+    if not trace.members:
+        last = {k: v.clone() for k, v in method.weights().items()}
+        return Ensemble(method, {trace.iteration: last}), trace.iteration
+    found = {m["iteration"]: _on(plan.device, m["weights"]) for m in trace.members}
+    return Ensemble(method, found), trace.members[0]["iteration"]
 
 
 def _on(device: torch.device, weights: dict[str, Tensor]) -> dict[str, Tensor]:

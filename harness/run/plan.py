@@ -11,9 +11,11 @@ import torch
 from harness.catalog import SECTIONS, Variant
 from harness.errors import HarnessError, closest
 from harness.method import Method
+from harness.methods.ensemble import check_outputs
 from harness.protocol import digest
 from harness.records.store import folder_for
 from harness.run.budget import Budget
+from harness.run.members import ENSEMBLES
 from harness.run.threads import Threads
 from harness.stated import STEPS_AT_TEST
 from harness.tasks.episodes import Episodes
@@ -46,7 +48,7 @@ class Plan:
     def config_digest(self) -> str:
         """sha256 over protocol, seed and budget: what the record's folder is named after."""
         v = self.variant
-        return digest([v.paper, v.cell, v.name, v.protocol(), self.seed, self.budget.label])
+        return digest([v.paper, v.cell, v.name, v.recorded(), self.seed, self.budget.label])
 
     def training_digest(self) -> str:
         """sha256 over all that training depends on, so that equal trainings are done once.
@@ -59,7 +61,7 @@ class Plan:
         v = self.variant
         kept: dict[str, Any] = {
             section: {k: x for k, x in switches.items() if not k.startswith("test_")}
-            for section, switches in v.protocol().items()
+            for section, switches in v.recorded().items()
             if section in ("tasks", "method", "training")
         }
         how = [v.paper, v.task_source, v.algorithm, v.testing.task_seed, self.seed]
@@ -122,7 +124,10 @@ class Plan:
             )
         # A task source and a method never share a stream: tasks use numpy's SeedSequence.
         generator = torch.Generator().manual_seed(self.seed)
-        return cls(v.method, tasks, self.device, self.engine, generator)
+        method = cls(v.method, tasks, self.device, self.engine, generator)
+        if v.training.selection in ENSEMBLES:
+            check_outputs(method)
+        return method
 
 
 def choose_device(name: str) -> torch.device:

@@ -22,6 +22,7 @@ from harness.protocol import Training
 from harness.run import checkpoint, stop
 from harness.run.capture import training_step
 from harness.run.going_on import check_fields, say_what_there_is, take_up
+from harness.run.members import ENSEMBLES, Member, among_best
 from harness.run.operations import counted
 from harness.run.scores import evaluate
 from harness.tasks.source import TaskSource
@@ -39,6 +40,8 @@ class Trace:
     best: float | None = None
     best_iteration: int = 0
     best_weights: dict[str, Tensor] = field(default_factory=dict)
+    members: list[Member] = field(default_factory=list)
+    """The best so far, the best one first, where the selection is an ensemble."""
     waited: int = 0
     """Validations since the best one."""
     loss_sum: float = 0.0
@@ -164,11 +167,18 @@ class Phase:
         scores = evaluate(self.method, self.tasks, "val", self.validation_tasks, self.tasks_at_once)
         value = float(scores[metric].mean())
         t.waited += 1
-        if better(metric, value, t.best):
+        is_best, most = better(metric, value, t.best), ENSEMBLES.get(self.training.selection, 0)
+        if is_best:
             t.best, t.best_iteration, t.waited = value, t.iteration, 0
-            if self.training.selection != "last":
-                t.best_weights = {k: v.cpu().clone() for k, v in self.method.weights().items()}
+        if most:
+            members, weights = t.members, self._weights()
+            t.members = among_best(members, metric, value, t.iteration, weights, most)
+        elif is_best and self.training.selection != "last":
+            t.best_weights = self._weights()
         return value
+
+    def _weights(self) -> dict[str, Tensor]:
+        return {k: v.cpu().clone() for k, v in self.method.weights().items()}
 
     def _note(self) -> str:
         values = [row[2] for row in self.trace.curve if row[2] is not None]

@@ -19,10 +19,12 @@ from harness.meta_gradient.func import adapt
 from harness.meta_gradient.losses import CrossEntropy
 from harness.meta_gradient.outer import Outer
 from harness.meta_gradient.problem import InnerLoop, Params, Problem, on_query, split
+from harness.methods.class_outputs import ClassOutputs
 from harness.methods.learned_rates import LearnedRates
 from harness.models.over_tasks import over_tasks
 from harness.switch_types import Clip, Epochs, EpochsFromOne, Iterations, Rate, StepsFromOne, Width
 from harness.tasks.batch import SupervisedBatch
+from replications.maml_plus_plus.first_network import PoolNormConv4, Start, start
 from replications.maml_plus_plus.network import LeakyPoolConv4
 
 
@@ -63,13 +65,16 @@ def step_weights(steps: int, epoch: int, epochs: int) -> tuple[float, ...]:
     All steps begin at 1 / steps. Each but the last loses 1 / steps / epochs an epoch, down to
     0.03 / steps; the last one gains what they lose. After `epochs` it alone counts: () says so.
     """
-    if epoch >= epochs:
-        return ()
+    return all_step_weights(steps, epoch, epochs) if epoch < epochs else ()
+
+
+def all_step_weights(steps: int, epoch: int, epochs: int) -> tuple[float, ...]:
+    """Give the same without an end: after `epochs` steps before the last keep 0.03 / `steps`."""
     each = max(1 / steps - epoch / steps / epochs, 0.03 / steps)
     return (0.0, *[each] * (steps - 1), 1 - (steps - 1) * each)
 
 
-class MamlPlusPlus(LearnedRates):
+class MamlPlusPlus(LearnedRates, ClassOutputs):
     """Learns a start and rates for its layers and steps; all that is annealed is a function of the
     iteration."""
 
@@ -79,10 +84,7 @@ class MamlPlusPlus(LearnedRates):
     def build(self, tasks: Any) -> None:
         """Start the network and the rates, and one Adam for both."""
         s = self.settings
-        channels, _, size = tasks.image_shape
-        ways = tasks.settings.train_ways
-        model = LeakyPoolConv4(channels, s.filters, size, ways, self.generator)
-        self.model = model.to(self.device)
+        self.model = self.network(tasks).to(self.device)
         params: Params = dict(self.model.named_parameters())
         self.frozen = frozenset(n for n in params if n.startswith("norms."))
         self.per_step = self.frozen if s.norms_per_step else frozenset()
@@ -99,12 +101,22 @@ class MamlPlusPlus(LearnedRates):
         self.operations_countable = not (s.multi_step_epochs or s.first_order_epochs)
         self.cut = Outer(reduction="mean", clip_value=s.clip_value, clip_norm=0.0)
 
+    def network(self, tasks: Any) -> nn.Module:
+        """Make the network with its first weights."""
+        channels, _, size = tasks.image_shape
+        ways = tasks.settings.train_ways
+        return LeakyPoolConv4(channels, self.settings.filters, size, ways, self.generator)
+
     def inner_loop(self, iteration: int) -> InnerLoop:
         """Give the inner loop of training step `iteration`, counted from 0."""
         s, epoch = self.settings, iteration // self.settings.epoch
         first_order = s.order == "first" or epoch < s.first_order_epochs
-        weights = step_weights(s.steps, epoch, s.multi_step_epochs)
+        weights = self.query_weights(epoch)
         return InnerLoop(s.steps, s.inner_rate, first_order, self.frozen, weights, self.per_step)
+
+    def query_weights(self, epoch: int) -> tuple[float, ...]:
+        """Give the weights of the query losses after the steps in `epoch`; (): the last alone."""
+        return step_weights(self.settings.steps, epoch, self.settings.multi_step_epochs)
 
     def learning_rate(self, iteration: int) -> float:
         """Give the outer rate of training step `iteration`: a cosine, one value an epoch."""
@@ -121,24 +133,23 @@ class MamlPlusPlus(LearnedRates):
         return found.loss
 
     @torch.no_grad()
-    def evaluate(self, batch: SupervisedBatch) -> dict[str, Tensor]:
-        """Score the query sets before and after each step: `accuracy@k` [T] in percent. Batch norm
-        sees the query set of a task whole (transductive)."""
+    def outputs(self, batch: SupervisedBatch) -> dict[str, Tensor]:
+        """Classify the query sets before and after each step: `accuracy@k` -> [T, Q, ways]. Batch
+        norm sees the query set of a task whole (transductive)."""
         steps, rate = self.settings.steps, self.settings.inner_rate
         inner = InnerLoop(steps, rate, True, self.frozen, per_step=self.per_step)
         start, fixed = split({k: v.detach() for k, v in self.params.items()}, inner)
         shared = {k: v.expand(len(batch), *v.shape) for k, v in start.items()}
         x, y = batch.support_x, batch.support_y
         adapted = adapt(self.problem, start, fixed, x, y, inner, self.rates)
-        scores = {}
+        found = {}
         for k, current in enumerate([shared, *adapted]):
             seen = on_query(fixed, inner, k)
             outputs = over_tasks(
                 lambda p, f, x: self.problem.outputs(p | f, x), batch.query_x, (0, None, 0)
             )
-            right = outputs(current, seen, batch.query_x).argmax(-1) == batch.query_y
-            scores[f"accuracy@{k}"] = 100 * right.float().mean(1)
-        return scores
+            found[f"accuracy@{k}"] = outputs(current, seen, batch.query_x)
+        return found
 
     @classmethod
     def metrics(cls, settings: MamlPlusPlusSettings) -> tuple[str, ...]:
@@ -146,4 +157,40 @@ class MamlPlusPlus(LearnedRates):
         return tuple(f"accuracy@{k}" for k in range(settings.steps + 1))
 
 
-ALGORITHMS = {"maml-plus-plus": MamlPlusPlus}
+@dataclass(frozen=True)
+class FirstNetworkSettings(MamlPlusPlusSettings):
+    """Switches of the code of October and November 2018, which had another network."""
+
+    start: Start
+    rectified_input: bool
+    """Images go through the activation, and the first convolution's maps do not."""
+    multi_step_stays: bool
+    """After `multi_step_epochs` the losses before the last keep their least weight."""
+
+
+class FirstNetworkMamlPlusPlus(MamlPlusPlus):
+    """MAML++ as first published: its network normalises after pooling."""
+
+    Settings = FirstNetworkSettings
+    settings: FirstNetworkSettings
+
+    def network(self, tasks: Any) -> nn.Module:
+        """Make the network with its first weights."""
+        s, (channels, _, size) = self.settings, tasks.image_shape
+        found = PoolNormConv4(channels, s.filters, size, tasks.settings.train_ways, self.generator)
+        found.rectified_input = s.rectified_input
+        start(found, s.start, self.generator)
+        return found
+
+    def query_weights(self, epoch: int) -> tuple[float, ...]:
+        """Give the weights of the query losses after the steps in `epoch`; (): the last alone."""
+        s = self.settings
+        if s.multi_step_stays and s.multi_step_epochs:
+            return all_step_weights(s.steps, epoch, s.multi_step_epochs)
+        return super().query_weights(epoch)
+
+
+ALGORITHMS = {
+    "maml-plus-plus": MamlPlusPlus,
+    "maml-plus-plus-first-network": FirstNetworkMamlPlusPlus,
+}

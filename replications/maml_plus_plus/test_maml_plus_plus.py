@@ -15,7 +15,7 @@ from harness.paper_tests.resume import same_weights, with_and_without_stop
 from harness.paper_tests.smoke_plans import smoke_method, smoke_plan
 from harness.records.schema import read_record
 from harness.run.loop import run
-from replications.maml_plus_plus.method import step_weights
+from replications.maml_plus_plus.method import all_step_weights, step_weights
 
 GLYPHS = {"tasks.dataset": "glyphs", "training.meta_batch": 2, "method.filters": 4}
 TEXTURES = {
@@ -38,6 +38,7 @@ def build(variant="maml-plus-plus", engine="func", **changed):
         ("omniglot-20way-1shot", "order-annealing", GLYPHS),
         ("omniglot-20way-1shot", "maml", GLYPHS),
         ("mini-imagenet-5way-1shot", "maml-plus-plus", TEXTURES),
+        ("omniglot-5way-1shot", "maml-plus-plus-2018-10-21", GLYPHS),
     ],
 )
 def test_smoke_run_of(tmp_path, cell, variant, changed, capsys):
@@ -65,6 +66,7 @@ def test_weights_of_the_steps_by_hand():
     assert step_weights(5, 99, 100) == pytest.approx((0, *[0.006] * 4, 0.976))
     assert step_weights(5, 10, 10) == ()
     assert all(sum(step_weights(3, e, 15)) == pytest.approx(1) for e in range(15))
+    assert all_step_weights(5, 99, 15) == pytest.approx((0, *[0.006] * 4, 0.976))
 
 
 def test_what_is_annealed_changes_at_epochs():
@@ -74,6 +76,38 @@ def test_what_is_annealed_changes_at_epochs():
     assert method.learning_rate(0) == method.learning_rate(499) == pytest.approx(1e-3)
     assert method.learning_rate(25000) == pytest.approx((1e-3 + 1e-5) / 2)
     assert method.learning_rate(50000) == pytest.approx(1e-5)
+
+
+def test_weights_of_steps_before_the_last_stay_or_end():
+    for variant, kept in (("2018-10-21", True), ("2018-11-19", False)):
+        method, _ = build(f"maml-plus-plus-{variant}", method__multi_step_epochs=2)
+        assert bool(method.inner_loop(2 * 500).query_weights) is kept
+        assert sum(method.inner_loop(500).query_weights) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("variant", ["2018-10-21", "2018-11-19"])
+def test_the_first_network_is_that_of_its_day(variant):
+    """In the authors' order: normalise, convolve, activate, pool; the first block does not
+    normalise, and on 21 October it activates before it convolves."""
+    net = build(f"maml-plus-plus-{variant}")[0].model
+    for p in net.norms.parameters():
+        torch.nn.init.normal_(p, generator=torch.Generator().manual_seed(p.numel()))
+    images = torch.randn(6, 1, 28, 28, generator=torch.Generator().manual_seed(1))
+    x = images
+    for i, conv in enumerate(net.convolutions):
+        if i:
+            x = conv(standardised(x, net.norms[i - 1]))
+        elif variant == "2018-10-21":
+            x = conv(F.leaky_relu(x))
+        else:
+            x = F.leaky_relu(conv(x))
+        x = F.max_pool2d(F.leaky_relu(x) if i else x, 2)
+    x = F.leaky_relu(standardised(x, net.norms[3]))
+    torch.testing.assert_close(net(images), net.head(x.flatten(1)))
+
+
+def standardised(x, norm):
+    return F.batch_norm(x, None, None, norm.weight, norm.bias, training=True, eps=1e-5)
 
 
 def test_a_training_step_is_taken_at_the_annealed_rate():

@@ -2,10 +2,13 @@
 
 Source: the authors' configurations (AntreasAntoniou/HowToTrainYourMAMLPytorch, experiment_config/,
 omniglot_maml++-omniglot_*_8_0.1_64_* and mini-imagenet_maml++-mini-imagenet_*_2_0.01_48_5_*) and
-code at 86964701.
+code at 86964701; for the settings of 2018 the configurations of ff26bcc0 (25 November) and the code
+of 801d357c (27 November); for those of two days, 321a5220 (21 October) and 1d872d3f (19 November).
 """
 
 from __future__ import annotations
+
+import math
 
 import pytest
 
@@ -18,7 +21,7 @@ from harness.paper_tests.protocol_tables import (
     rows,
 )
 from harness.paper_tests.published_methods import published_method
-from harness.paper_tests.starts import assert_starts, drawn, glorot
+from harness.paper_tests.starts import assert_starts, drawn, glorot, normal
 
 EVERYWHERE = {
     "algorithm": "maml-plus-plus",
@@ -112,15 +115,93 @@ STEPS = {
         1,
     )
 }
+# ff26bcc0: evaluated_test_set_using_the_best_models(top_n_models=3); batch_size;
+# first_order_to_second_order_epoch 10, and second order where epoch > 10.
+ENSEMBLE = {"training.selection": "ensemble-of-best-3"}
+OF_16, OF_4 = {"training.meta_batch": 16}, {"training.meta_batch": 4}
+FIRST_ORDER = {"method.first_order_epochs": 11}
+
+
+def in_2018(variants, changed):
+    """Rows of the settings of 2018."""
+    return {f"{name}-2018": row | ENSEMBLE | changed for name, row in variants.items()}
+
+
+def cell(table, *names):
+    """Some cells of a table."""
+    return {name: table[name] for name in names}
+
+
+TWENTY_ONE = cell(OMNIGLOT_CELLS, "omniglot-20way-1shot")
+TWENTY_FIVE = cell(OMNIGLOT_CELLS, "omniglot-20way-5shot")
+FIVE_WAY = cell(OMNIGLOT_CELLS, "omniglot-5way-1shot", "omniglot-5way-5shot")
+MINI_ONE = cell(MINI_CELLS, "mini-imagenet-5way-1shot")
+MINI_FIVE = cell(MINI_CELLS, "mini-imagenet-5way-5shot")
+
+
+def batches_of(n):
+    """`get_val_batches(total_batches=total_iter_per_epoch)`: 500 of `n` tasks."""
+    return {
+        "training.meta_batch": n,
+        "training.validation_tasks": 500 * n,
+        "testing.tasks": 500 * n,
+    }
+
+
+FIRST_NETWORK = {
+    "algorithm": "maml-plus-plus-first-network",
+    "training.selection": "best-validation",
+    "method.meta_rate_end": 0.00001,  # min_learning_rate
+}
+OCTOBER = FIRST_NETWORK | {
+    "training.iterations": 75000,  # total_epochs 150
+    "method.annealing_epochs": 150,
+    "method.inner_rate": 0.1,  # task_learning_rate -1
+    "method.first_order_epochs": 80,
+    "method.multi_step_epochs": 15,  # decay_rate
+    "method.multi_step_stays": True,
+    "method.start": "glorot-normal",
+    "method.rectified_input": True,
+}
+NOVEMBER = FIRST_NETWORK | {
+    "training.iterations": 125000,  # total_epochs 250
+    "method.annealing_epochs": 250,
+    "method.first_order_epochs": 0,
+    "method.multi_step_epochs": 20,
+    "method.multi_step_stays": False,
+    "method.start": "normal",
+    "method.rectified_input": False,
+}
+MINI_OCTOBER = OCTOBER | {"method.filters": 32, "tasks.pixels": "unit"}
+MINI_NOVEMBER = NOVEMBER | {"method.filters": 32, "method.multi_step_epochs": 50}
+
+
+def of_two_days(october, november, n):
+    """Rows of the settings of two days."""
+    return {
+        "maml-plus-plus-2018-10-21": october | batches_of(n),
+        "maml-plus-plus-2018-11-19": november | batches_of(n),
+    }
+
+
 TABLE = joined(
-    rows(OMNIGLOT, OMNIGLOT_CELLS, BOTH),
-    rows(OMNIGLOT, {"omniglot-20way-1shot": OMNIGLOT_CELLS["omniglot-20way-1shot"]}, ABLATION),
-    rows(MINI_IMAGENET, MINI_CELLS, BOTH | CODE_RATE),
+    rows(OMNIGLOT, FIVE_WAY, in_2018(BOTH, OF_16)),
+    rows(OMNIGLOT, TWENTY_ONE, in_2018(BOTH | ABLATION, OF_16)),
+    rows(OMNIGLOT, TWENTY_FIVE, in_2018(BOTH, {})),
+    rows(MINI_IMAGENET, MINI_ONE, in_2018(BOTH | STEPS, OF_4 | FIRST_ORDER)),
+    rows(MINI_IMAGENET, MINI_FIVE, in_2018(BOTH, FIRST_ORDER)),
+    rows(OMNIGLOT, OMNIGLOT_CELLS, of_two_days(OCTOBER, NOVEMBER, 16)),
+    rows(MINI_IMAGENET, MINI_ONE, of_two_days(MINI_OCTOBER, MINI_NOVEMBER, 4)),
+    rows(MINI_IMAGENET, MINI_FIVE, of_two_days(MINI_OCTOBER, MINI_NOVEMBER, 2)),
     rows(
-        MINI_IMAGENET,
-        {"mini-imagenet-5way-1shot": MINI_CELLS["mini-imagenet-5way-1shot"]},
-        STEPS,
+        OMNIGLOT,
+        TWENTY_ONE,
+        {"maml-plus-plus-ensemble": {"training.selection": "ensemble-of-best-5"}},
     ),
+    rows(OMNIGLOT, OMNIGLOT_CELLS, BOTH),
+    rows(OMNIGLOT, TWENTY_ONE, ABLATION),
+    rows(MINI_IMAGENET, MINI_CELLS, BOTH | CODE_RATE),
+    rows(MINI_IMAGENET, MINI_ONE, STEPS),
 )
 
 
@@ -137,6 +218,9 @@ def method_of(cell, variant, seed=0):
     return published_method("maml_plus_plus", cell, variant, seed)
 
 
+AT_50_AND_100_OF_250 = (0.000905463, 0.000657963)
+
+
 @pytest.mark.parametrize(
     ("cell", "variant", "rates", "clip"),
     [
@@ -144,6 +228,13 @@ def method_of(cell, variant, seed=0):
         ("omniglot-5way-1shot", "maml-plus-plus", (0.001, 0.000505, 0.00001), 0.0),
         ("omniglot-20way-1shot", "maml", (0.001, 0.001, 0.001), 0.0),
         ("mini-imagenet-5way-1shot", "maml-plus-plus", (0.001, 0.001, 0.001), 10.0),
+        # Annealed over 250 epochs: 1 + cos(pi / 5) and 1 + cos(2 pi / 5) halves of the way.
+        (
+            "mini-imagenet-5way-1shot",
+            "maml-plus-plus-2018-11-19",
+            (0.001, *AT_50_AND_100_OF_250),
+            10.0,
+        ),
     ],
 )
 def test_the_outer_loop_is_run_with_these_numbers(cell, variant, rates, clip):
@@ -170,6 +261,24 @@ def network(channels, filters, features, ways):
     }
 
 
+def october(channels, filters):
+    """Laws of 21 October 2018."""
+    return network(channels, filters, 64, 5) | {
+        "convolutions.0.weight": normal(math.sqrt(2 / (9 * (channels + filters)))),
+        "convolutions.[123].weight": normal(math.sqrt(2 / (18 * filters))),
+        "head.weight": normal(1.0),
+    }
+
+
+def november(channels, filters):
+    """Laws of 19 November 2018."""
+    return network(channels, filters, 64, 5) | {
+        "convolutions.0.weight": normal(1.0),
+        "convolutions.[123].weight": normal(1.0),
+        "head.weight": 1,
+    }
+
+
 @pytest.mark.parametrize(
     ("cell", "variant", "laws", "rate"),
     [
@@ -177,6 +286,9 @@ def network(channels, filters, features, ways):
         ("omniglot-20way-5shot", "maml", network(1, 64, 64, 20), 0.1),
         ("mini-imagenet-5way-1shot", "maml-plus-plus", network(3, 48, 1200, 5), 0.01),
         ("mini-imagenet-5way-5shot", "maml-plus-plus-code-rate", network(3, 48, 1200, 5), 0.1),
+        # xavier_normal_ and normal_; normal_ and ones.
+        ("omniglot-5way-1shot", "maml-plus-plus-2018-10-21", october(1, 64), 0.1),
+        ("omniglot-5way-1shot", "maml-plus-plus-2018-11-19", november(1, 64), 0.1),
     ],
 )
 def test_networks_and_rates_start_as_in_the_code(cell, variant, laws, rate):

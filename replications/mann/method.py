@@ -7,6 +7,7 @@ adaptation to a task is in its state, which starts empty with every sequence.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -19,6 +20,7 @@ from harness.method import Method
 from harness.switch_types import Epsilon, Number, Rate, Share, ShareBelowOne, Width
 from replications.mann.memory import start, step
 from replications.mann.tasks import SequenceBatch
+from replications.mann.tensorflow_rmsprop import TensorFlowRMSprop
 
 PRINTED = (1, 2, 3, 4, 5, 10)
 """Instances of a class that the paper's tables have."""
@@ -44,15 +46,38 @@ class MannSettings:
     """Gamma: a location's usage is multiplied by this at each step."""
     forget_bias: Number
     """Initial bias of the LSTM's forget gate."""
+    optimiser: Literal["rmsprop-graves", "rmsprop", "adam"]
+    """`rmsprop-graves`: torch's RMSprop. `rmsprop`: TensorFlow's, whose running mean of squares
+    starts at 1 and has epsilon inside the root. `adam`: torch's Adam."""
     learning_rate: Rate
-    """Of RMSprop, as the next four."""
     decay: ShareBelowOne
-    """Of the running mean of squared gradients."""
+    """Of the running mean of squared gradients: Adam's second beta."""
     momentum: ShareBelowOne
+    """Adam's first beta."""
     epsilon: Epsilon
-    """Added to the root of the running mean."""
+    """Added to the root of the running mean; with `rmsprop` to the mean itself."""
     centred: bool
-    """Divide by the gradient's standard deviation, not by its root mean square."""
+    """Divide by the gradient's standard deviation, not by its root mean square; Adam does not
+    read it."""
+
+
+def optimiser(weights: Iterable[Tensor], s: MannSettings) -> torch.optim.Optimizer:
+    """Make the optimiser of the weights that the switches name."""
+    if s.optimiser == "adam":
+        betas = (s.momentum, s.decay)
+        return torch.optim.Adam(weights, lr=s.learning_rate, betas=betas, eps=s.epsilon)
+    if s.optimiser == "rmsprop":
+        return TensorFlowRMSprop(
+            weights, s.learning_rate, s.decay, s.momentum, s.epsilon, centred=s.centred
+        )
+    return torch.optim.RMSprop(
+        weights,
+        lr=s.learning_rate,
+        alpha=s.decay,
+        eps=s.epsilon,
+        momentum=s.momentum,
+        centered=s.centred,
+    )
 
 
 class Mann(Method):
@@ -62,7 +87,7 @@ class Mann(Method):
     settings: MannSettings
 
     def build(self, tasks: Any) -> None:
-        """Draw weights (Glorot uniform, biases zero) and start RMSprop."""
+        """Draw weights (Glorot uniform, biases zero) and start the optimiser."""
         s = self.settings
         if s.memory == "lrua" and s.heads > s.locations:
             raise HarnessError(
@@ -91,14 +116,7 @@ class Mann(Method):
             self.parameters["input_bias"][s.units : 2 * s.units] = s.forget_bias
         for name, w in self.parameters.items():
             self.parameters[name] = w.to(self.device).requires_grad_()
-        self.optimiser = torch.optim.RMSprop(
-            self.parameters.values(),
-            lr=s.learning_rate,
-            alpha=s.decay,
-            eps=s.epsilon,
-            momentum=s.momentum,
-            centered=s.centred,
-        )
+        self.optimiser = optimiser(self.parameters.values(), s)
 
     @classmethod
     def metrics(cls, settings: Any) -> tuple[str, ...]:
@@ -147,7 +165,7 @@ class Mann(Method):
         return each.view_as(labels).sum(-1)
 
     def train_step(self, batch: SequenceBatch, iteration: int) -> Tensor:
-        """Take one RMSprop step on the loss summed over steps, averaged over sequences; give the
+        """Take one step on the loss summed over steps, averaged over sequences; give the
         mean loss of a step."""
         losses = self.losses(self.logits(batch), batch.labels)
         self.optimiser.zero_grad()
@@ -173,13 +191,13 @@ class Mann(Method):
         return {name: w.detach().clone() for name, w in self.parameters.items()}
 
     def load_weights(self, weights: dict[str, Tensor]) -> None:
-        """Take weights given by `weights()`, in place: RMSprop holds the same ones."""
+        """Take weights given by `weights()`, in place: the optimiser holds the same ones."""
         with torch.no_grad():
             for name, w in self.parameters.items():
                 w.copy_(weights[name])
 
     def training_state(self) -> dict[str, Any]:
-        """Give RMSprop's state."""
+        """Give the optimiser's state."""
         return {"optimiser": self.optimiser.state_dict()}
 
     def load_training_state(self, state: dict[str, Any]) -> None:

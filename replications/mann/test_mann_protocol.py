@@ -38,6 +38,7 @@ MANN = {
     "method.heads": 4,
     "method.usage_decay": 0.95,
     "method.forget_bias": 1.0,
+    "method.optimiser": "rmsprop-graves",
     "method.learning_rate": 0.0001,
     "method.decay": 0.95,
     "method.momentum": 0.9,
@@ -56,9 +57,24 @@ ONE_HOT = columns(HEADS, {"one-hot-5class": (5, 1, 5)})
 STRINGS = columns(HEADS, {"strings-5class": (5, 5, 5), "strings-15class": (15, 5, 5)})
 NO_STATE = {"method.controller": "feedforward"}
 NO_MEMORY = {"method.memory": "none"}
+OPTIMISER = "method.optimiser method.learning_rate method.decay method.momentum method.epsilon"
+PORTS = columns(
+    OPTIMISER,
+    {
+        # vineetjain96: decay and momentum stated, epsilon TensorFlow's default.
+        "rmsprop": ("rmsprop", 1e-4, 0.95, 0.9, 1e-10),
+        # snowkylin, tristandeleu, Leputa: the rate stated, the rest their libraries' defaults.
+        "adam": ("adam", 1e-3, 0.999, 0.9, 1e-8),
+    },
+)
 METHODS = {"mann": {}, "lstm": NO_MEMORY, "feedforward": NO_STATE | NO_MEMORY}
+WITH_PORTS = METHODS | {
+    f"{name}-{port}": METHODS[name] | own | {"method.centred": False}
+    for name in ("mann", "lstm")
+    for port, own in PORTS.items()
+}
 TABLE = joined(
-    rows(MANN, ONE_HOT, METHODS), rows(MANN, STRINGS, METHODS | {"mann-feedforward": NO_STATE})
+    rows(MANN, ONE_HOT, WITH_PORTS), rows(MANN, STRINGS, METHODS | {"mann-feedforward": NO_STATE})
 )
 
 
@@ -101,6 +117,8 @@ def laws(cell, lstm, memory):
     [
         ("one-hot-5class", "mann", True, True),
         ("one-hot-5class", "lstm", True, False),
+        ("one-hot-5class", "mann-adam", True, True),
+        ("one-hot-5class", "lstm-rmsprop", True, False),
         ("one-hot-5class", "feedforward", False, False),
         ("strings-15class", "mann", True, True),
         ("strings-15class", "mann-feedforward", False, True),

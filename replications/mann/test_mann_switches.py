@@ -25,6 +25,7 @@ SEEN = {
     "heads": (THROUGHOUT, (1, 2)),
     "usage_decay": (THROUGHOUT, (0.5, 0.99)),
     "forget_bias": (THROUGHOUT, (0.0, 1.0)),
+    "optimiser": (TRAINING, ()),
     "learning_rate": (TRAINING, (1e-3, 1e-2)),
     "decay": (TRAINING, (0.5, 0.95)),
     "momentum": (TRAINING, (0.0, 0.9)),

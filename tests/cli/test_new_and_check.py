@@ -121,12 +121,7 @@ def test_the_tests_of_the_scaffold_pass(demo):
         ("README.md", "## Claim", "## What", "wanted a section with 'claim'"),
         ("README.md", "## Cost", "## What", "wanted a section with 'cost'"),
         ("README.md", "\n1. EXAMPLE", "\n- EXAMPLE", "wanted the departures as a numbered list"),
-        (
-            "README.md",
-            "results:end headline",
-            "results:end",
-            "<!-- results:end headline/demo --> around",
-        ),
+        ("README.md", "results:end headline", "results:end", "end headline/demo --> around"),
         ("method.py", '("mse@0",)', "()", "metrics() of 'kernel-mean' names none"),
         ("method.py", "import math", "import replications.maml", "wanted imports from harness"),
         (

@@ -54,7 +54,7 @@ def test_what_is_on_record_is_in_the_ranges() -> None:
     for stored in found:
         record = stored.record
         cell = PAPERS[record.paper].cells[record.cell]
-        changed = record_overrides(record, cell.variant(record.variant).protocol())
+        changed = record_overrides(record, cell.variant(record.variant))
         read = cell.variant(record.variant, changed).protocol()
         for section in ("tasks", "method", "training", "testing"):
             assert read[section].items() >= record.protocol[section].items(), stored.folder

@@ -1,0 +1,45 @@
+"""The best of a training's weights so far, for a selection that tests several of them together."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, TypedDict
+
+from torch import Tensor
+
+Weights = dict[str, Tensor]
+ENSEMBLES = {"ensemble-of-best-3": 3, "ensemble-of-best-5": 5}
+"""Members by `training.selection`."""
+
+
+class Member(TypedDict):
+    """Weights that were looked at, as a checkpoint keeps them."""
+
+    value: float
+    """On the validation tasks."""
+    iteration: int
+    weights: Weights
+
+
+def among_best(
+    members: list[Member], metric: str, value: float, iteration: int, weights: Weights, most: int
+) -> list[Member]:
+    """Give the at most `most` best of `members` and one more, the best one first.
+
+    Accuracies are to be high, everything else low; of equal ones the later is better; one that is
+    no number is none.
+    """
+    if not math.isfinite(value):
+        return members
+    new = Member(value=value, iteration=iteration, weights=weights)
+    sign = 1 if metric.startswith("accuracy") else -1
+    found = sorted([*members, new], key=lambda m: (sign * m["value"], m["iteration"]))
+    return found[::-1][:most]
+
+
+def is_member(x: Any) -> bool:
+    """Whether it is what a checkpoint keeps of a member."""
+    if not isinstance(x, dict) or x.keys() != Member.__annotations__.keys():
+        return False
+    numbers = type(x["value"]) in (int, float) and type(x["iteration"]) is int
+    return numbers and x["iteration"] >= 0 and isinstance(x["weights"], dict)
