@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -78,7 +78,7 @@ class MamlPlusPlus(LearnedRates, ClassOutputs):
     """Learns a start and rates for its layers and steps; all that is annealed is a function of the
     iteration."""
 
-    Settings = MamlPlusPlusSettings
+    Settings: ClassVar[type] = MamlPlusPlusSettings
     settings: MamlPlusPlusSettings
 
     def build(self, tasks: Any) -> None:
