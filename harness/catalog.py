@@ -18,10 +18,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness import method_file
 from harness.errors import HarnessError, closest
 from harness.home import expanded
 from harness.method import Method
+from harness.paper_code import method_class, task_source_class
 from harness.paper_tables import (
     IN_BASES,
     SECTIONS,
@@ -39,7 +39,7 @@ from harness.published import PublishedLine, read_published
 from harness.shown import shown
 from harness.stated import Stated, read_stated
 from harness.tasks.memory import check_batches
-from harness.tasks.registry import task_source
+from harness.tasks.source import TaskSource
 
 __all__ = [
     "SECTIONS",
@@ -47,7 +47,6 @@ __all__ = [
     "Paper",
     "Variant",
     "find_cell",
-    "method_class",
     "papers",
     "read_paper",
     "readable_papers",
@@ -72,6 +71,10 @@ class Variant:
     method: Any
     training: Training
     testing: Testing
+    task_source_class: type[TaskSource]
+    """The class of the task source, of which `tasks` are the switches."""
+    method_class: type[Method]
+    """The class of the method, of which `method` are the switches."""
     stated: Stated = field(default_factory=Stated)
     """What `paper.toml` states of the algorithm."""
 
@@ -154,7 +157,8 @@ class Cell:
     def variant(self, name: str, overrides: dict[str, Any] | None = None) -> Variant:
         """Resolve variant `name`, with `--set` overrides `{"section.switch": value}` applied.
 
-        This imports the paper's `method.py`, whose `Settings` say which switches there are.
+        This imports the paper's `method.py`, and its `tasks.py` where there is one: the `Settings`
+        of their classes say which switches there are.
         """
         raw = self._table(name)
         table = {k: dict(v) if isinstance(v, dict) else v for k, v in raw.items()}
@@ -166,26 +170,32 @@ class Cell:
                     f"--set: found switch {dotted!r}{self._where_else(dotted, name)}"
                 )
             table[section][switch] = value
-        source_name = _scalar(table, "task_source", where)
-        source = task_source(source_name)
-        algorithm = _scalar(table, "algorithm", where)
-        method = method_class(self.folder, algorithm)
+        source, method = self.classes(name)
         found = Variant(
             folder=self.folder,
             paper=self.paper,
             cell=self.name,
             name=name,
             title=str(table.get("title", name)),
-            task_source=source_name,
-            algorithm=algorithm,
+            task_source=str(table["task_source"]),
+            algorithm=str(table["algorithm"]),
             tasks=read_switches(source.Settings, table.get("tasks", {}), f"{where}: tasks"),
             method=read_switches(method.Settings, table.get("method", {}), f"{where}: method"),
             training=read_switches(Training, table.get("training", {}), f"{where}: training"),
             testing=read_switches(Testing, table.get("testing", {}), f"{where}: testing"),
-            stated=self.stated(algorithm),
+            task_source_class=source,
+            method_class=method,
+            stated=self.stated(table["algorithm"]),
         )
         check_batches(source, found.tasks, found.training, found.testing, where)
         return found
+
+    def classes(self, name: str) -> tuple[type[TaskSource], type[Method]]:
+        """Give the classes of the task source and of the method of variant `name`: imports the
+        paper's code."""
+        table, where = self._table(name), f"{self.key}/{name}"
+        source = task_source_class(self.folder, _scalar(table, "task_source", where))
+        return source, method_class(self.folder, _scalar(table, "algorithm", where))
 
     def _table(self, name: str) -> dict[str, Any]:
         if name not in self.names():
@@ -301,11 +311,6 @@ def _check_headline(headline: dict[str, Any], cells: dict[str, Cell], where: str
                 f"{where} [paper.headline] {shown(system)}: found {shown(place)}"
                 f"{closest(str(place), known)}, wanted a cell and a variant of it, `cell/variant`."
             )
-
-
-def method_class(folder: Path, algorithm: str) -> type[Method]:
-    """Give the class that `method.py` of a paper's folder lists under `algorithm`: imports it."""
-    return method_file.method_class(folder, algorithm)
 
 
 def _has_paper(place: Path) -> bool:

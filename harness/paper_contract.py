@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness import protocol
-from harness.catalog import Paper, Variant, method_class, read_paper
+from harness.catalog import Paper, Variant, read_paper
 from harness.costs.published import FILE as CLAIMS_FILE
 from harness.costs.published import read_claims
 from harness.errors import HarnessError
@@ -88,7 +88,7 @@ def switches(folder: Path) -> Iterator[Finding]:
 
 def ranges(folder: Path) -> Iterator[Finding]:
     """Each switch that is a number, or a list of them, states its range in its type."""
-    found = {type(v.method) for v in variants(folder)}
+    found = {type(s) for v in variants(folder) for s in (v.tasks, v.method)}
     wrong = [
         f"{cls.__name__}.{name} states no range; wanted a type of harness.switch_types, or "
         "Annotated[…, Range(…)] (harness.ranges), with Entries for a list."
@@ -226,9 +226,8 @@ CLAUSES: tuple[Clause, ...] = (
 def metrics(variant: Variant) -> tuple[str, ...]:
     """Name the metrics a run of `variant` gives, the best of the test steps among them;
     HarnessError where the method's own code raises."""
-    cls = method_class(variant.folder, variant.algorithm)
     try:
-        named = tuple(map(str, cls.metrics(variant.method)))
+        named = tuple(map(str, variant.method_class.metrics(variant.method)))
     except Exception as e:
         raise HarnessError(
             f"{variant.key}: metrics() of {variant.algorithm!r} raised {type(e).__name__}: {e}."

@@ -62,15 +62,35 @@ MUTATIONS = [
         "xavier_uniform_(layer.weight, gain=0.3, generator",
         STARTS,
     ),
-    # Of the networks that papers share.
+    # Of networks beside those.
     ("harness/models/pooled_conv4.py", "1 / math.sqrt(9", "2 / math.sqrt(9", STARTS),
-    ("harness/models/ridge_features.py", "1 / math.sqrt(9", "2 / math.sqrt(9", STARTS),
-    ("harness/models/small_resnet.py", 'nonlinearity="relu"', 'nonlinearity="linear"', STARTS),
-    ("harness/models/stacked_lstm.py", "1 / math.sqrt(units)", "2 / math.sqrt(units)", STARTS),
-    ("harness/models/coordinatewise_lstm.py", "0] += 1.0", "0] += 0.0", STARTS),
+    ("replications/r2d2/network.py", "1 / math.sqrt(9", "2 / math.sqrt(9", paper("r2d2")),
+    (
+        "tests/models/small_resnet.py",
+        'nonlinearity="relu"',
+        'nonlinearity="linear"',
+        "tests/models/test_small_resnet.py",
+    ),
+    (
+        "replications/ntm/stacked_lstm.py",
+        "1 / math.sqrt(units)",
+        "2 / math.sqrt(units)",
+        paper("ntm"),
+    ),
+    (
+        "replications/learned_optimizer/lstm.py",
+        "0] += 1.0",
+        "0] += 0.0",
+        paper("learned_optimizer"),
+    ),
     ("harness/models/batch_statistics.py", "torch.zeros(", "torch.ones(", STARTS),
     ("harness/models/set_statistics.py", "torch.ones(", "torch.zeros(", STARTS),
-    ("harness/models/least_recently_used_memory.py", "width), 1e-6)", "width), 1e-3)", STARTS),
+    (
+        "replications/mann/memory.py",
+        "width), 1e-6)",
+        "width), 1e-3)",
+        "replications/mann/test_memory.py",
+    ),
     # Of each paper: values of its protocol, and what its method does with them.
     ("replications/maml/paper.toml", "inner_steps = 5\n", "inner_steps = 1\n", paper("maml")),
     ("replications/maml/paper.toml", "outer_clip = 10.0", "outer_clip = 1.0", paper("maml")),

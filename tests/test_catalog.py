@@ -5,13 +5,13 @@ import pytest
 from harness.catalog import (
     SECTIONS,
     find_cell,
-    method_class,
     papers,
     read_paper,
     replications_folder,
 )
 from harness.cli import main as cli
 from harness.errors import HarnessError
+from harness.paper_code import method_class, task_source_class
 from harness.stated import Stated
 
 CELL = "demo/sinusoid-10shot"
@@ -204,6 +204,37 @@ def test_unknown_names_are_answered_with_the_nearest(demo):
     assert "(did you mean 'demo/sinusoid-10shot'?)" in sentence(find_cell, "demo/sinusoid-5shot")
     assert "wanted one of kernel-mean." in sentence(find_cell(CELL).variant, "plain")
     assert "wanted one of kernel-mean." in sentence(method_class, demo, "plain")
+
+
+OWN = """from harness.tasks.sinusoids import Sinusoids
+
+class Waves(Sinusoids):
+    pass
+
+TASK_SOURCES = {"waves": Waves}
+"""
+
+
+def test_a_paper_s_own_tasks(demo):
+    (demo / "tasks.py").write_text(OWN)
+    shared = find_cell(CELL).variant("kernel-mean")
+    path = demo / "paper.toml"
+    path.write_text(path.read_text().replace('"sinusoids"', '"waves"'))
+    own = find_cell(CELL).variant("kernel-mean")
+    assert [v.task_source for v in (shared, own)] == ["sinusoids", "waves"]
+    assert [v.task_source_class.__name__ for v in (shared, own)] == ["Sinusoids", "Waves"]
+    assert own.method_class is shared.method_class
+    assert own.tasks == shared.tasks
+    assert "(did you mean 'waves'?); wanted one of waves, image_episodes," in sentence(
+        task_source_class, demo, "wave"
+    )
+
+
+def test_a_name_means_the_same_tasks_in_every_paper(demo):
+    (demo / "tasks.py").write_text(OWN.replace('"waves"', '"sinusoids"'))
+    assert "tasks.py: found 'sinusoids' in TASK_SOURCES, which harness/tasks" in sentence(
+        find_cell(CELL).variant, "kernel-mean"
+    )
 
 
 def test_a_paper_without_method(demo):

@@ -6,11 +6,11 @@ import argparse
 from contextlib import suppress
 from typing import Any
 
-from harness.catalog import SECTIONS, Cell, find_cell, method_class
+from harness.catalog import SECTIONS, Cell, find_cell
 from harness.errors import HarnessError
 from harness.interval_kinds import kind_words
 from harness.protocol import Testing, Training, ranges
-from harness.tasks.registry import task_source
+from harness.tasks.registry import shared_task_source
 
 SUMMARY = "show a cell: published lines with source, every switch, expected time and memory"
 EXAMPLES = (
@@ -81,17 +81,18 @@ def _print_switches(written: dict[str, dict[str, Any]], known: dict[str, str]) -
     print()
 
 
-def _ranges(cell: Cell, names: list[str], with_method: bool) -> dict[str, str]:
-    """Say from where to where each `section.switch` goes that is a number. For those of the method
-    the paper's code is imported; what cannot be read has none."""
+def _ranges(cell: Cell, names: list[str], with_code: bool) -> dict[str, str]:
+    """Say from where to where each `section.switch` goes that is a number. For those of the method,
+    and of tasks that are the paper's own, its code is imported; what cannot be read has none."""
     kinds: dict[str, list[type]] = {"training": [Training], "testing": [Testing]}
     for name in names:
-        written = cell.written(name)
         with suppress(HarnessError):
-            kinds.setdefault("tasks", []).append(task_source(str(written["task_source"])).Settings)
-            if with_method:
-                found = method_class(cell.folder, str(written["algorithm"])).Settings
-                kinds.setdefault("method", []).append(found)
+            if with_code:
+                source, method = cell.classes(name)
+                kinds.setdefault("method", []).append(method.Settings)
+            else:
+                source = shared_task_source(str(cell.written(name)["task_source"]))
+            kinds.setdefault("tasks", []).append(source.Settings)
     return {
         f"{section}.{switch}": words
         for section, settings in kinds.items()

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 
-class LiveTensors(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class LiveTensors(TorchDispatchMode):
     """Within `with LiveTensors() as live:`, follow every storage that an operation makes.
 
     A storage counts once, however many views it has, from the operation that made it until nothing

@@ -24,7 +24,6 @@ from harness.outside.predictions import scores
 from harness.progress import Progress
 from harness.run.plan import switch_differences
 from harness.tasks.batch import SupervisedBatch
-from harness.tasks.registry import task_source
 from harness.tasks.source import BLOCK, TaskSource
 
 Model = Callable[[Tensor, Tensor, Tensor], Any]
@@ -104,7 +103,7 @@ def evaluate(
     # Not the caller's modes: a fine-tuned model needs gradients, and the images that are kept for
     # the process must not become tensors that refuse them.
     with torch.inference_mode(False), torch.enable_grad():
-        tasks = task_source(v.task_source)(v.tasks, 0, v.testing.task_seed, where)
+        tasks = v.task_source_class(v.tasks, 0, v.testing.task_seed, where)
         tasks.end_training()
         metric, n = _metric(tasks, v.key), v.testing.tasks
         digest = tasks.task_digest("test", n)

@@ -71,7 +71,7 @@ class CapturedStep:
 
     def _beside(self, batch: Any, iteration: int) -> Tensor:
         """Do a step on a stream of its own, as a capture will."""
-        stream = torch.cuda.Stream(self.method.device)  # type: ignore[no-untyped-call]
+        stream = torch.cuda.Stream(self.method.device)
         stream.wait_stream(torch.cuda.current_stream(self.method.device))
         with torch.cuda.stream(stream):
             loss = self.method.train_step(batch, iteration)

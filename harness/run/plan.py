@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from harness.catalog import SECTIONS, Variant, method_class
+from harness.catalog import SECTIONS, Variant
 from harness.errors import HarnessError, closest
 from harness.method import Method
 from harness.methods.ensemble import check_outputs
@@ -19,7 +19,6 @@ from harness.run.members import ENSEMBLES
 from harness.run.threads import Threads
 from harness.stated import STEPS_AT_TEST
 from harness.tasks.episodes import Episodes
-from harness.tasks.registry import task_source
 from harness.tasks.source import TaskSource
 
 
@@ -93,7 +92,7 @@ class Plan:
     def tasks(self) -> TaskSource:
         """Build the task source, with small training tasks for a smoke run."""
         v = self.variant
-        found = task_source(v.task_source)(v.tasks, self.seed, v.testing.task_seed, self.device)
+        found = v.task_source_class(v.tasks, self.seed, v.testing.task_seed, self.device)
         if self.budget.label == "smoke" and isinstance(found, Episodes):
             found.train_on_few_classes()
         return found
@@ -101,7 +100,7 @@ class Plan:
     @property
     def method_class(self) -> type[Method]:
         """The class of the method."""
-        return method_class(self.variant.folder, self.variant.algorithm)
+        return self.variant.method_class
 
     def method(self, tasks: TaskSource) -> Method:
         """Build the method with its initial weights."""

@@ -1,7 +1,12 @@
-"""Names of task sources in `paper.toml` (`task_source = "..."`) and the classes behind them."""
+"""Names of the task sources that papers share, and the classes behind them.
+
+`task_source = "..."` in `paper.toml` has one of these names, or one that the paper's own `tasks.py`
+lists (`harness.paper_code`).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from importlib import import_module
 
 from harness.errors import HarnessError, closest
@@ -10,23 +15,20 @@ from harness.tasks.source import TaskSource
 SOURCES = {
     "image_episodes": "harness.tasks.image_episodes:ImageEpisodes",
     "color_episodes": "harness.tasks.color_episodes:ColorEpisodes",
-    "labelled_images": "harness.tasks.labelled_images:LabelledImages",
     "lake_runs": "harness.tasks.lake_runs:LakeRunTasks",
-    "image_pairs": "harness.tasks.image_pairs:ImagePairs",
     "sinusoids": "harness.tasks.sinusoids:Sinusoids",
-    "frequency_sinusoids": "harness.tasks.frequency_sinusoids:FrequencySinusoids",
-    "quadratics": "harness.tasks.quadratics:Quadratics",
-    "class_sequences": "harness.tasks.class_sequences:ClassSequences",
-    "copy_sequences": "harness.tasks.copy_sequences:CopySequences",
 }
 
 
-def task_source(name: str) -> type[TaskSource]:
-    """Give the task source class called `name`; imported only when asked for."""
+def shared_task_source(name: str, own: Iterable[str] = ()) -> type[TaskSource]:
+    """Give the task source class called `name`; imported only when asked for.
+
+    HarnessError where there is none; its sentence names those of the paper, `own`, as well.
+    """
     if name not in SOURCES:
+        known = [*own, *SOURCES]
         raise HarnessError(
-            f"found task source {name!r}{closest(name, SOURCES)}; "
-            f"wanted one of {', '.join(SOURCES)}."
+            f"found task source {name!r}{closest(name, known)}; wanted one of {', '.join(known)}."
         )
     module, cls = SOURCES[name].split(":")
     found: type[TaskSource] = getattr(import_module(module), cls)

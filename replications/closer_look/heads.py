@@ -50,7 +50,8 @@ def head_scores(head: Head, z: Tensor, scale: float) -> Tensor:
     if "direction" in head:
         weight = head["length"] * head["direction"] / head["direction"].norm(dim=-1, keepdim=True)
         z = scale * z / (z.norm(dim=-1, keepdim=True) + NEAR_ZERO)
-        return z @ weight.transpose(-1, -2)
+        logits: Tensor = z @ weight.transpose(-1, -2)
+        return logits
     return z @ head["weight"].transpose(-1, -2) + head["bias"].unsqueeze(-2)
 
 

@@ -33,8 +33,8 @@ from harness.switch_types import (
     Width,
 )
 from harness.tasks.batch import SupervisedBatch
-from harness.tasks.labelled_images import LabelledBatch
-from replications.closer_look.heads import HeadSGD, fit_heads, head_scores, nearest, new_head
+from replications.closer_look.heads import Head, HeadSGD, fit_heads, head_scores, nearest, new_head
+from replications.closer_look.tasks import LabelledBatch
 
 
 @dataclass(frozen=True)
@@ -81,13 +81,14 @@ class Baseline(Method):
         for block in encoder.blocks:
             # The authors' `init_layer`; biases of the convolutions are torch's own.
             sd = math.sqrt(2 / (9 * s.filters))
-            nn.init.normal_(block.convolution.weight, 0, sd, generator=self.generator)
+            weight = block.get_parameter("convolution.weight")
+            nn.init.normal_(weight, 0, sd, generator=self.generator)
         self.features = s.filters * (size // 16) ** 2
         self.encoder = encoder.to(self.device)
         head = new_head(s.classifier, s.outputs, self.features, self.generator)
         if "bias" in head:
             head["bias"].zero_()
-        self.head = {k: nn.Parameter(v.to(self.device)) for k, v in head.items()}
+        self.head: Head = {k: nn.Parameter(v.to(self.device)) for k, v in head.items()}
         every = [*self.encoder.parameters(), *self.head.values()]
         self.optimiser = torch.optim.Adam(every, lr=s.learning_rate)
 

@@ -21,9 +21,9 @@ from harness.records.schema import read_record
 from harness.run.loop import run
 from harness.run.plan import Plan
 from harness.tasks.batch import SupervisedBatch
-from harness.tasks.labelled_images import LabelledBatch
 from replications.closer_look.heads import HeadSGD, fit_heads, head_scores, nearest, new_head
 from replications.closer_look.method import Baseline
+from replications.closer_look.tasks import LabelledBatch
 
 CELLS = papers()["closer_look"].cells
 ONE_SHOT = CELLS["mini-imagenet-5way-1shot"]

@@ -43,6 +43,9 @@ class Extractor(nn.Module):
     def block(self, i: int, x: Tensor, film: Film | None) -> Tensor:
         """Do block i on images or maps [T, B, C, H, W] of T tasks, by running statistics."""
         conv, norm = self.convolutions[i], self.norms[i]
+        assert isinstance(norm, nn.BatchNorm2d)
+        assert norm.running_mean is not None
+        assert norm.running_var is not None
         maps = conv(x.flatten(0, 1))
         # Frozen batch norm and FiLM are affine in each map: one slope and one shift do both.
         slope = norm.weight / (norm.running_var + norm.eps).sqrt()

@@ -111,7 +111,8 @@ class Cnaps(Method):
         # a mean over tasks, and the penalty is added once a task.
         loss = losses.sum(1).mean()
         if "films" in self.model:
-            penalty = torch.stack([layer.penalty() for layer in self.model["films"]]).sum()
+            films: Any = self.model["films"]
+            penalty = torch.stack([layer.penalty() for layer in films]).sum()
             loss = loss + len(batch) * self.settings.film_penalty * penalty
         self.optimisers["meta"].zero_grad()
         loss.backward()
@@ -137,7 +138,8 @@ class Cnaps(Method):
             queries = self.extractor.block(0, batch.query_x, None)
         films, features = self._adapt(batch.support_x, support)
         weight, bias = self.model["classifier"](class_means(features, batch.support_y))
-        return self.extractor.embed(queries, films, 1) @ weight.mT + bias.mT
+        logits: Tensor = self.extractor.embed(queries, films, 1) @ weight.mT + bias.mT
+        return logits
 
     def _adapt(self, images: Tensor, x: Tensor) -> tuple[list[Film | None], Tensor]:
         """Give FiLM of the blocks after the first, and support features [T, S, D].
@@ -151,7 +153,8 @@ class Cnaps(Method):
         films: list[Film | None] = []
         task = self.model["encoder"](images)
         local = self.settings.adaptation == "film-auto-regressive"
-        for i, layer in enumerate(self.model["films"], 1):
+        layers: Any = self.model["films"]
+        for i, layer in enumerate(layers, 1):
             films.append(layer(task, x.mean((-2, -1)) if local else None))
             x = self.extractor.block(i, x, films[-1])
         return films, x.mean((-2, -1))

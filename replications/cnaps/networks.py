@@ -29,7 +29,8 @@ class Residual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Add what the layer gives."""
-        return x + self.layer(x)
+        found: Tensor = x + self.layer(x)
+        return found
 
 
 def residuals(size: int, generator: torch.Generator) -> list[nn.Module]:
@@ -105,7 +106,8 @@ class FilmLayer(nn.Module):
 
     def penalty(self) -> Tensor:
         """Give the squared length of both learned vectors."""
-        return self.sizes["gamma"].square().sum() + self.sizes["beta"].square().sum()
+        found: Tensor = self.sizes["gamma"].square().sum() + self.sizes["beta"].square().sum()
+        return found
 
 
 class LinearClassifier(nn.Module):

@@ -5,7 +5,7 @@ trained so that the sum of the losses along its own path is small. Beside it: th
 optimisers of the paper's figure, with a tuned learning rate.
 
 Of its T problems a method here asks no more than `len()`, the starting points `start` [T, D] and
-`losses_and_gradients(x)`: see `harness.tasks.quadratics.QuadraticBatch`.
+`losses_and_gradients(x)`: see `replications.learned_optimizer.tasks.QuadraticBatch`.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from torch import Tensor
 
 from harness.errors import HarnessError
 from harness.method import Method
-from harness.models.coordinatewise_lstm import CoordinatewiseLSTM, State, Unroll
 from harness.ranges import Range
 from harness.switch_types import Iterations, Rate, StepsFromOne, Widths
-from harness.tasks.quadratics import QuadraticBatch
+from replications.learned_optimizer.lstm import CoordinatewiseLSTM, State, Unroll
+from replications.learned_optimizer.tasks import QuadraticBatch
 from replications.learned_optimizer.tuned import TunedOptimizer, metric_names, run_optimizer
 
 

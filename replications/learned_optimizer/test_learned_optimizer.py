@@ -11,8 +11,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from harness.catalog import find_cell
 from harness.errors import HarnessError
-from harness.tasks.quadratics import QuadraticBatch, Quadratics, QuadraticSettings
 from replications.learned_optimizer.method import LearnedOptimizer, LearnedSettings
+from replications.learned_optimizer.tasks import QuadraticBatch, Quadratics, QuadraticSettings
 from replications.learned_optimizer.tuned import TunedOptimizer, TunedSettings
 
 CPU = torch.device("cpu")

@@ -17,7 +17,7 @@ from torch import Tensor
 from harness.errors import HarnessError
 from harness.method import Method
 from harness.switch_types import Rates, StepsFromOne
-from harness.tasks.quadratics import QuadraticBatch
+from replications.learned_optimizer.tasks import QuadraticBatch
 
 
 def metric_names(steps: int, report_every: int) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ tasks ("an automatically tuned step size", section 5.1).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -143,7 +143,7 @@ class MultiTaskSettings(PretrainedSettings):
 class MultiTask(FineTuned):
     """Averages, in parameter space, networks that each know one task (appendix C)."""
 
-    Settings = MultiTaskSettings
+    Settings: ClassVar[type] = MultiTaskSettings
 
     def build(self, tasks: Any) -> None:
         """Start with no network trained."""
@@ -155,7 +155,7 @@ class MultiTask(FineTuned):
 
     def first_task(self, iteration: int, meta_batch: int) -> int:
         """Stay on one task for each network until it is trained."""
-        return iteration // self.settings.steps_per_network * meta_batch
+        return iteration // int(self.settings.steps_per_network) * meta_batch
 
     def train_step(self, batch: SupervisedBatch, iteration: int) -> Tensor:
         """Take one Adam step of the networks at hand, each on its own task."""
@@ -175,7 +175,8 @@ class MultiTask(FineTuned):
         self._after_step(batch, step + 1)
         if step == s.steps_per_network - 1:
             self._average_in()
-        return losses.detach().mean()
+        mean: Tensor = losses.detach().mean()
+        return mean
 
     def _penalty(self) -> Tensor:
         kind = self.settings.regularisation
@@ -192,7 +193,7 @@ class MultiTask(FineTuned):
         self._set_networks({k: torch.stack([f[k] for f in fresh]) for k in fresh[0]})
 
     def _new_network(self) -> nn.Module:
-        first = self.model.get_submodule("layers.1").in_features
+        first = self.model.get_parameter("layers.1.weight").shape[1]
         return MLP(first, self.settings.hidden, 1, False, self.generator)
 
     def _set_networks(self, values: dict[str, Tensor]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -68,7 +68,7 @@ class ClippedSettings(MamlSettings):
 class MAML(LearnedStart):
     """Learns a start from which `inner_steps` gradient steps on a support set do well."""
 
-    Settings = MamlSettings
+    Settings: ClassVar[type] = MamlSettings
     settings: MamlSettings
 
     def build(self, tasks: Any) -> None:

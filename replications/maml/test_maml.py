@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from harness.catalog import find_cell, method_class
+from harness.catalog import find_cell
 from harness.errors import HarnessError
 from harness.meta_gradient.engines import ENGINES, engine
 from harness.meta_gradient.problem import InnerLoop, Problem
@@ -53,7 +53,7 @@ def test_smoke_run_of(tmp_path, cell, variant):
     record = read_record(folder / "record.json")
     assert record.status == "finished"
     found = made.variant
-    expected = method_class(found.folder, found.algorithm).metrics(found.method)
+    expected = found.method_class.metrics(found.method)
     assert set(expected) <= set(record.metrics)
 
 

@@ -8,7 +8,7 @@ network, a normal of 0.01, half of such networks do not leave the start; here it
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -39,7 +39,7 @@ class ToCriterionSettings(MultiTaskSettings):
 class ToCriterion(MultiTask):
     """Averages of networks that each know one task, and how well each knows it."""
 
-    Settings = ToCriterionSettings
+    Settings: ClassVar[type] = ToCriterionSettings
 
     def build(self, tasks: Any) -> None:
         """Start with no network trained."""

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from harness.models.image_shape import check_image_shape
-from harness.models.leaky_pool_conv4 import LeakyPoolConv4
+from replications.maml_plus_plus.network import LeakyPoolConv4
 
 Start = Literal["glorot-normal", "normal", "glorot-uniform"]
 """`glorot-normal`: convolutions by Glorot's normal law, the head standard normal (21 October).

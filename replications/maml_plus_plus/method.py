@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -21,11 +21,11 @@ from harness.meta_gradient.outer import Outer
 from harness.meta_gradient.problem import InnerLoop, Params, Problem, on_query, split
 from harness.methods.class_outputs import ClassOutputs
 from harness.methods.learned_rates import LearnedRates
-from harness.models.leaky_pool_conv4 import LeakyPoolConv4
 from harness.models.over_tasks import over_tasks
 from harness.switch_types import Clip, Epochs, EpochsFromOne, Iterations, Rate, StepsFromOne, Width
 from harness.tasks.batch import SupervisedBatch
 from replications.maml_plus_plus.first_network import PoolNormConv4, Start, start
+from replications.maml_plus_plus.network import LeakyPoolConv4
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class MamlPlusPlus(LearnedRates, ClassOutputs):
     """Learns a start and rates for its layers and steps; all that is annealed is a function of the
     iteration."""
 
-    Settings = MamlPlusPlusSettings
+    Settings: ClassVar[type] = MamlPlusPlusSettings
     settings: MamlPlusPlusSettings
 
     def build(self, tasks: Any) -> None:

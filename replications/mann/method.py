@@ -17,9 +17,9 @@ from torch import Tensor
 
 from harness.errors import HarnessError
 from harness.method import Method
-from harness.models.least_recently_used_memory import start, step
 from harness.switch_types import Epsilon, Number, Rate, Share, ShareBelowOne, Width
-from harness.tasks.class_sequences import SequenceBatch
+from replications.mann.memory import start, step
+from replications.mann.tasks import SequenceBatch
 from replications.mann.tensorflow_rmsprop import TensorFlowRMSprop
 
 PRINTED = (1, 2, 3, 4, 5, 10)
@@ -156,7 +156,8 @@ class Mann(Method):
                 reads = found.flatten(1)
             outputs.append(torch.cat([hidden, reads], 1))
         out = F.linear(torch.stack(outputs, 1), p["output"], p["output_bias"])
-        return out.unflatten(2, self.label_shape)
+        logits: Tensor = out.unflatten(2, self.label_shape)
+        return logits
 
     def losses(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Give cross-entropies [T, L] in nats, summed over the symbols of a label."""

@@ -14,12 +14,12 @@ from torch import Tensor
 
 from harness.catalog import Variant, find_cell, papers
 from harness.errors import HarnessError
-from harness.models.least_recently_used_memory import start, step
 from harness.report.step_plot import counted
 from harness.run.budget import budget
 from harness.run.plan import Plan
-from harness.tasks.class_sequences import ClassSequences, SequenceBatch
+from replications.mann.memory import start, step
 from replications.mann.method import PRINTED, Mann, optimiser
+from replications.mann.tasks import ClassSequences, SequenceBatch
 
 CELLS = papers()["mann"].cells
 CPU = torch.device("cpu")

@@ -56,7 +56,8 @@ class FullContext(nn.Module):
             hidden, cell = _gates(summed[:, :, i] + hidden @ self.onward, cell)
             states.append(hidden)
         onwards, back = torch.stack(states, 2)
-        return embedded + onwards + back.flip(1)
+        read: Tensor = embedded + onwards + back.flip(1)
+        return read
 
     def queries(self, embedded: Tensor, support: Tensor) -> Tensor:
         """Give f(x, S) for `embedded` queries [T, Q, D], after reading g(S), `support` [T, S, D].

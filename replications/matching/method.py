@@ -151,7 +151,7 @@ class Matching(OneNetwork):
         length = batch.support_y.shape[1]
         support, queries = embedded[:, :length], embedded[:, length:]
         if self.settings.full_context:
-            context = self.model["context"]
+            context: Any = self.model["context"]
             support = context.support(support)
             queries = context.queries(queries, support)
         compared = similarities(queries, support, self.settings.similarity)

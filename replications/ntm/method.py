@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -17,10 +17,10 @@ from torch import Tensor, nn
 
 from harness.errors import HarnessError
 from harness.methods.one_network import OneNetwork
-from harness.models.stacked_lstm import StackedLSTM
 from harness.ranges import Entries
 from harness.switch_types import Epsilon, Factor, Layers, Rate, ShareBelowOne, StepsFromOne, Width
-from harness.tasks.copy_sequences import CopyBatch
+from replications.ntm.stacked_lstm import StackedLSTM
+from replications.ntm.tasks import CopyBatch
 from replications.ntm.turing_machine import MachineSettings, TuringMachine
 
 
@@ -62,7 +62,7 @@ class LstmSettings(TrainingSettings):
 class Copier(OneNetwork):
     """A network from inputs [T, S, inputs] to logits [T, S, bits]; `engine` plays no part."""
 
-    Settings = TrainingSettings
+    Settings: ClassVar[type] = TrainingSettings
     settings: Any
 
     def begin(self, model: nn.Module, tasks: Any) -> None:

@@ -13,7 +13,6 @@ from torch import Tensor
 
 from harness.catalog import papers
 from harness.errors import HarnessError
-from harness.models.location_and_content_memory import rotations, step
 from harness.paper_tests.resume import same_weights, with_and_without_stop
 from harness.paper_tests.smoke_plans import smoke_method
 from harness.paper_tests.switch_effects import (
@@ -25,8 +24,9 @@ from harness.paper_tests.switch_effects import (
     switch_names,
 )
 from harness.report.step_plot import counted
-from harness.tasks.copy_sequences import CopyBatch
+from replications.ntm.memory import rotations, step
 from replications.ntm.method import ALGORITHMS, LstmSettings, NtmSettings
+from replications.ntm.tasks import CopyBatch
 
 CELLS = papers()["ntm"].cells
 VARIANTS = ("ntm-lstm", "ntm-feedforward", "lstm")

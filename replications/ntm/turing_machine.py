@@ -14,9 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from harness.models.location_and_content_memory import parts, rotations, step
 from harness.ranges import Range
 from harness.switch_types import Width
+from replications.ntm.memory import parts, rotations, step
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,8 @@ class TuringMachine(nn.Module):
     it has a second bias a gate too (README, departure 10), and no feedforward controller: that
     one's are Glorot uniform. One product gives all that both heads are told.
     """
+
+    turned: Tensor
 
     def __init__(
         self, s: MachineSettings, inputs: int, outputs: int, generator: torch.Generator

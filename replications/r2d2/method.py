@@ -16,7 +16,6 @@ from torch import Tensor, nn
 
 from harness.errors import HarnessError
 from harness.methods.embeds_alone import EmbedsAlone
-from harness.models.ridge_features import RidgeFeatures
 from harness.noise import draw_seed, step_generator
 from harness.ranges import Entries
 from harness.switch_types import (
@@ -30,6 +29,7 @@ from harness.switch_types import (
     Width,
 )
 from harness.tasks.batch import SupervisedBatch
+from replications.r2d2.network import RidgeFeatures
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,8 @@ class R2D2(EmbedsAlone):
 
     Settings = R2D2Settings
     settings: R2D2Settings
+    model: Any
+    """A module with `encoder`, `ridge`, `scale` and `bias`."""
 
     def build(self, tasks: Any) -> None:
         """Start the embedding, λ, a and b, and their optimiser."""
@@ -161,7 +163,8 @@ class R2D2(EmbedsAlone):
         ways = int(support_y.max()) + 1
         labels = F.one_hot(support_y, ways).to(support.dtype)
         found = ridge_logits(support, labels, query, self.model.ridge)
-        return self.model.scale * found + self.model.bias
+        logits: Tensor = self.model.scale * found + self.model.bias
+        return logits
 
 
 def reshuffled(batch: SupervisedBatch, shots: int) -> SupervisedBatch:

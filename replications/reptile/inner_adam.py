@@ -99,8 +99,8 @@ def adapt(
         }
         current = {n: p + moved[n] for n, p in current.items()}
         losses.append(loss / some_y.shape[1])
-    unpacked = (vmap(gradients.unpacked)(found) for found in (current, moved, second))
-    return Adapted(*unpacked, torch.stack(losses).mean(0))
+    params, last, second = (vmap(gradients.unpacked)(p) for p in (current, moved, second))
+    return Adapted(params, last, second, torch.stack(losses).mean(0))
 
 
 def carried_on(state: AdamState, second: Params, steps: int) -> AdamState:

@@ -12,7 +12,6 @@ from torch.func import functional_call
 from harness.errors import HarnessError
 from harness.meta_gradient.problem import Params
 from harness.method import Method
-from harness.models.affine_conv4 import AffineConv4, Shrink
 from harness.models.query_statistics import QueryStatistics, query_outputs
 from harness.switch_types import Examples, Iterations, Rate, Steps, StepsFromOne, Width
 from harness.tasks.batch import SupervisedBatch
@@ -23,6 +22,7 @@ from replications.reptile.inner_adam import (
     gradients_of,
     minibatches,
 )
+from replications.reptile.network import AffineConv4, Shrink
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,9 @@ class Reptile(Method):
     def train_step(self, batch: SupervisedBatch, iteration: int) -> Tensor:
         """Adapt to each task and move the start; query images are not looked at."""
         s, (x, y) = self.settings, (batch.support_x, batch.support_y)
-        rows = minibatches(*y.shape, s.inner_batch, s.inner_steps, self.generator).to(self.device)
+        tasks, examples = y.shape
+        rows = minibatches(tasks, examples, s.inner_batch, s.inner_steps, self.generator)
+        rows = rows.to(self.device)
         found = adapt(self.gradients, self.params, self.state, s.inner_rate, x, y, rows)
         by = self.meta_step(iteration)
         for name, start in self.params.items():

@@ -21,8 +21,8 @@ from harness.methods.untrained import Untrained
 from harness.ranges import Entries, Range
 from harness.switch_types import Epochs, Penalty, Rates, Share, ShareBelowOne, Width, Widths
 from harness.tasks.batch import SupervisedBatch
-from harness.tasks.image_pairs import PairBatch
 from replications.siamese.network import Twin
+from replications.siamese.tasks import PairBatch
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from harness.errors import HarnessError
-from harness.models.fourier_convolution import fourier_convolution
-from harness.models.pixels_first import max_pool, one_channel_convolution
+from replications.siamese.fourier_convolution import fourier_convolution
+from replications.siamese.pixels_first import max_pool, one_channel_convolution
 
 
 class Twin(nn.Module):

@@ -29,9 +29,9 @@ from harness.run.budget import budget
 from harness.run.loop import run
 from harness.run.plan import Plan
 from harness.tasks.batch import SupervisedBatch
-from harness.tasks.image_pairs import ImagePairs, PairBatch
 from replications.siamese.method import NearestPixels, Siamese, best_threshold
 from replications.siamese.network import Twin
+from replications.siamese.tasks import ImagePairs, PairBatch
 
 CELLS = papers()["siamese"].cells
 CPU = torch.device("cpu")

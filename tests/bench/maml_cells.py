@@ -6,11 +6,10 @@ from typing import Any
 
 import torch
 
-from harness.catalog import Variant, find_cell, method_class
+from harness.catalog import Variant, find_cell
 from harness.data.sources import find_omniglot
 from harness.errors import HarnessError
 from harness.method import Method
-from harness.tasks.registry import task_source
 from harness.tasks.source import TaskSource
 
 OMNIGLOT, SINUSOID = "omniglot-5way-1shot", "sinusoid-10shot"
@@ -36,11 +35,10 @@ def resolve(cell: str, **changed: Any) -> Variant:
 
 def task_source_of(variant: Variant, device: str = "cpu") -> TaskSource:
     """Give the variant's tasks; seeds are 0 and 1."""
-    return task_source(variant.task_source)(variant.tasks, 0, 1, torch.device(device))
+    return variant.task_source_class(variant.tasks, 0, 1, torch.device(device))
 
 
 def method_of(variant: Variant, tasks: TaskSource, engine: str, device: str = "cpu") -> Method:
     """Give the variant's method at its start."""
-    cls = method_class(variant.folder, variant.algorithm)
     generator = torch.Generator().manual_seed(0)
-    return cls(variant.method, tasks, torch.device(device), engine, generator)
+    return variant.method_class(variant.method, tasks, torch.device(device), engine, generator)

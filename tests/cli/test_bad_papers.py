@@ -10,6 +10,7 @@ import pytest
 from harness.catalog import find_cell, papers, readable_papers
 from harness.cli import main as cli
 from harness.errors import HarnessError
+from harness.paper_code import task_source_class
 from tests.toy_paper import ToyPaper, draws
 
 
@@ -105,6 +106,7 @@ def test_a_folder_that_cannot_be_read_is_named(toy, monkeypatch):
     assert "demo: cannot be read (Permission denied)." in str(broken["demo"])
 
 
+OWN_TASKS = "TASK_SOURCES = {}\n"
 IMPORTS = {
     "import nosuchpackage": "ModuleNotFoundError: No module named 'nosuchpackage'",
     "raise SystemExit(7)": "SystemExit: 7",
@@ -113,10 +115,12 @@ IMPORTS = {
 }
 
 
-@pytest.mark.parametrize("line", IMPORTS)
-def test_a_method_that_does_not_import_stops_only_what_needs_it(toy, capsys, line):
-    path = toy.replications / "toy" / "method.py"
-    path.write_text(f"{path.read_text()}\n{line}\n")
+@pytest.mark.parametrize(
+    ("file", "line"), [*(("method.py", line) for line in IMPORTS), ("tasks.py", "1 / 0")]
+)
+def test_a_method_that_does_not_import_stops_only_what_needs_it(toy, capsys, file, line):
+    path = toy.replications / "toy" / file
+    path.write_text(f"{path.read_text() if path.exists() else OWN_TASKS}\n{line}\n")
     number = len(path.read_text().splitlines())
     for words in (["list", "toy"], ["compare", "toy"]):
         assert said(capsys, *words, "--results", toy.results)[0] == 0
@@ -148,6 +152,20 @@ def test_a_method_file_lists_its_classes(toy, text, sentence):
 
 
 @pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "tasks.py: found TASK_SOURCES = None, wanted a dict from names to classes."),
+        ("TASK_SOURCES = {'x': 3}", "found 3 under 'x', wanted a class with a dataclass `Setti"),
+    ],
+)
+def test_a_file_of_tasks_lists_its_classes(toy, text, sentence):
+    (toy.replications / "toy" / "tasks.py").write_text(text)
+    with pytest.raises(HarnessError) as caught:
+        task_source_class(toy.replications / "toy", "x")
+    assert sentence in str(caught.value)
+
+
+@pytest.mark.parametrize(
     "words",
     [
         ["list"],
@@ -165,12 +183,14 @@ def test_no_table_is_made_by_running_a_paper_s_code(toy, capsys, monkeypatch, wo
     for seed in (0, 1):
         toy.add({"mse@0": draws(4, 1), "mse@1": draws(1, 1)}, cell="curves", seed=seed)
     forget()
-    path = toy.replications / "toy" / "method.py"
-    path.write_text(
-        f"from pathlib import Path\nPath({str(toy.root / 'ran')!r}).touch()\n{path.read_text()}"
-    )
+    (toy.replications / "toy" / "tasks.py").write_text(OWN_TASKS)
+    for name in ("method", "tasks"):
+        path = toy.replications / "toy" / f"{name}.py"
+        leave = f"from pathlib import Path\nPath({str(toy.root / name)!r}).touch()\n"
+        path.write_text(leave + path.read_text())
     assert said(capsys, *words)[0] == 0
-    assert not (toy.root / "ran").exists()
-    assert "replications.toy.method" not in sys.modules
+    assert not [n for n in sys.modules if n.startswith("replications.toy.")]
+    ran = [toy.root / name for name in ("method", "tasks")]
+    assert not any(path.exists() for path in ran)
     find_cell("toy/images").variant("plain")
-    assert (toy.root / "ran").exists(), "this verb would have shown it"
+    assert all(path.exists() for path in ran), "this verb would have shown it"

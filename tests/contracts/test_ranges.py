@@ -14,7 +14,7 @@ from harness.cli.main import build_parser
 from harness.protocol import ranges
 from harness.records.store import find_records
 from harness.run.kept_weights import record_overrides
-from harness.tasks.registry import SOURCES, task_source
+from harness.tasks.registry import SOURCES, shared_task_source
 
 PAPERS = papers()
 RESULTS = Path(__file__).resolve().parents[2] / "results"
@@ -23,10 +23,10 @@ RESULTS = Path(__file__).resolve().parents[2] / "results"
 def settings() -> Iterator[type[Any]]:
     """Give the classes of switches: of task sources, methods, training and testing."""
     yield from (protocol.Training, protocol.Testing)
-    yield from (task_source(name).Settings for name in SOURCES)
+    yield from (shared_task_source(name).Settings for name in SOURCES)
     for paper in PAPERS.values():
         for variant in paper_contract.variants(paper.folder):
-            yield type(variant.method)
+            yield from (type(variant.tasks), type(variant.method))
 
 
 SETTINGS = sorted(set(settings()), key=lambda cls: (cls.__module__, cls.__name__))

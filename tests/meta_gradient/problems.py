@@ -12,9 +12,9 @@ from harness.meta_gradient.problem import InnerLoop, MetaGradient, Params, Probl
 from harness.models.batch_statistics import BatchStatistics
 from harness.models.max_pool_conv4 import MaxPoolConv4
 from harness.models.mlp import MLP
-from harness.models.small_resnet import SmallResNet
 from harness.models.strided_conv4 import StridedConv4
 from harness.tasks.batch import SupervisedBatch
+from tests.models.small_resnet import SmallResNet
 
 Case = tuple[Problem, SupervisedBatch]
 

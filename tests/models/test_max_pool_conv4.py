@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from harness.errors import HarnessError
 from harness.models.max_pool_conv4 import MaxPoolConv4
-from tests.models.convnets import assert_glorot_uniform, images, shift_parameters
+from harness.paper_tests.convnets import assert_glorot_uniform, images, shift_parameters
 
 
 def network(filters: int = 4, size: int = 28, ways: int = 3, channels: int = 3) -> MaxPoolConv4:

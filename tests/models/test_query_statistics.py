@@ -9,12 +9,12 @@ from torch.func import functional_call
 from torch.nn import functional as F
 
 from harness.errors import HarnessError
-from harness.models.affine_conv4 import AffineConv4
 from harness.models.batch_statistics import norms
-from harness.models.leaky_pool_conv4 import LeakyPoolConv4
 from harness.models.mlp import MLP
 from harness.models.query_statistics import QueryStatistics, RunningStatistics, query_outputs
 from harness.models.strided_conv4 import StridedConv4, same_padding
+from replications.maml_plus_plus.network import LeakyPoolConv4
+from replications.reptile.network import AffineConv4
 
 NET = StridedConv4(1, 4, 5, torch.Generator().manual_seed(0)).double()
 AFFINE = AffineConv4(1, 4, "stride", 28, 5, torch.Generator().manual_seed(0)).double()

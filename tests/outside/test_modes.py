@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import harness
-from harness.catalog import find_cell, method_class
+from harness.catalog import find_cell
 from harness.data.datasets import load_store
 from harness.data.once import Once
 
@@ -99,10 +99,10 @@ def forget(paper):
 
 
 def test_threads_of_a_fresh_process_load_a_paper_once():
-    folder = find_cell("maml/omniglot-5way-1shot").folder
+    cell = find_cell("maml/omniglot-5way-1shot")
     for _ in range(3):
         forget("maml")
-        found = at_once(lambda: method_class(folder, "maml"))
+        found = at_once(lambda: cell.variant("second-order").method_class)
         assert len(set(found)) == 1
 
 

@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from harness.catalog import find_cell, method_class
+from harness.catalog import find_cell
 from harness.records.store import StoredRecord, verify_files
 from harness.run import checkpoint, stop
 from harness.run.loop import run
@@ -57,7 +57,7 @@ def steps(monkeypatch):
 
 @pytest.fixture
 def method():
-    return method_class(find_cell("protonet/omniglot-5way-1shot").folder, "protonet")
+    return find_cell("protonet/omniglot-5way-1shot").variant("euclidean").method_class
 
 
 def result(folder):

@@ -17,7 +17,7 @@ from harness.tasks.color_episodes import (
     ColorEpisodes,
     ColorEpisodeSettings,
 )
-from harness.tasks.registry import task_source
+from harness.tasks.registry import shared_task_source
 from tests.color_trees import cifar_tree, use_few
 
 CPU = torch.device("cpu")
@@ -38,7 +38,7 @@ def episodes(device=CPU, train_seed=0, **switches) -> ColorEpisodes:
 
 def test_shapes_labels_and_attributes():
     found = episodes(train_ways=20, train_shots=2, train_queries=3)
-    assert isinstance(found, task_source("color_episodes"))
+    assert isinstance(found, shared_task_source("color_episodes"))
     assert found.image_shape == (3, 16, 16)
     assert found.synthetic
     assert found.data_digest() == found.store.digest

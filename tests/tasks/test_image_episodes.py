@@ -14,7 +14,7 @@ from scipy import stats
 from harness.errors import HarnessError
 from harness.protocol import read_switches
 from harness.tasks.image_episodes import ImageEpisodes, ImageEpisodeSettings
-from harness.tasks.registry import task_source
+from harness.tasks.registry import shared_task_source
 from harness.tasks.source import TestSplitLocked
 
 CPU = torch.device("cpu")
@@ -49,7 +49,7 @@ def same(a, b) -> bool:
 
 def test_shapes_labels_and_attributes():
     found = episodes(train_ways=7, train_shots=2, train_queries=3)
-    assert isinstance(found, task_source("image_episodes"))
+    assert isinstance(found, shared_task_source("image_episodes"))
     assert found.image_shape == (1, 28, 28)
     assert (found.ways("train"), found.ways("trainval"), found.ways("val")) == (7, 7, 5)
     assert (found.shots("train"), found.queries("test")) == (2, 15)

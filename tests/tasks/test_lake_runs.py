@@ -10,7 +10,7 @@ from harness.data.lake_runs import RUNS, WAYS
 from harness.errors import HarnessError
 from harness.protocol import read_switches
 from harness.tasks.lake_runs import LakeRunSettings, LakeRunTasks
-from harness.tasks.registry import task_source
+from harness.tasks.registry import shared_task_source
 from harness.tasks.source import TestSplitLocked
 
 CPU = torch.device("cpu")
@@ -32,7 +32,7 @@ def tasks(device=CPU, seed=0, **switches) -> LakeRunTasks:
 
 def test_test_tasks_are_the_runs():
     found = tasks(rotations="train-per-class-in-task")
-    assert isinstance(found, task_source("lake_runs"))
+    assert isinstance(found, shared_task_source("lake_runs"))
     assert (found.ways("test"), found.shots("test"), found.queries("test")) == (WAYS, 1, 1)
     with pytest.raises(TestSplitLocked):
         found.batch("test", 0, 1)

@@ -10,8 +10,8 @@ from harness import protocol
 from harness.errors import HarnessError
 from harness.tasks import source as of_sources
 from harness.tasks.memory import MOST_BYTES, check_batches, machine_bytes
-from harness.tasks.quadratics import Quadratics, QuadraticSettings
 from harness.tasks.sinusoids import Sinusoids, SinusoidSettings
+from replications.learned_optimizer.tasks import Quadratics, QuadraticSettings
 
 SINES = SinusoidSettings(0.1, 5, 0, 3, -5, 5, 5, 5, 5, 10, 5, 10, False)
 TRAINING = protocol.Training(9, 9, 4, 0, 0, "mse@1", "last", 0)

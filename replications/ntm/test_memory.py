@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from harness.models.location_and_content_memory import heads, parts, rotations, step
+from replications.ntm.memory import heads, parts, rotations, step
 
 T, N, W, K = 2, 6, 3, 3
 P = sum(parts(W, K))

@@ -8,11 +8,10 @@ import torch
 
 from harness.errors import HarnessError
 from harness.protocol import read_switches
-from harness.tasks.augment import centre_box, crop
 from harness.tasks.batch import SupervisedBatch
 from harness.tasks.color_episodes import ColorEpisodes, ColorEpisodeSettings
-from harness.tasks.labelled_images import LabelledBatch, LabelledImages, LabelledImageSettings
-from harness.tasks.registry import task_source
+from replications.closer_look.augment import centre_box, crop
+from replications.closer_look.tasks import LabelledBatch, LabelledImages, LabelledImageSettings
 
 IMAGES = {"dataset": "textures", "pixels": "unit", "image_size": 16, "resize_filter": "none"}
 COUNTS = {f"{s}_{n}": v for s in ("val", "test") for n, v in
@@ -40,10 +39,6 @@ def train(tasks: LabelledImages, first: int, count: int) -> LabelledBatch:
     batch = tasks.batch("train", first, count)
     assert isinstance(batch, LabelledBatch)
     return batch
-
-
-def test_it_is_registered() -> None:
-    assert task_source("labelled_images") is LabelledImages
 
 
 def test_every_training_image_comes_once_an_epoch() -> None:

@@ -134,3 +134,6 @@ class CopySequences(TaskSource):
             vectors=torch.from_numpy(arrays["vectors"]).to(self.device).float(),
             lengths=torch.from_numpy(arrays["length"]).to(self.device),
         )
+
+
+TASK_SOURCES = {"copy_sequences": CopySequences}

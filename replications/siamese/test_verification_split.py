@@ -8,7 +8,7 @@ import pytest
 from harness.data.datasets import load_store
 from harness.data.glyphs import make_glyphs
 from harness.data.lake_runs import RUN_DRAWERS, read_lake_runs
-from harness.data.verification_split import verification_split
+from replications.siamese.verification_split import verification_split
 
 
 def test_glyphs_are_parted_by_alphabet_and_by_drawer() -> None:

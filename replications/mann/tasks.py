@@ -22,7 +22,7 @@ from harness.ranges import Range
 from harness.switch_types import Pixels, Seed
 from harness.tasks.episodes import without_replacement
 from harness.tasks.source import BLOCK, SPLITS, Arrays, Data, TaskSource
-from harness.tasks.turned_drawings import draw_turns_and_shifts, look_up
+from replications.mann.turned_drawings import draw_turns_and_shifts, look_up
 
 CLASS_STREAM, IMAGE_STREAM, ORDER_STREAM, LABEL_STREAM, DISTORTION_STREAM = range(5)
 
@@ -222,3 +222,6 @@ class ClassSequences(TaskSource):
                     f"tasks.classes: found {s.classes}, but class split {self.class_split.name!r} "
                     f"has {there} {split} classes."
                 )
+
+
+TASK_SOURCES = {"class_sequences": ClassSequences}

@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from harness.models.fourier_convolution import fourier_convolution, transform, transform_back
+from replications.siamese.fourier_convolution import fourier_convolution, transform, transform_back
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,7 @@ import pytest
 import torch
 
 from harness.errors import HarnessError
-from harness.tasks.copy_sequences import CopyBatch, CopySequences, CopySequenceSettings
-from harness.tasks.registry import task_source
+from replications.ntm.tasks import CopyBatch, CopySequences, CopySequenceSettings
 
 
 def source(**changed: Any) -> CopySequences:
@@ -26,7 +25,6 @@ def test_lengths_and_bits_are_uniform() -> None:
 
 def test_a_task_depends_on_nothing_but_its_index() -> None:
     tasks = source()
-    assert isinstance(tasks, task_source("copy_sequences"))
     batch = tasks.batch("train", 250, 20)
     later = source().batch("train", 260, 3)
     assert torch.equal(later.vectors, batch.vectors[10:13])

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from harness.data.lake_runs import WAYS
-from harness.data.verification_split import AlphabetDrawings
+from replications.siamese.verification_split import AlphabetDrawings
 
 
 def draw_pairs(

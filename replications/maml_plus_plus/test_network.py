@@ -5,8 +5,8 @@ import torch
 from torch.nn import functional as F
 
 from harness.errors import HarnessError
-from harness.models.leaky_pool_conv4 import LeakyPoolConv4
-from tests.models.convnets import assert_glorot_uniform, images, shift_parameters
+from harness.paper_tests.convnets import assert_glorot_uniform, images, shift_parameters
+from replications.maml_plus_plus.network import LeakyPoolConv4
 
 
 def network(filters: int = 4, size: int = 28, ways: int = 3, channels: int = 3) -> LeakyPoolConv4:

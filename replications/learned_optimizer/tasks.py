@@ -81,3 +81,6 @@ class Quadratics(TaskSource):
             for name, a in arrays.items()
         }
         return QuadraticBatch(**laid)
+
+
+TASK_SOURCES = {"quadratics": Quadratics}

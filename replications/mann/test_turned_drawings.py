@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from harness.tasks.turned_drawings import (
+from replications.mann.turned_drawings import (
     SHIFT_PIXELS,
     TURN_DEGREES,
     draw_turns_and_shifts,

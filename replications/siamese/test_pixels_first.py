@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from harness.models.pixels_first import max_pool, one_channel_convolution
+from replications.siamese.pixels_first import max_pool, one_channel_convolution
 
 
 def test_one_channel_is_the_librarys_convolution() -> None:

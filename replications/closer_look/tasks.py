@@ -18,10 +18,10 @@ from torch import Tensor
 from harness.data.decode_color import ColorResizeFilter
 from harness.errors import HarnessError
 from harness.switch_types import Examples, Pixels, Share, ShareAboveZero, Ways
-from harness.tasks.augment import centre_box, crop, jitter, random_boxes
 from harness.tasks.batch import SupervisedBatch
 from harness.tasks.color_episodes import ColorEpisodes, ColorEpisodeSettings
 from harness.tasks.source import BLOCK, Arrays, Data, TaskSource
+from replications.closer_look.augment import centre_box, crop, jitter, random_boxes
 
 ORDER_STREAM, AUGMENT_STREAM = range(2)
 
@@ -182,3 +182,6 @@ class LabelledImages(TaskSource):
         box = torch.from_numpy(centre_box(self.settings.image_size, share)).to(x.device)
         flip = torch.zeros(len(images), dtype=torch.bool, device=x.device)
         return crop(images, box.expand(len(images), 4), flip).view(x.shape)
+
+
+TASK_SOURCES = {"labelled_images": LabelledImages}

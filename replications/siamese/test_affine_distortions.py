@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from harness.tasks.affine_distortions import AffineRanges, distort, draw_distortions
+from replications.siamese.affine_distortions import AffineRanges, distort, draw_distortions
 
 RANGES = AffineRanges(rotation=10.0, shear=0.3, scale=0.2, shift=2.0, probability=0.5)
 NOTHING = [0.0, 0, 0, 1, 1, 0, 0]

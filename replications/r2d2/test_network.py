@@ -5,8 +5,9 @@ import torch
 from torch.nn import functional as F
 
 from harness.errors import HarnessError
-from harness.models.ridge_features import RidgeFeatures
-from tests.models.convnets import images
+from harness.paper_tests.convnets import images
+from harness.paper_tests.starts import assert_starts
+from replications.r2d2.network import RidgeFeatures
 
 
 def generator(seed=0):
@@ -94,3 +95,10 @@ def test_what_does_not_fit_is_one_sentence():
         network(size=15)
     with pytest.raises(HarnessError, match=r"found dropout 1\.0, wanted"):
         network(1.0)
+
+
+def test_scales_start_at_one_from_torch_1_2_on():
+    net = RidgeFeatures(1, (4, 4, 4, 4), 16, 0.1, 0.0, "one", torch.Generator())
+    scales = {k: v for k, v in net.state_dict().items() if "norm" in k and "weight" in k}
+    assert len(scales) == 4
+    assert_starts(scales, {"*": 1})

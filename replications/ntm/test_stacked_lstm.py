@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from harness.models.stacked_lstm import StackedLSTM
+from replications.ntm.stacked_lstm import StackedLSTM
 
 
 def network(inputs, outputs, units, layers):

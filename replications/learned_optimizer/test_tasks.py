@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from harness.tasks.quadratics import QuadraticBatch, Quadratics, QuadraticSettings
+from replications.learned_optimizer.tasks import QuadraticBatch, Quadratics, QuadraticSettings
 
 
 def quadratics(distribution: Any, dimension: int = 10) -> Quadratics:

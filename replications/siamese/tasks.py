@@ -19,14 +19,14 @@ from torch import Tensor
 from harness.data.datasets import load_store
 from harness.data.decode import ResizeFilter
 from harness.data.lake_runs import RUNS, WAYS, LakeRuns, read_lake_runs, runs_of_glyphs
-from harness.data.verification_split import verification_split
 from harness.errors import HarnessError
 from harness.ranges import Range
 from harness.switch_types import Pixels, Share, ShareBelowOne
-from harness.tasks.affine_distortions import AffineRanges, distort, draw_distortions
 from harness.tasks.batch import SupervisedBatch
-from harness.tasks.pair_draws import draw_pairs, draw_runs
 from harness.tasks.source import BLOCK, Arrays, Data, TaskSource
+from replications.siamese.affine_distortions import AffineRanges, distort, draw_distortions
+from replications.siamese.pair_draws import draw_pairs, draw_runs
+from replications.siamese.verification_split import verification_split
 
 PAIR_STREAM, DISTORTION_STREAM, ORDER_STREAM, RUN_STREAM = range(4)
 
@@ -225,3 +225,6 @@ class ImagePairs(TaskSource):
 
     def _to_ink(self, images: Tensor) -> Tensor:
         return 1 - images if self.settings.ink == "zero" else images
+
+
+TASK_SOURCES = {"image_pairs": ImagePairs}

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from harness.tasks.augment import centre_box, crop, gray, jitter, random_boxes
+from replications.closer_look.augment import centre_box, crop, gray, jitter, random_boxes
 
 SIZE = 12
 

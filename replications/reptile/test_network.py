@@ -5,8 +5,8 @@ import torch
 from torch.nn import functional as F
 
 from harness.errors import HarnessError
-from harness.models.affine_conv4 import AffineConv4, Shrink
-from tests.models.convnets import assert_glorot_uniform, images, shift_parameters
+from harness.paper_tests.convnets import assert_glorot_uniform, images, shift_parameters
+from replications.reptile.network import AffineConv4, Shrink
 
 OMNIGLOT, MINI = (1, 64, "stride", 28, 5), (3, 32, "max-pool", 84, 5)
 

@@ -64,3 +64,6 @@ class FrequencySinusoids(Sinusoids):
             return self._tensor(x[..., None]), self._tensor(y[..., None])
 
         return SupervisedBatch(*both(arrays["support"]), *both(arrays["query"]))
+
+
+TASK_SOURCES = {"frequency_sinusoids": FrequencySinusoids}

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from harness.models.coordinatewise_lstm import CoordinatewiseLSTM, Unroll
+from replications.learned_optimizer.lstm import CoordinatewiseLSTM, Unroll
 
 UNITS, STEPS, ROWS = 6, 5, 9
 

@@ -5,7 +5,8 @@ import math
 import pytest
 import torch
 
-from harness.models.least_recently_used_memory import MemoryState, least_used, start, step
+from harness.paper_tests.starts import assert_law
+from replications.mann.memory import MemoryState, least_used, start, step
 
 T, N, W, R, DECAY = 2, 6, 3, 2, 0.9
 
@@ -104,3 +105,15 @@ def test_nothing_that_was_given_is_changed():
     before = [part.clone() for part in state]
     step(state, keys[0], gates[0], DECAY)
     assert all(torch.equal(a, b) for a, b in zip(state, before, strict=True))
+
+
+def test_the_memory_starts_nearly_empty():
+    """tristandeleu/ntm-one-shot: constant 1e-6, every head on the first location. The paper does
+    not say."""
+    state = start(2, 128, 40, 4, torch.zeros(()))
+    assert_law(state.memory.float(), float(torch.tensor(1e-6)), "memory")
+    assert state.read_weights.shape == (2, 4, 128)
+    assert state.usage.shape == (2, 128)
+    for weights in (state.read_weights, state.usage):
+        assert_law(weights[..., 0], 1, "first location")
+        assert_law(weights[..., 1:], 0, "other locations")

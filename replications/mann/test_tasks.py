@@ -7,9 +7,8 @@ from scipy import stats
 
 from harness.errors import HarnessError
 from harness.protocol import read_switches
-from harness.tasks.class_sequences import ClassSequences, ClassSequenceSettings
-from harness.tasks.registry import task_source
 from harness.tasks.source import BLOCK, TestSplitLocked
+from replications.mann.tasks import ClassSequences, ClassSequenceSettings
 
 CPU = torch.device("cpu")
 BASE = {
@@ -48,7 +47,6 @@ def even(counts) -> bool:
 
 def test_shapes():
     found = sequences(**STRINGS)
-    assert isinstance(found, task_source("class_sequences"))
     assert found.synthetic
     batch = found.batch("train", 250, 10)  # straddles two blocks
     assert len(batch) == 10
