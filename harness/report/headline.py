@@ -15,25 +15,27 @@ from harness.report.sheet import Line, Section, few_seeds, marked
 from harness.run.budget import share
 
 MOST = 10
+_HEADER = ("paper", "here", "± tasks", "seeds", "budget", "verdict")
 
 
 def front_sections(rows: Sequence[Row], papers: Mapping[str, Paper]) -> list[Section]:
     """Return a line for each system that a paper names in `[paper.headline]`, run or not."""
-    header = ("setting", "paper", "here", "± tasks", "seeds", "budget", "verdict")
+    header = ("setting", "metric", *_HEADER)
     lines = []
     for key, paper in papers.items():
         for system, place in paper.headline.items():
             cell, _, variant = place.partition("/")
             own = [r for r in rows if (r.paper, r.cell, r.variant) == (key, cell, variant)]
             row = _first(own)
-            lines.append(Line(system, (f"{key}/{cell}", *_numbers(row))))
-    return [Section("One number a system", header, tuple(lines), left=1, of="system")]
+            metric = "" if row is None else row.metric
+            lines.append(Line(system, (f"{key}/{cell}", metric, *_numbers(row))))
+    return [Section("One number a system", header, tuple(lines), left=2, of="system")]
 
 
 def paper_sections(rows: Sequence[Row], most: int = MOST) -> list[Section]:
     """Return the headline of one paper: at most `most` of its variants that were run, those at full
     length first."""
-    header = ("variant", "paper", "here", "± tasks", "seeds", "budget", "verdict")
+    header = ("variant", "metric", *_HEADER)
     by_variant: dict[tuple[str, str], list[Row]] = {}
     for r in rows:
         by_variant.setdefault((r.cell, r.variant), []).append(r)
@@ -41,8 +43,8 @@ def paper_sections(rows: Sequence[Row], most: int = MOST) -> list[Section]:
     ran = [r for r in found if r is not None and r.measured is not None]
     chosen = sorted(ran, key=lambda r: (r.published is None, r.budget != "full"))[:most]
     kept = [r for r in ran if r in chosen]
-    lines = tuple(Line(f"{r.cell}: {r.metric}", (r.variant, *_numbers(r))) for r in kept)
-    return [Section("Headline", header, lines, left=1)] if lines else []
+    lines = tuple(Line(r.cell, (r.variant, r.metric, *_numbers(r))) for r in kept)
+    return [Section("Headline", header, lines, left=2)] if lines else []
 
 
 def _first(rows: Sequence[Row]) -> Row | None:
@@ -63,7 +65,7 @@ def _first(rows: Sequence[Row]) -> Row | None:
 
 def _numbers(row: Row | None) -> tuple[str, ...]:
     if row is None:
-        return ("", "", "", "", "", "no number")
+        return ("", "", "", "", "", "no published number")
     seeds = few_seeds(row.seeds, row.trained_seeds) or (str(len(row.seeds)) if row.seeds else "")
     return (
         published(row.metric, row.published, row.published_interval),
