@@ -138,7 +138,8 @@ def main(arguments: argparse.Namespace) -> int:
             return run_jobs(plans, jobs, threads, arguments)
         if device.type == "cpu":
             keep_freed_memory()
-        torch.set_num_threads(threads.count)
+        # A second thread that was started once slows small steps: the work is looked at with one.
+        torch.set_num_threads(1 if threads.at_most else threads.count)
         if arguments.tf32:
             torch.set_float32_matmul_precision("high")
         torch.use_deterministic_algorithms(arguments.deterministic)

@@ -50,7 +50,8 @@ def measure(key: str, threads: int | None, seconds: float) -> dict[str, float | 
     plan = Plan(variant, variant, 0, length, DEFAULT, choose_device("cpu"), Path(), Path())
     tasks = plan.tasks()
     chosen = threads_of_each(threads, 1)
-    torch.set_num_threads(chosen.count)
+    if chosen.at_most:
+        torch.set_num_threads(1)
     operations = operations_per_step(plan, tasks)
     chosen = chosen.for_work(operations)
     torch.set_num_threads(chosen.count)
