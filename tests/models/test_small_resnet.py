@@ -7,7 +7,6 @@ import torch
 from torch.nn import functional as F
 
 from harness.errors import HarnessError
-from harness.paper_tests.starts import assert_starts, drawn, glorot, normal
 from tests.models.small_resnet import SmallResNet
 
 
@@ -86,19 +85,3 @@ def test_images_of_another_shape_are_one_sentence(shape):
 def test_no_block_is_one_sentence():
     with pytest.raises(HarnessError, match="found no widths, wanted one for each residual block"):
         network(())
-
-
-def test_weights_start_by_the_law_of_he_et_al():
-    """Deviation sqrt(2 / inputs of a unit); the head is ours."""
-    nets = [SmallResNet(3, (64, 128), 5, torch.Generator().manual_seed(s)) for s in range(3)]
-    laws = {
-        "blocks.0.first.weight": normal(math.sqrt(2 / 27)),
-        "blocks.0.second.weight": normal(math.sqrt(2 / 576)),
-        "blocks.0.shortcut.weight": normal(math.sqrt(2 / 3)),
-        "blocks.1.first.weight": normal(math.sqrt(2 / 576)),
-        "blocks.1.second.weight": normal(math.sqrt(2 / 1152)),
-        "blocks.1.shortcut.weight": normal(math.sqrt(2 / 64)),
-        "head.weight": glorot(128, 5),
-        "*.bias": 0,
-    }
-    assert_starts(drawn(lambda seed: nets[seed].state_dict(), 3), laws)
