@@ -56,7 +56,7 @@ def _longest(rows: Sequence[AcrossRow]) -> list[AcrossRow]:
 
 
 def _x(row: AcrossRow) -> float:
-    """Give the seconds of training; what trains in no time would stretch the axis by decades."""
+    """Return the seconds of training; what trains in no time would stretch the axis by decades."""
     return max(row.spent.train_seconds or 0.0, LEAST)
 
 

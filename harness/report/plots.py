@@ -33,14 +33,14 @@ def write_plots(collection: Collection, folder: Path) -> list[Path]:
 
 
 def compares(row: Row, group: Group) -> bool:
-    """Say whether a row of the group's cell compares this group with a published number."""
+    """Return whether a row of the group's cell compares this group with a published number."""
     whose = (row.variant, row.budget, row.device, tuple(row.protocol_differences))
     mine = (group.variant, group.budget, group.device, group.differences)
     return whose == mine and row.measured is not None and row.published is not None
 
 
 def first_groups(cell: Cell, groups: list[Group]) -> list[Group]:
-    """Give the first group of each variant of `cell` that has one, in the cell's order."""
+    """Return the first group of each variant of `cell` that has one, in the cell's order."""
     own: dict[str, Group] = {}
     for group in groups:
         if (group.paper, group.cell) == (cell.paper, cell.name):

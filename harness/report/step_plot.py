@@ -90,7 +90,7 @@ def steps(metrics: list[str]) -> dict[str, dict[int, str]]:
 
 
 def counted(cell: Cell) -> str:
-    """Say what k counts in the metrics `name@k` of a cell's methods."""
+    """Return what k counts in the metrics `name@k` of a cell's methods."""
     algorithms = [table.get("algorithm") for table in cell.variants.values()]
     return ", ".join(dict.fromkeys(cell.stated(a).counted for a in algorithms))
 

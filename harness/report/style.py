@@ -17,7 +17,7 @@ _ADVICE = "free some space or give another folder with --plots"
 
 
 def look(i: int) -> dict[str, Any]:
-    """Give colour, dashes and marker of series `i`; the dashes change when colours run out."""
+    """Return colour, dashes and marker of series `i`; the dashes change when colours run out."""
     return {
         "color": COLOURS[i % len(COLOURS)],
         "linestyle": DASHES[i // len(COLOURS) % len(DASHES)],
@@ -26,8 +26,8 @@ def look(i: int) -> dict[str, Any]:
 
 
 def figure(height_inches: float = 4.0, panels: int = 1) -> tuple[Any, list[Any]]:
-    """Give a matplotlib figure, 6.4 inches wide, outside pyplot's global state (drawn by Agg), and
-    its panels, one above the other with the same x axis."""
+    """Return a matplotlib figure, 6.4 inches wide, outside pyplot's global state (drawn by Agg),
+    and its panels, one above the other with the same x axis."""
     try:
         from matplotlib.figure import Figure
     except ImportError:

@@ -86,7 +86,7 @@ def _classes(found: Tensor, targets: Tensor, ways: int) -> Tensor:
 
 
 def _largest(found: Tensor) -> Tensor:
-    """Give the class of the largest score, which says nothing where it is not a finite number."""
+    """Return the class of the largest score, which says nothing where it is not a finite number."""
     largest, classes = found.max(-1)
     if largest.isnan().any():
         raise HarnessError(

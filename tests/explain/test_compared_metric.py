@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from harness.explain.choice import compared_metric
+from harness.explain.compared_metric import compared_metric
 
 
 def kept(printed: list[str], watched: str):

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from harness.data.decode import resize
 from harness.data.duplicates import equal_images, shared
 from harness.data.known import KNOWN
 from harness.data.lake_runs import LakeRuns, find_lake_runs, read_lake_runs
 from harness.data.omniglot import build_omniglot
 from harness.data.omniglot_classes import SIDE
+from harness.data.omniglot_decode import resize
+from harness.data.omniglot_source import find_omniglot
 from harness.data.picture import pillow
-from harness.data.sources import find_omniglot
 from harness.data.splits import CLASS_SPLITS, class_split
 from harness.data.store import ImageStore, store_digest
 from harness.errors import DataNotAtHand, HarnessError
@@ -59,7 +59,7 @@ def refuse_other_pack(store: ImageStore, digest: str, where: str) -> None:
 
 
 def _resized(originals: ImageStore, size: int, resize_filter: str) -> str:
-    """Give the digest of a store of the `originals` at another size."""
+    """Return the digest of a store of the `originals` at another size."""
     image = pillow().fromarray
     flat = (255 - originals.images).reshape(-1, SIDE, SIDE)
     small = np.stack([resize(image(drawing), size, resize_filter) for drawing in flat])
@@ -99,7 +99,7 @@ def check_runs(runs: LakeRuns, originals: ImageStore) -> str:
 
 
 def facts(store: ImageStore, split_seed: int) -> Iterator[str]:
-    """Give lines: counts, digest, pixel statistics, split sizes, duplicates across splits."""
+    """Yield lines: counts, digest, pixel statistics, split sizes, duplicates across splits."""
     yield from counts_and_digest(store)
     ink = store.images / np.float32(255)
     mean, std = ink.mean(dtype=np.float64), ink.std(dtype=np.float64)
@@ -117,7 +117,7 @@ def facts(store: ImageStore, split_seed: int) -> Iterator[str]:
 
 
 def counts_and_digest(store: ImageStore) -> Iterator[str]:
-    """Give two lines; HarnessError where the packed pixels are not what their digest says."""
+    """Yield two lines; HarnessError where the packed pixels are not what their digest says."""
     classes, of_each = store.images.shape[:2]
     channels, height, width = store.image_shape
     depth = f", {channels} channels" if channels > 1 else ""

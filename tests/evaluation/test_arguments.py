@@ -8,7 +8,7 @@ import torch
 
 import harness
 from harness.errors import HarnessError
-from harness.outside.arguments import exact_device
+from harness.evaluation.arguments import exact_device
 
 CELL = "protonet/omniglot-5way-1shot"
 FEW = {"tasks.dataset": "glyphs", "testing.tasks": 3, "testing.tasks_at_once": 2}

@@ -11,7 +11,7 @@ from harness.run.scores import Scores
 
 
 def compared_metric(kept: Kept, metric: str | None, scores: Scores) -> str:
-    """Give the metric asked for, or what is printed for this variant, or what its run watched; of
+    """Return the metric asked for, or what is printed for this variant, or what its run watched; of
     several that are printed, the one watched.
 
     `…@best` is not taken unless asked for: the best of the steps is itself one of the alternatives.
@@ -32,8 +32,9 @@ def compared_metric(kept: Kept, metric: str | None, scores: Scores) -> str:
 
 
 def fewest_steps(kept: Kept, metric: str) -> dict[str, Any]:
-    """Give the switch that leaves out test steps after those of `metric` and of validation: scores
-    up to there stay what they are. Empty where there are no steps, or the metric needs them all."""
+    """Return the switch that leaves out test steps after those of `metric` and of validation:
+    scores up to there stay what they are. Empty where there are no steps, or the metric needs them
+    all."""
     steps = of(kept.record.protocol, STEPS)
     watched = str(of(kept.record.protocol, "training.validation_metric"))
     named = [m.partition("@")[2] for m in (metric, watched)]

@@ -238,7 +238,7 @@ def metrics(variant: Variant) -> tuple[str, ...]:
 
 
 def imported(path: Path) -> Iterator[str]:
-    """Give the dotted names that a Python file imports; HarnessError where it is no Python."""
+    """Yield the dotted names that a Python file imports; HarnessError where it is no Python."""
     try:
         tree = ast.parse(read_text(path, "readable text"), str(path))
     except (SyntaxError, RecursionError, MemoryError) as e:
@@ -253,24 +253,24 @@ def imported(path: Path) -> Iterator[str]:
 
 
 def is_replication(name: str) -> bool:
-    """Tell whether an imported name leads into `replications/`."""
+    """Return whether an imported name leads into `replications/`."""
     return name.split(".")[0] == "replications"
 
 
 def variants(folder: Path) -> Iterator[Variant]:
-    """Give the variants of a paper that resolve."""
+    """Yield the variants of a paper that resolve."""
     return (v for _, v in _resolved(folder) if isinstance(v, Variant))
 
 
 def _all(name: str, wrong: list[str], right: str) -> Iterator[Finding]:
-    """Give each wrong sentence, or the one that says that all is right."""
+    """Yield each wrong sentence, or the one that says that all is right."""
     yield from (Finding(name, False, sentence) for sentence in wrong)
     if not wrong:
         yield Finding(name, True, right)
 
 
 def _sections(text: str) -> dict[str, str]:
-    """Give the body under each heading of a Markdown text, headings in lower case."""
+    """Return the body under each heading of a Markdown text, headings in lower case."""
     parts = re.split(r"^#+ +(.+)$", text, flags=re.MULTILINE)
     return {heading.lower(): body for heading, body in zip(parts[1::2], parts[2::2], strict=True)}
 
@@ -283,7 +283,7 @@ def _read(folder: Path) -> Paper | None:
 
 
 def _resolved(folder: Path) -> Iterator[tuple[str, Variant | str]]:
-    """Give each variant by key, or the sentence that says why it does not resolve."""
+    """Yield each variant by key, or the sentence that says why it does not resolve."""
     paper = _read(folder)
     for cell in paper.cells.values() if paper else ():
         for name in cell.variants:

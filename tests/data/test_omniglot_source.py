@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.data.sources import find_omniglot, read_drawings
+from harness.data.omniglot_source import find_omniglot, read_drawings
 from harness.errors import HarnessError
 
 

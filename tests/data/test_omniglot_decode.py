@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.data.decode import RESIZE_FILTERS, decode, resize
+from harness.data.omniglot_decode import RESIZE_FILTERS, decode, resize
 from harness.errors import HarnessError
 
 Image = pytest.importorskip("PIL.Image")

@@ -37,14 +37,14 @@ class OmniglotSource:
     evaluation: Path
 
     def located(self) -> Located:
-        """Say where the files are, for their stamp."""
+        """Return where the files are, for their stamp."""
         return Located(
             f"{self.background} and {self.evaluation}", (self.background, self.evaluation)
         )
 
 
 def find_omniglot() -> OmniglotSource:
-    """Give the first place that holds both parts; HarnessError where there is none."""
+    """Return the first place that holds both parts; HarnessError where there is none."""
     half: Path | None = None
     for folder in places(*_PLACES):
         found = [p for name in PARTS if (p := _part(folder, name)) is not None]
@@ -59,7 +59,7 @@ def find_omniglot() -> OmniglotSource:
 
 
 def read_drawings(source: OmniglotSource) -> Iterator[tuple[str, list[bytes]]]:
-    """Give (class name, its 20 PNG files in drawer order) for all 1,623 classes, sorted by name.
+    """Yield (class name, its 20 PNG files in drawer order) for all 1,623 classes, sorted by name.
 
     Every class and count is checked before the first one is given. Raises HarnessError for a
     corrupt zip, a member that points outside, a missing or unknown class, a wrong count.
@@ -91,12 +91,13 @@ class _Part:
 
 
 def _parts_named(folders: str) -> list[str]:
-    """Give which parts of Omniglot the folders above a class name: those of another are no data."""
+    """Return which parts of Omniglot the folders above a class name: those of another are no
+    data."""
     return [f for f in folders.casefold().split("/") if f.startswith("images_")]
 
 
 def _part(folder: Path, name: str) -> Path | None:
-    """Give the zip or the tree of one part; a zip that is cut off gives way to a tree beside it.
+    """Return the zip or the tree of one part; a zip that is cut off gives way to a tree beside it.
 
     The zip first: an unpacked tree beside it may be a half-finished one.
     """
@@ -115,7 +116,7 @@ def _part(folder: Path, name: str) -> Path | None:
 
 
 def _named(folder: Path, name: str) -> Path | None:
-    """Give what has this name in `folder`, whatever its capitals; None where nothing has."""
+    """Return what has this name in `folder`, whatever its capitals; None where nothing has."""
     if is_plain(folder / name) or is_folder(folder / name):
         return folder / name
     inside = entries(folder) if is_folder(folder) else []

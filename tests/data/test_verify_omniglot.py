@@ -10,7 +10,7 @@ from harness.data.glyphs import make_glyphs
 from harness.data.known import KNOWN, Known
 from harness.data.omniglot import load_omniglot
 from harness.data.splits import class_split
-from harness.data.verify import check_source, facts
+from harness.data.verify_omniglot import check_source, facts
 from harness.errors import HarnessError
 
 

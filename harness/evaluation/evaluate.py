@@ -18,9 +18,9 @@ from torch import Tensor
 from harness.catalog import Variant, find_cell
 from harness.compare.statistics import check_there, task_estimate
 from harness.errors import HarnessError
-from harness.outside.arguments import check_kinds, exact_device, plain_overrides, record_folder
-from harness.outside.paired import Paired, against, recorded
-from harness.outside.predictions import scores
+from harness.evaluation.arguments import check_kinds, exact_device, plain_overrides, record_folder
+from harness.evaluation.paired import Paired, against, recorded
+from harness.evaluation.predictions import scores
 from harness.progress import Progress
 from harness.run.plan import switch_differences
 from harness.tasks.batch import SupervisedBatch
@@ -178,7 +178,7 @@ def _answer(model: Model, given: list[Tensor], of: str) -> Any:
 
 
 def _order(tasks: TaskSource, first: int, batch: SupervisedBatch) -> Tensor:
-    """Give the order [T, Q] in which the query examples of tasks `first` … are shown."""
+    """Return the order [T, Q] in which the query examples of tasks `first` … are shown."""
     queries = batch.query_y.shape[1]
     rows = []
     for task in range(first, first + len(batch)):

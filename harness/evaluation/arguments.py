@@ -14,7 +14,8 @@ from harness.errors import HarnessError
 
 
 def exact_device(device: object) -> torch.device:
-    """Give the very device that is named: `auto`, or a name or `torch.device` of type cpu or cuda.
+    """Return the very device that is named: `auto`, or a name or `torch.device` of type cpu or
+    cuda.
 
     `cuda` is torch's current CUDA device, `cuda:1` the second one, `auto` is `cuda` where there is
     one. Raises HarnessError for anything else, and for a device that this machine does not have.
@@ -43,7 +44,7 @@ def exact_device(device: object) -> torch.device:
 
 
 def plain_overrides(overrides: object) -> dict[str, Any]:
-    """Give overrides as `Cell.variant` takes them; None is none, numpy's numbers become Python's.
+    """Return overrides as `Cell.variant` takes them; None is none, numpy's numbers become Python's.
 
     Raises HarnessError for anything but a mapping from names.
     """
@@ -58,7 +59,7 @@ def plain_overrides(overrides: object) -> dict[str, Any]:
 
 
 def record_folder(record: object, metric: object) -> Path | None:
-    """Give the record's folder, also where its `record.json` is named; None where none is given.
+    """Return the record's folder, also where its `record.json` is named; None where none is given.
 
     Raises HarnessError for what is no path, and for a metric that nothing is named with.
     """

@@ -16,8 +16,8 @@ import torch
 import harness
 from harness.catalog import find_cell
 from harness.errors import HarnessError
+from harness.evaluation.paired import recorded
 from harness.meta_gradient.engines import DEFAULT
-from harness.outside.paired import recorded
 from harness.records.schema import read_record
 from harness.records.scores_file import SCORES, scores_bytes
 from harness.records.store import find_records, write_record
