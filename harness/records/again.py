@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 def file_is_gone(folder: Path, record: Record, name: str) -> HarnessError:
     """Return the sentence on a file that the record in `folder` names and that is not there."""
     return HarnessError(
-        f"{folder / name}: the record names this file, but it is not here (weights too large for "
-        f"the repository are left out of it); run `{run_again(record)}` to make it again there."
+        f"{folder / name}: the record names this file, but it is not here (the repository leaves "
+        "out weights that are too large or of a shorter run); run "
+        f"`{run_again(record)}` to make it again there."
     )
 
 

@@ -56,7 +56,7 @@ def _figure(rows: list[CostRow], stem: Path) -> list[Path]:
         frameon=False,
         fontsize=8,
     )
-    return save(made, stem)
+    return [save(made, stem)]
 
 
 def _draw(

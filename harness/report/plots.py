@@ -10,11 +10,12 @@ from harness.compare.row import Row
 from harness.compare.rows import Collection
 from harness.report.curve_plot import plot_learning_curves
 from harness.report.paper_plot import plot_against_paper
+from harness.report.shown_plots import Wanted, every_plot
 from harness.report.step_plot import plot_test_steps
 
 
-def write_plots(collection: Collection, folder: Path) -> list[Path]:
-    """Draw what the records allow into `folder`/<paper>/, as SVG and PNG; give the paths.
+def write_plots(collection: Collection, folder: Path, wanted: Wanted = every_plot) -> list[Path]:
+    """Draw what the records allow and is `wanted` into `folder`/<paper>/, as SVG; return the paths.
 
     Each variant is drawn from its first group: published switches and the longest training.
     """
@@ -24,11 +25,12 @@ def write_plots(collection: Collection, folder: Path) -> list[Path]:
         rows = [r for r in collection.rows if (r.paper, r.cell) == (cell.paper, cell.name)]
         stem = folder / cell.paper
         for group in own:
-            compared = [r for r in rows if compares(r, group)]
-            name = f"{cell.name}-{group.variant}-curve"
-            paths += plot_learning_curves(group, compared, stem / name)
-        paths += plot_test_steps(cell, own, stem / f"{cell.name}-steps")
-        paths += plot_against_paper(cell, rows, stem / f"{cell.name}-paper")
+            curve = stem / f"{cell.name}-{group.variant}-curve"
+            if wanted(curve):
+                compared = [r for r in rows if compares(r, group)]
+                paths += plot_learning_curves(group, compared, curve)
+        paths += plot_test_steps(cell, own, stem / f"{cell.name}-steps", wanted)
+        paths += plot_against_paper(cell, rows, stem / f"{cell.name}-paper", wanted)
     return paths
 
 

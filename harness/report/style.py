@@ -43,14 +43,14 @@ def figure(height_inches: float = 4.0, panels: int = 1) -> tuple[Any, list[Any]]
     return made, axes
 
 
-def save(made: Any, stem: Path) -> list[Path]:
-    """Write `stem`.svg and `stem`.png (200 dpi); equal figures give equal files."""
+def save(made: Any, stem: Path) -> Path:
+    """Write `stem`.svg and return its path; equal figures give equal files."""
     import matplotlib
 
-    paths = [stem.with_name(f"{stem.name}.{kind}") for kind in ("svg", "png")]
-    with matplotlib.rc_context({"svg.hashsalt": "harness"}):
-        with in_place_of(paths[0], _ADVICE) as partial:
-            made.savefig(partial, metadata={"Date": None})
-        with in_place_of(paths[1], _ADVICE) as partial:
-            made.savefig(partial, dpi=200)
-    return paths
+    path = stem.with_name(f"{stem.name}.svg")
+    with (
+        matplotlib.rc_context({"svg.hashsalt": "harness"}),
+        in_place_of(path, _ADVICE) as partial,
+    ):
+        made.savefig(partial, metadata={"Date": None})
+    return path
