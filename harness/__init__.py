@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from harness.outside.evaluate import evaluate
+    from harness.evaluation.evaluate import evaluate
 
 __all__ = ["evaluate"]
 __version__ = "0.1.0"
@@ -17,7 +17,7 @@ __version__ = "0.1.0"
 def __getattr__(name: str) -> Any:
     """Load `evaluate` with torch behind it only where it is used."""
     if name == "evaluate":
-        from harness.outside.evaluate import evaluate
+        from harness.evaluation.evaluate import evaluate
 
         return evaluate
     raise AttributeError(f"module 'harness' has no attribute {name!r}")

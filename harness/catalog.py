@@ -84,12 +84,12 @@ class Variant:
         return f"{self.paper}/{self.cell}/{self.name}"
 
     def protocol(self) -> dict[str, Any]:
-        """Give all switches as plain data."""
+        """Return all switches as plain data."""
         found: dict[str, Any] = {"task_source": self.task_source, "algorithm": self.algorithm}
         return found | {s: switches(getattr(self, s)) for s in SECTIONS}
 
     def recorded(self) -> dict[str, Any]:
-        """Give the switches as digests and records have them (`Stated.recorded`)."""
+        """Return the switches as digests and records have them (`Stated.recorded`)."""
         return self.stated.recorded(self.protocol())
 
 
@@ -123,18 +123,18 @@ class Cell:
         return list(self.variants)
 
     def stated(self, algorithm: object) -> Stated:
-        """Give what `paper.toml` states of an algorithm; the defaults where it states nothing."""
+        """Return what `paper.toml` states of an algorithm; the defaults where it states nothing."""
         return self.algorithms.get(str(algorithm), Stated())
 
     def written(self, name: str) -> dict[str, Any]:
-        """Give the switches of variant `name` as `paper.toml` has them, unchecked: like those of
+        """Return the switches of variant `name` as `paper.toml` has them, unchecked: like those of
         `Variant.protocol`, but that an integer may stand for a float. Nothing is imported."""
         table = self._table(name)
         found = {k: table.get(k) for k in ("task_source", "algorithm")}
         return found | {s: dict(table.get(s, {})) for s in SECTIONS}
 
     def recorded(self, name: str) -> dict[str, Any]:
-        """Give the same as records have them (`Stated.recorded`)."""
+        """Return the same as records have them (`Stated.recorded`)."""
         written = self.written(name)
         return self.stated(written["algorithm"]).recorded(written)
 
@@ -191,7 +191,7 @@ class Cell:
         return found
 
     def classes(self, name: str) -> tuple[type[TaskSource], type[Method]]:
-        """Give the classes of the task source and of the method of variant `name`: imports the
+        """Return the classes of the task source and of the method of variant `name`: imports the
         paper's code."""
         table, where = self._table(name), f"{self.key}/{name}"
         source = task_source_class(self.folder, _scalar(table, "task_source", where))
@@ -224,7 +224,7 @@ class Paper:
 
 
 def replications_folder() -> Path:
-    """Give the folder of papers: `HARNESS_REPLICATIONS`, or `replications/` beside `harness/`."""
+    """Return the folder of papers: `HARNESS_REPLICATIONS`, or `replications/` beside `harness/`."""
     given = os.environ.get("HARNESS_REPLICATIONS")
     if given:
         return expanded(given, "HARNESS_REPLICATIONS")
@@ -242,7 +242,7 @@ def papers(folder: Path | None = None) -> dict[str, Paper]:
 def readable_papers(
     folder: Path | None = None,
 ) -> tuple[dict[str, Paper], dict[str, HarnessError]]:
-    """Give the papers that read, by key, and of each other one why it does not: a fault in one
+    """Return the papers that read, by key, and of each other one why it does not: a fault in one
     folder is no reason to be silent about the rest."""
     root = folder or replications_folder()
     if not root.is_dir():
@@ -261,7 +261,8 @@ def readable_papers(
 
 
 def find_cell(key: str, folder: Path | None = None) -> Cell:
-    """Give the cell called `paper/cell`. Other papers are not read, unless there is no such one."""
+    """Return the cell called `paper/cell`. Other papers are not read, unless there is no such
+    one."""
     paper, _, name = key.partition("/")
     place = (folder or replications_folder()) / paper
     if _PAPER.fullmatch(paper) and _has_paper(place):
@@ -332,7 +333,7 @@ def _algorithms(tables: dict[str, Any], where: str) -> dict[str, Stated]:
 
 
 def _variants(raw: dict[str, Any], bases: dict[str, Any], where: str) -> dict[str, dict[str, Any]]:
-    """Give the variants of a cell's table, merged with what they are based on."""
+    """Return the variants of a cell's table, merged with what they are based on."""
     published_only = raw.get("published_only", False)
     shared = based(raw, bases, where, ("variants", "published_only"))
     rows = table_of(raw, "variants", where)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 
 def python(module: str) -> list[str]:
-    """Give the words that start Python on `module`, as `python -m` would, with a clean path."""
+    """Return the words that start Python on `module`, as `python -m` would, with a clean path."""
     return [sys.executable, "-P", str(Path(__file__).resolve()), module]
 
 

@@ -35,7 +35,7 @@ def write_whole(path: Path, text: str, advice: str = ELSEWHERE) -> None:
 
 @contextmanager
 def in_place_of(path: Path, advice: str = ELSEWHERE) -> Iterator[Path]:
-    """Give a hidden file beside `path` to be written; then it takes the place of `path`.
+    """Return a hidden file beside `path` to be written; then it takes the place of `path`.
 
     A link is followed, and the permissions of what stood there are kept. HarnessError (with
     `advice` on what to do) where the system refuses; what stood there is untouched then.

@@ -11,7 +11,7 @@ class HarnessError(Exception):
 
 
 def closest(word: str, choices: Iterable[str]) -> str:
-    """Give ' (did you mean X?)' for the choice nearest to `word`, or '' if none is near."""
+    """Return ' (did you mean X?)' for the choice nearest to `word`, or '' if none is near."""
     near = difflib.get_close_matches(word, list(choices), n=1)
     return f" (did you mean {near[0]!r}?)" if near else ""
 

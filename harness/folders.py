@@ -8,7 +8,7 @@ from harness.errors import HarnessError
 
 
 def entries(folder: Path, ending: str = "") -> list[Path]:
-    """Give what lies in `folder` by name, hidden entries left out; none where it is not there.
+    """Return what lies in `folder` by name, hidden entries left out; none where it is not there.
 
     HarnessError where the system does not let us look into it.
     """

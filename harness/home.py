@@ -8,8 +8,8 @@ from harness.errors import HarnessError
 
 
 def expanded(text: str, setting: str) -> Path:
-    """Give the folder that `text` names; HarnessError where its home folder is not known, as for a
-    user id without a name and without HOME. `setting` is the variable that can name another."""
+    """Return the folder that `text` names; HarnessError where its home folder is not known, as for
+    a user id without a name and without HOME. `setting` is the variable that can name another."""
     try:
         return Path(text).expanduser()
     except RuntimeError:

@@ -15,7 +15,7 @@ KINDS = {
 
 
 def kind_words(kind: str, seeds: int | None = None, episodes: int | None = None) -> str:
-    """Say what a ± means, e.g. `standard deviation over 3 seeds`; `seeds` and `episodes` are the
+    """Return what a ± means, e.g. `standard deviation over 3 seeds`; `seeds` and `episodes` are the
     trainings and test tasks behind the number, where they are known."""
     words = KINDS[kind]
     if kind == "std-seeds" and seeds is not None:

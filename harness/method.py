@@ -69,7 +69,7 @@ class Method(abc.ABC):
         what else `[algorithms.<name>] counted` says in `paper.toml`."""
 
     def first_task(self, iteration: int, meta_batch: int) -> int:
-        """Give the index of the first training task of an iteration (for methods that stay on the
+        """Return the index of the first training task of an iteration (for methods that stay on the
         same tasks for several iterations)."""
         return iteration * meta_batch
 
@@ -84,20 +84,20 @@ class Method(abc.ABC):
 
     @abc.abstractmethod
     def weights(self) -> dict[str, Tensor]:
-        """Give the meta-trained weights by name (what `harness evaluate` needs, no more)."""
+        """Return the meta-trained weights by name (what `harness evaluate` needs, no more)."""
 
     @abc.abstractmethod
     def load_weights(self, weights: dict[str, Tensor]) -> None:
         """Take weights given by `weights()` of an equal method."""
 
     def training_note(self) -> str:
-        """Say what is to be known of the training that its curve does not show, e.g. of networks
+        """Return what is to be known of the training that its curve does not show, e.g. of networks
         that did not learn; the record keeps it and tables print it. Nothing: ''."""
         return ""
 
     @abc.abstractmethod
     def training_state(self) -> dict[str, Any]:
-        """Give what training needs beside the weights to go on bit for bit (optimiser, carried
+        """Return what training needs beside the weights to go on bit for bit (optimiser, carried
         state): nested dicts and lists of tensors, numbers and strings."""
 
     @abc.abstractmethod

@@ -20,13 +20,13 @@ def draw_seed(generator: torch.Generator) -> int:
 
 
 def step_generator(seed: int, iteration: int, device: torch.device) -> torch.Generator:
-    """Give the generator of training step `iteration`, on `device`; separated by construction."""
+    """Return the generator of training step `iteration`, on `device`; separated by construction."""
     words = np.random.SeedSequence(seed, spawn_key=(iteration,)).generate_state(1, np.uint64)
     return torch.Generator(device).manual_seed(int(words[0]))
 
 
 def task_normals(images: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """Give standard normals [T, *shape] float32 for tasks with images [T, …], on their device.
+    """Return standard normals [T, *shape] float32 for tasks with images [T, …], on their device.
 
     A task's numbers are a function of its own images: the same in whatever company it is scored,
     and for all methods and seeds. Walks through the tasks one by one, so it is for evaluation.

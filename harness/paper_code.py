@@ -23,7 +23,7 @@ _IMPORTING = threading.RLock()
 
 
 def method_class(folder: Path, algorithm: str) -> type[Method]:
-    """Give the class that `method.py` of a paper's folder lists under `algorithm`.
+    """Return the class that `method.py` of a paper's folder lists under `algorithm`.
 
     HarnessError where the file is missing, raises, or does not list classes with `Settings`.
     """
@@ -41,8 +41,8 @@ def method_class(folder: Path, algorithm: str) -> type[Method]:
 
 
 def task_source_class(folder: Path, name: str) -> type[TaskSource]:
-    """Give the class that a paper's `tasks.py` lists under `name`, or the one that all papers share
-    (`harness.tasks.registry`).
+    """Return the class that a paper's `tasks.py` lists under `name`, or the one that all papers
+    share (`harness.tasks.registry`).
 
     HarnessError where neither has it, or `tasks.py` raises, does not list classes with `Settings`,
     or gives a source of its own a shared name: a name means the same tasks everywhere.
@@ -61,7 +61,7 @@ def task_source_class(folder: Path, name: str) -> type[TaskSource]:
 
 
 def _listed(path: Path, table: str) -> dict[str, Any]:
-    """Give the dict called `table` in a file of a paper's folder."""
+    """Return the dict called `table` in a file of a paper's folder."""
     with _IMPORTING:  # another thread must not meet a module that is half loaded
         found: Any = getattr(_module(path), table, None)
     if not isinstance(found, dict) or not all(isinstance(name, str) for name in found):
@@ -104,7 +104,7 @@ def _module(path: Path) -> ModuleType:
 
 
 def _is_from(folder: Path, package: str) -> bool:
-    """Tell whether what is loaded of a paper is all from `folder`, and something is."""
+    """Return whether what is loaded of a paper is all from `folder`, and something is."""
     files = [m.__file__ for n, m in sys.modules.items() if n.startswith(f"{package}.")]
     places = [Path(file) for file in files if file]
     return bool(places) and all(place.is_relative_to(folder) for place in places)
@@ -116,7 +116,7 @@ def _forget(package: str) -> None:
 
 
 def _place(e: BaseException, path: Path) -> str:
-    """Give `file:line`, the last of the paper's own lines that led to `e`."""
+    """Return `file:line`, the last of the paper's own lines that led to `e`."""
     if isinstance(e, SyntaxError) and e.filename and Path(e.filename).parent == path.parent:
         return f"{e.filename}:{e.lineno}"
     steps = traceback.extract_tb(e.__traceback__)

@@ -54,7 +54,7 @@ def based(raw: dict[str, Any], bases: dict[str, Any], where: str, more: tuple[st
 
 
 def table_of(parent: dict[str, Any], name: str, where: str) -> dict[str, Any]:
-    """Give the table `name` of a TOML table; an empty one where there is none."""
+    """Return the table `name` of a TOML table; an empty one where there is none."""
     found = parent.get(name, {})
     if not isinstance(found, dict):
         raise HarnessError(f"{where} {name}: found {shown(found)}, wanted a table.")
@@ -91,7 +91,7 @@ def _check_known(raw: dict[str, Any], where: str, known: Collection[str]) -> Non
 
 
 def merge(low: dict[str, Any], high: dict[str, Any]) -> dict[str, Any]:
-    """Give `low` with what `high` sets; sections are merged switch by switch."""
+    """Return `low` with what `high` sets; sections are merged switch by switch."""
     merged = dict(low)
     for k, v in high.items():
         both = isinstance(v, dict) and isinstance(merged.get(k), dict)

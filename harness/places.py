@@ -9,12 +9,12 @@ from harness.catalog import replications_folder
 
 
 def results_folder(given: Path | None) -> Path:
-    """Give the folder of records: the one given, or `results/` beside `replications/`."""
+    """Return the folder of records: the one given, or `results/` beside `replications/`."""
     return _beside_papers("results") if given is None else given
 
 
 def work_folder(given: Path | None) -> Path:
-    """Give the folder of checkpoints: the one given, or `runs/` beside `replications/`."""
+    """Return the folder of checkpoints: the one given, or `runs/` beside `replications/`."""
     return _beside_papers("runs") if given is None else given
 
 

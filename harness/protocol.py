@@ -103,7 +103,7 @@ def ranges(cls: type[Any]) -> dict[str, str]:
 
 
 def switches(settings: Any) -> dict[str, Any]:
-    """Give the settings dataclass as a plain dict that JSON can hold."""
+    """Return the settings dataclass as a plain dict that JSON can hold."""
     return {
         f.name: list(v) if isinstance(v := getattr(settings, f.name), tuple) else v
         for f in dataclasses.fields(settings)
@@ -111,13 +111,13 @@ def switches(settings: Any) -> dict[str, Any]:
 
 
 def digest(value: Any) -> str:
-    """Give the sha256 (hex) of a JSON-able value in canonical form."""
+    """Return the sha256 (hex) of a JSON-able value in canonical form."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _hints(cls: type[Any]) -> dict[str, Any]:
-    """Give the type of each switch, its range included."""
+    """Return the type of each switch, its range included."""
     hints = typing.get_type_hints(cls, include_extras=True)
     return {f.name: hints[f.name] for f in dataclasses.fields(cls)}
 
@@ -131,7 +131,7 @@ def _bare(hint: Any) -> tuple[Any, tuple[Any, ...]]:
 
 
 def _kind(hint: Any) -> Any:
-    """Give the type of a switch, or of the entries of a list."""
+    """Return the type of a switch, or of the entries of a list."""
     bare, _ = _bare(hint)
     return _kind(typing.get_args(bare)[0]) if typing.get_origin(bare) is tuple else bare
 
@@ -146,7 +146,7 @@ def _range(hint: Any) -> str:
 
 
 def _typed(hint: Any, value: Any, where: str) -> Any:
-    """Give `value` as the type says, and see that it is in the range that the type states."""
+    """Return `value` as the type says, and see that it is in the range that the type states."""
     bare, said = _bare(hint)
     if typing.get_origin(bare) is Literal:
         return _one_of(typing.get_args(bare), value, where)

@@ -21,5 +21,5 @@ class _Short(reprlib.Repr):
 
 
 def shown(value: object) -> str:
-    """Give `repr(value)` with `...` where it is long or deep."""
+    """Return `repr(value)` with `...` where it is long or deep."""
     return _Short().repr(value)

@@ -31,7 +31,7 @@ class Stated:
     """Switches that came later, by section, with what records had that were made before them."""
 
     def recorded(self, protocol: Mapping[str, Any]) -> dict[str, Any]:
-        """Give a protocol as records and digests have it: a switch that came later is left out
+        """Return a protocol as records and digests have it: a switch that came later is left out
         where it has the value that older records had, so that these keep their digests."""
         found = dict(protocol)
         for section, older in self.older_records.items():
@@ -40,7 +40,7 @@ class Stated:
         return found
 
     def complete(self, protocol: Mapping[str, Any]) -> dict[str, Any]:
-        """Give the protocol of a record with the switches that `recorded` left out."""
+        """Return the protocol of a record with the switches that `recorded` left out."""
         found = dict(protocol)
         for section, older in self.older_records.items():
             found[section] = {**older, **found.get(section, {})}

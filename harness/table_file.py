@@ -25,7 +25,7 @@ _WHOLE = re.compile(r"\d{1,15}", re.ASCII)
 def read_table(
     path: Path, columns: Sequence[str], optional: Sequence[str] = ()
 ) -> Iterator[tuple[str, dict[str, str]]]:
-    """Give (`file:line`, field by column, without blanks around it) of each line.
+    """Yield (`file:line`, field by column, without blanks around it) of each line.
 
     The header has `columns`, and after them all of `optional` or none; a line may end before the
     optional ones. Blank lines are left out.
@@ -71,7 +71,7 @@ def read_count(text: str, where: str) -> int:
 
 
 def _rows(path: Path) -> Iterator[tuple[str, list[str]]]:
-    """Give (`file:line`, fields) of each line that is not blank."""
+    """Yield (`file:line`, fields) of each line that is not blank."""
     reader = csv.reader(io.StringIO(read_text(path, "a readable table"), newline=""), strict=True)
     first = 1
     while True:

@@ -12,7 +12,7 @@ MOST_BYTES = 64 << 20  # of one file; the longest ones here have less than one M
 
 
 def read_text(path: Path, wanted: str) -> str:
-    """Give the text of `path`; `wanted` names what it should be, as in `a readable record`.
+    """Return the text of `path`; `wanted` names what it should be, as in `a readable record`.
 
     HarnessError for a file that cannot be read, that is none (a pipe would be waited for), that is
     larger than `MOST_BYTES`, or that is not UTF-8.
@@ -29,7 +29,7 @@ def read_text(path: Path, wanted: str) -> str:
 
 
 def decoded(data: bytes, where: str) -> str:
-    """Give UTF-8 `data` as text, without a mark at its start; `where` names it in messages."""
+    """Return UTF-8 `data` as text, without a mark at its start; `where` names it in messages."""
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise HarnessError(f"{where}: found UTF-16, wanted UTF-8; save it so in your editor.")
     try:

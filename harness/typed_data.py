@@ -30,7 +30,7 @@ class AtLeast:
     """Whether the value may be `least`."""
 
     def __call__(self, value: float) -> bool:
-        """Tell whether `value` is not too small."""
+        """Return whether `value` is not too small."""
         return value >= self.least if self.itself else value > self.least
 
 

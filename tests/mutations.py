@@ -26,7 +26,7 @@ STARTS = "tests/models/test_starts.py"
 
 
 def paper(key: str) -> str:
-    """Give the test of a paper's protocol and starts."""
+    """Return the test of a paper's protocol and starts."""
     return f"replications/{key}/test_{key}_protocol.py"
 
 

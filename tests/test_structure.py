@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.paper_contract import imported, is_replication
+from harness.check import imported, is_replication
 from harness.tasks.registry import SOURCES
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -43,7 +43,8 @@ def dotted(path, root):
 
 
 def users(root, named):
-    """Give, of each module of `harness/models` and `harness/tasks`, the papers whose code imports
+    """Return, for each module of `harness/models` and `harness/tasks`, the papers whose code
+    imports
     it, itself or through another of these modules, or whose `paper.toml` names it; `harness` stands
     for the rest of the harness. `named` has the module of each name of a task source."""
     files = {dotted(p, root): p for p in root.glob("harness/**/*.py")}

@@ -121,7 +121,7 @@ class ToyPaper:
         overrides: dict[str, Any] | None = None,
         **fields: Any,
     ) -> Record:
-        """Give a record without metrics."""
+        """Return a record without metrics."""
         protocol = find_cell(f"toy/{cell}").variant(variant, overrides).recorded()
         full = protocol["training"]["iterations"]
         iterations = full if budget in ("full", "smoke") else round(float(budget) * full)
@@ -153,7 +153,7 @@ class ToyPaper:
 
 
 def draws(mean: float, sd: float, seed: int = 0, tasks: int = 400) -> np.ndarray:
-    """Give scores [tasks] whose sample mean and sd (n - 1) are just `mean` and `sd`."""
+    """Return scores [tasks] whose sample mean and sd (n - 1) are just `mean` and `sd`."""
     x = np.random.default_rng(seed).standard_normal(tasks)
     x -= x.mean()
     return mean + sd * x / x.std(ddof=1)

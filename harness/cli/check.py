@@ -14,8 +14,8 @@ from pathlib import Path
 import torch
 
 from harness.catalog import Variant, replications_folder
+from harness.check import CLAUSES, Finding, metrics, variants
 from harness.errors import DataNotAtHand, HarnessError, closest
-from harness.paper_contract import CLAUSES, Finding, metrics, variants
 from harness.records.schema import read_record
 
 SUMMARY = "check that a paper folder keeps the contract of this project"
@@ -53,7 +53,7 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def findings(folder: Path, runs: bool) -> Iterator[Finding]:
-    """Give what every clause finds, and then the smoke runs of what resolves."""
+    """Yield what every clause finds, and then the smoke runs of what resolves."""
     for clause in CLAUSES:
         try:
             yield from clause(folder)

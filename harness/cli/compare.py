@@ -44,7 +44,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="methods of all papers beside each other, by dataset, ways and shots: accuracies, "
         "costs, paired differences (with --paired: only these)",
     )
-    parser.add_argument("--plots", metavar="DIR", type=folder, help="also draw plots (SVG, PNG)")
+    parser.add_argument(
+        "--plots",
+        metavar="DIR",
+        type=folder,
+        help="also draw plots, as SVG; with --update-readmes those that the pages show",
+    )
     readmes = parser.add_mutually_exclusive_group()
     readmes.add_argument(
         "--update-readmes", action="store_true", help="write the tables into the README files"
@@ -106,12 +111,16 @@ def _text(found: Collection, results: Path, arguments: argparse.Namespace) -> st
 
 
 def _plots(found: Collection, results: Path, arguments: argparse.Namespace) -> list[Path]:
+    from harness.catalog import replications_folder
     from harness.compare.across import across_rows
     from harness.report.across_plot import plot_across
     from harness.report.plots import write_plots
+    from harness.report.shown_plots import every_plot, shown_on_pages
 
-    across = plot_across(across_rows(found, results), arguments.plots)
-    return across if arguments.across else [*write_plots(found, arguments.plots), *across]
+    folder, root = arguments.plots, replications_folder().parent
+    wanted = shown_on_pages(root) if arguments.update_readmes else every_plot
+    across = plot_across(across_rows(found, results), folder, wanted)
+    return across if arguments.across else [*write_plots(found, folder, wanted), *across]
 
 
 def _update_readmes(results: Path) -> None:

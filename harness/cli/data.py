@@ -61,7 +61,7 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def _verify(store: ImageStore, resize_filter: str, split_seed: int) -> Iterator[str]:
-    from harness.data import verify, verify_color
+    from harness.data import verify_color, verify_omniglot
 
     if DATASETS[store.dataset].color:
         if not store.synthetic:
@@ -69,8 +69,8 @@ def _verify(store: ImageStore, resize_filter: str, split_seed: int) -> Iterator[
         yield from verify_color.color_facts(store)
     else:
         if not store.synthetic:
-            yield from verify.check_source(store, resize_filter)
-        yield from verify.facts(store, split_seed)
+            yield from verify_omniglot.check_source(store, resize_filter)
+        yield from verify_omniglot.facts(store, split_seed)
 
 
 def _list() -> None:
@@ -102,7 +102,7 @@ def _where(name: str) -> Iterator[str]:
 
 def _found(name: str) -> str:
     if name == "omniglot":
-        from harness.data.sources import find_omniglot
+        from harness.data.omniglot_source import find_omniglot
 
         return find_omniglot().located().where
     from harness.data.color_store import COLOR_SETS

@@ -144,7 +144,8 @@ def _width(found: MetricSummary) -> str:
 
 
 def _is_kept(weights: Path, record: Record) -> bool:
-    """Tell whether the file is the one that the record keeps: scores may survive a changed byte."""
+    """Return whether the file is the one that the record keeps: scores may survive a changed
+    byte."""
     return hashlib.sha256(read_plain(weights)).hexdigest() == record.files.get(weights.name)
 
 

@@ -11,7 +11,7 @@ WORK = "folder of checkpoints (runs/ beside replications/)"
 
 
 def folder(text: str) -> Path:
-    """Give the folder that `text` names; it is there, or may be made.
+    """Return the folder that `text` names; it is there, or may be made.
 
     A file, pipe or device in its place, or a loop of links, is an `argparse` error.
     """

@@ -50,7 +50,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def build_parser(verb_names: Iterable[str] = VERBS) -> argparse.ArgumentParser:
-    """Give the parser with these verbs, all of them unless told."""
+    """Return the parser with these verbs, all of them unless told."""
     parser = _Parser(
         prog="harness",
         description="Run published meta-learning settings and compare them with their papers.",

@@ -19,7 +19,7 @@ DAY_SECONDS = 86_400
 
 
 def whole(least: int, most: int) -> Callable[[str], int]:
-    """Give what reads a whole number from `least` to `most`."""
+    """Return what reads a whole number from `least` to `most`."""
 
     def read(text: str) -> int:
         return _said(Range(least, most).whole, text)
@@ -28,7 +28,7 @@ def whole(least: int, most: int) -> Callable[[str], int]:
 
 
 def real(least: float, most: float, above: bool = False) -> Callable[[str], float]:
-    """Give what reads a number from `least` (without it where `above`) to `most`."""
+    """Return what reads a number from `least` (without it where `above`) to `most`."""
 
     def read(text: str) -> float:
         return _said(Range(least, most, above).real, text)
@@ -37,7 +37,7 @@ def real(least: float, most: float, above: bool = False) -> Callable[[str], floa
 
 
 def at_once() -> Callable[[str], int]:
-    """Give what reads how many threads or processes work at a time on this machine."""
+    """Return what reads how many threads or processes work at a time on this machine."""
     return whole(1, EACH_CORE * (os.cpu_count() or 1))
 
 

@@ -12,7 +12,7 @@ _TESTS = ("HARNESS_AGREEMENT_TABLE", "HARNESS_BENCH_STORE")
 
 
 def unread() -> str:
-    """Give a sentence on the HARNESS_* variables that nothing reads; '' where there are none."""
+    """Return a sentence on the HARNESS_* variables that nothing reads; '' where there are none."""
     odd = sorted(k for k in os.environ if k.startswith(_PREFIX) and k not in (*READ, *_TESTS))
     if not odd:
         return ""

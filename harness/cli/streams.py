@@ -49,7 +49,7 @@ class PlainStream:
             self._try("flush")
 
     def isatty(self) -> bool:
-        """Say whether someone is looking."""
+        """Return whether someone is looking."""
         return self.unfiltered is not None and self.unfiltered.isatty()
 
     def _try(self, name: str, *words: str) -> None:

@@ -58,7 +58,7 @@ class AcrossRow:
 
 
 def across_rows(collection: Collection, results: Path) -> list[AcrossRow]:
-    """Give the rows of all settings, ranked ones first, then other runs, then published only.
+    """Return the rows of all settings, ranked ones first, then other runs, then published only.
 
     `collection` should hold the lines quoted for context too; `results` is where it was read.
     """
@@ -79,7 +79,7 @@ def across_rows(collection: Collection, results: Path) -> list[AcrossRow]:
 
 
 def shown_metric(collection: Collection, group: Group) -> str:
-    """Give the accuracy in which `group` is compared with others: the one its paper prints.
+    """Return the accuracy in which `group` is compared with others: the one its paper prints.
 
     `accuracy@best` was chosen on the test tasks and is never it. '' where there is none.
     """
@@ -95,7 +95,7 @@ def shown_metric(collection: Collection, group: Group) -> str:
 
 
 def group_setting(collection: Collection, group: Group) -> Setting | None:
-    """Give the setting of a group of runs, as its records state it."""
+    """Return the setting of a group of runs, as its records state it."""
     protocol = group.records[0].protocol
     return setting(protocol, _declared(collection, group.paper, protocol))
 
@@ -116,7 +116,7 @@ def _setting(
 
 
 def _declared(collection: Collection, paper: str, protocol: dict[str, Any]) -> str:
-    """Give what today's `paper.toml` states of the method, if there is one."""
+    """Return what today's `paper.toml` states of the method, if there is one."""
     cell = next((c for c in collection.cells if c.paper == paper), None)
     return cell.stated(protocol.get("algorithm")).inference if cell else NOT_STATED
 

@@ -92,7 +92,7 @@ def _family(
 def _pair(
     collection: Collection, here: Setting, budget: str, a: Group, b: Group
 ) -> tuple[AcrossPair, Estimate]:
-    """Give the pair without tests, and the estimate that they are made of."""
+    """Return the pair without tests, and the estimate that they are made of."""
     metrics = [shown_metric(collection, g) for g in (a, b)]
     x, y = (g.scores(metric) for g, metric in zip((a, b), metrics, strict=True))
     found = paired_estimate(x, y, same_trainings(a, b))

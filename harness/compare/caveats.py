@@ -26,7 +26,8 @@ class Spread:
 
 
 def seed_spread(group: Group, metric: str, others: Iterable[Group]) -> Spread | None:
-    """Say what another seed of a one-seed group may do, from trainings of the same paper and cell.
+    """Return what another seed of a one-seed group may do, from trainings of the same paper and
+    cell.
 
     Of the groups at full budget with several trainings that nothing keeps from a verdict, that with
     the most seeds, and of these the widest. None where `group` has no one trained seed at full
@@ -55,7 +56,7 @@ def spread_words(metric: str, spread: Spread | None) -> Iterator[str]:
 
 
 def caveats(group: Group) -> Iterator[str]:
-    """Say what weakens a verdict on the runs of `group`."""
+    """Yield what weakens a verdict on the runs of `group`."""
     seeds = trained_seeds(group)
     if seeds == 0:
         yield "nothing is trained: the test tasks are all the chance there is"
@@ -76,12 +77,12 @@ def caveats(group: Group) -> Iterator[str]:
 
 
 def has_heavy_tail(scores: np.ndarray) -> bool:
-    """Tell whether one task carries more than a tenth of the mean of scores [seeds, tasks]."""
+    """Return whether one task carries more than a tenth of the mean of scores [seeds, tasks]."""
     return scores.shape[1] >= ENOUGH_TASKS and largest_share(scores) > LARGE_SHARE
 
 
 def median(scores: np.ndarray) -> float:
-    """Give the median over tasks of the mean over seeds, of scores [seeds, tasks]."""
+    """Return the median over tasks of the mean over seeds, of scores [seeds, tasks]."""
     return float(np.median(scores.mean(axis=0)))
 
 

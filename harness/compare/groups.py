@@ -61,7 +61,7 @@ class Group:
         return sorted({r.data_note for r in self.records if r.data_note})
 
     def obstacles(self) -> list[str]:
-        """Say what keeps these runs from a verdict; empty if nothing does."""
+        """Return what keeps these runs from a verdict; empty if nothing does."""
         found = []
         diverged = [r for r in self.records if r.status != "finished"]
         if diverged:
@@ -81,13 +81,13 @@ class Group:
 
 
 def same_trainings(a: Group, b: Group) -> bool:
-    """Tell whether finished runs of both, seed by seed, are tests of the same weights."""
+    """Return whether finished runs of both, seed by seed, are tests of the same weights."""
     x, y = ([run.record.training_digest for run in group.finished] for group in (a, b))
     return x == y
 
 
 def tested_on_more(group: Group, others: Iterable[Group]) -> Group | None:
-    """Give the group that tests the very weights of `group` in the same way on more tasks, as
+    """Return the group that tests the very weights of `group` in the same way on more tasks, as
     another variant of the cell."""
     for other in others:
         alike = (other.paper, other.cell, other.budget) == (group.paper, group.cell, group.budget)
@@ -148,7 +148,7 @@ def differences(record: Record, today: dict[str, Any] | None) -> list[str]:
 
 
 def device_kind(record: Record) -> str:
-    """Give the kind of device of all sessions, e.g. `cpu`, `cuda`, `cpu+cuda`."""
+    """Return the kind of device of all sessions, e.g. `cpu`, `cuda`, `cpu+cuda`."""
     sessions = record.measurement.get("sessions") or []
     kinds = {str(s.get("device") or "unknown").split(":")[0] for s in sessions}
     return "+".join(sorted(kinds)) or "unknown"
@@ -162,7 +162,7 @@ def _flat(protocol: dict[str, Any]) -> dict[str, Any]:
 
 
 def _same(a: Any, b: Any) -> bool:
-    """Tell whether two switches are set alike: 1 and 1.0 are, 1 and true are not."""
+    """Return whether two switches are set alike: 1 and 1.0 are, 1 and true are not."""
     if isinstance(a, list) and isinstance(b, list):
         return len(a) == len(b) and all(map(_same, a, b))
     return isinstance(a, bool) == isinstance(b, bool) and bool(a == b)

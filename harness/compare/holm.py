@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Give the adjusted p-value of each of m tests, in the order given.
+    """Return the adjusted p-value of each of m tests, in the order given.
 
     Smallest first, the k-th (from 0) is multiplied by m - k, is at least the one before it and at
     most 1. Tests with an adjusted value below 0.05 are wrong together in at most 5 % of cases,

@@ -67,14 +67,14 @@ class Margin:
 
 
 def default_margin(metric: str, value: float) -> float:
-    """Give the margin that needs no ±, in the unit of `metric`."""
+    """Return the margin that needs no ±, in the unit of `metric`."""
     if not is_accuracy(metric):
         return LOSS_MARGIN * abs(value)
     return max(LEAST_MARGIN, min(ACCURACY_MARGIN, SHARE_OF_ERRORS * (100 - value)))
 
 
 def printed_error(number: Printed) -> tuple[float, float] | str:
-    """Give (standard error, degrees of freedom) of a printed number, or why it is not known."""
+    """Return (standard error, degrees of freedom) of a printed number, or why it is not known."""
     half = number.interval
     if half is None:
         return "no ± is printed"
@@ -95,7 +95,7 @@ def printed_error(number: Printed) -> tuple[float, float] | str:
 
 
 def margin(number: Printed) -> Margin:
-    """Give the margin around a printed number, and whether its own error enters the test."""
+    """Return the margin around a printed number, and whether its own error enters the test."""
     size = default_margin(number.metric, number.value)
     exact = Estimate(number.value, 0.0, math.inf)
     error = printed_error(number)

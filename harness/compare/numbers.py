@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def is_accuracy(metric: str) -> bool:
-    """Tell whether `metric` is an accuracy in percent (higher is better); others are losses."""
+    """Return whether `metric` is an accuracy in percent (higher is better); others are losses."""
     return metric.startswith("accuracy")
 
 

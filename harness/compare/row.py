@@ -82,7 +82,7 @@ class Row:
 
 
 def empty_row(paper: str, variant: str, line: PublishedLine, verdict: Verdict) -> Row:
-    """Give the row of a published line that no run answers."""
+    """Return the row of a published line that no run answers."""
     return Row(
         paper=paper,
         cell=line.cell,
@@ -103,7 +103,7 @@ def measured_row(
     spread: Spread | None,
     results: Path,
 ) -> Row:
-    """Give the row of a group of runs; `scores` [seeds, tasks] are those of `metric`, if any."""
+    """Return the row of a group of runs; `scores` [seeds, tasks] are those of `metric`, if any."""
     sessions = [s for r in group.records for s in r.measurement.get("sessions") or []]
     return Row(
         paper=group.paper,
@@ -130,14 +130,14 @@ def measured_row(
 
 
 def printed(line: PublishedLine) -> Printed:
-    """Give the number of a published line and what its ± means."""
+    """Return the number of a published line and what its ± means."""
     return Printed(
         line.metric, line.value, line.interval, line.interval_kind, line.seeds, line.episodes
     )
 
 
 def unusable(scores: np.ndarray | None) -> list[str]:
-    """Say why no mean or interval can be made of `scores` [seeds, tasks]; empty if one can."""
+    """Return why no mean or interval can be made of `scores` [seeds, tasks]; empty if one can."""
     if scores is None:
         return []
     bad = int((~np.isfinite(scores)).any(axis=0).sum())

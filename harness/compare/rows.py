@@ -80,7 +80,8 @@ def collect(
 
 
 def select_cells(found: dict[str, Paper], words: Iterable[str]) -> list[Cell]:
-    """Give the cells named by `words`, each `paper` or `paper/cell`; all of them without words."""
+    """Return the cells named by `words`, each `paper` or `paper/cell`; all of them without
+    words."""
     cells = {c.key: c for p in found.values() for c in p.cells.values()}
     chosen: dict[str, Cell] = {}
     for word in words:
@@ -152,7 +153,8 @@ def _noted(
     own: list[Group],
     results: Path,
 ) -> Row:
-    """Give the row, with what every row says, judged or not: another seed, a mean of few tasks."""
+    """Return the row, with what every row says, judged or not: another seed, a mean of few
+    tasks."""
     spread = seed_spread(group, metric, own)
     verdict = _with(verdict, spread_words(metric, spread))
     if scores is not None:

@@ -41,7 +41,7 @@ def setting(
     dataset: str = "",
     inference: str | None = None,
 ) -> Setting | None:
-    """Give the setting of switches by section (`tasks`, `method`); None where they have none.
+    """Return the setting of switches by section (`tasks`, `method`); None where they have none.
 
     `declared` is `Stated.inference`; `dataset` and `inference` are those of a published line that
     is quoted in a cell of another method.
@@ -64,7 +64,7 @@ def _classes(tasks: Mapping[str, Any]) -> str:
 
 
 def inference_of(protocol: Mapping[str, Any], declared: str) -> str:
-    """Say whether a method looks at the queries of an episode together.
+    """Return whether a method looks at the queries of an episode together.
 
     The switch of its batch norm at test says so, or, without one, what the method declares.
     """

@@ -27,7 +27,7 @@ class Spent:
 
 
 def spent(group: Group) -> Spent:
-    """Give what the finished runs of `group` cost."""
+    """Return what the finished runs of `group` cost."""
     records = [run.record for run in group.finished]
     return Spent(
         _median(records, lambda r: _measured(r, "train_seconds")),

@@ -36,26 +36,26 @@ class Estimate:
     df: float
 
     def half_width(self, level: float = 0.95) -> float:
-        """Give the half-width of the two-sided t interval at `level`."""
+        """Return the half-width of the two-sided t interval at `level`."""
         return self.se * t_quantile(0.5 + level / 2, self.df)
 
     def interval(self, level: float = 0.95) -> tuple[float, float]:
-        """Give the two-sided t interval at `level`."""
+        """Return the two-sided t interval at `level`."""
         half = self.half_width(level)
         return self.value - half, self.value + half
 
     def p_greater(self, bound: float) -> float:
-        """Give the p-value of the one-sided test whose alternative is: true value > `bound`."""
+        """Return the p-value of the one-sided test whose alternative is: true value > `bound`."""
         if self.se == 0:
             return 0.0 if self.value > bound else 1.0
         return t_cdf((bound - self.value) / self.se, self.df)
 
     def p_less(self, bound: float) -> float:
-        """Give the p-value of the one-sided test whose alternative is: true value < `bound`."""
+        """Return the p-value of the one-sided test whose alternative is: true value < `bound`."""
         return Estimate(-self.value, self.se, self.df).p_greater(-bound)
 
     def p_zero(self) -> float:
-        """Give the two-sided p-value against a true value of 0."""
+        """Return the two-sided p-value against a true value of 0."""
         if self.se == 0:
             return 1.0 if self.value == 0 else 0.0
         return min(1.0, 2 * min(self.p_greater(0.0), self.p_less(0.0)))
@@ -70,8 +70,8 @@ def task_estimate(scores: np.ndarray) -> Estimate:
 
 
 def summary_half_width(found: MetricSummary) -> float | None:
-    """Give the half-width of the 95 % t interval over test tasks of a metric as records sum it up;
-    None with one task, or where a score is not finite.
+    """Return the half-width of the 95 % t interval over test tasks of a metric as records sum it
+    up; None with one task, or where a score is not finite.
 
     Records keep `ci95` beside, with 1.96 for the quantile: it is 0.2 % less at 600 tasks, half of
     this at 3, and nothing shows it.
@@ -136,7 +136,7 @@ def unpaired_estimate(a: np.ndarray, b: np.ndarray) -> Estimate:
 
 
 def equivalence_p(difference: Estimate, margin: float) -> float:
-    """Give the p-value of the two one-sided tests: alternative |true difference| < `margin`.
+    """Return the p-value of the two one-sided tests: alternative |true difference| < `margin`.
 
     p < 0.05 exactly where the 90 % interval lies within -margin … margin.
     """
@@ -144,13 +144,14 @@ def equivalence_p(difference: Estimate, margin: float) -> float:
 
 
 def t_quantile(p: float, df: float) -> float:
-    """Give the `p` quantile of Student's t with `df` degrees of freedom, the normal's with inf."""
+    """Return the `p` quantile of Student's t with `df` degrees of freedom, the normal's with
+    inf."""
     special = _special()
     return float(special.ndtri(p) if math.isinf(df) else special.stdtrit(df, p))
 
 
 def t_cdf(t: float, df: float) -> float:
-    """Give the probability that Student's t with `df` degrees of freedom is at most `t`."""
+    """Return the probability that Student's t with `df` degrees of freedom is at most `t`."""
     special = _special()
     return float(special.ndtr(t) if math.isinf(df) else special.stdtr(df, t))
 
@@ -184,7 +185,7 @@ def _special() -> Any:
 
 
 def largest_share(scores: np.ndarray) -> float:
-    """Give the share that one test task has in the sum of scores [seeds, tasks], 0 to 1.
+    """Return the share that one test task has in the sum of scores [seeds, tasks], 0 to 1.
 
     Near 1 where adaptation diverged on a task: the mean then says nothing of the others."""
     sizes = np.abs(scores.mean(0))

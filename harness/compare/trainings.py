@@ -19,18 +19,18 @@ NO_WEIGHTS = hashlib.sha256((8).to_bytes(8, "little") + b"{}      ").hexdigest()
 
 
 def untrained(group: Group) -> bool:
-    """Tell whether nothing was trained or drawn at the start: the runs kept no weight at all."""
+    """Return whether nothing was trained or drawn at the start: the runs kept no weight at all."""
     return all(r.files.get("weights.safetensors") == NO_WEIGHTS for r in group.records)
 
 
 def trained_seeds(group: Group) -> int:
-    """Give the number of trainings that gave scores; 0 for a method that has nothing to train."""
+    """Return the number of trainings that gave scores; 0 for a method that has nothing to train."""
     return 0 if untrained(group) else len(group.finished)
 
 
 def compared(a: Group, b: Group) -> str:
-    """Say what a difference of two groups is of: `methods`, `tests of the same weights`, or, where
-    a side has fewer than three trained seeds, these trainings, e.g. `two trainings`."""
+    """Return what a difference of two groups is of: `methods`, `tests of the same weights`, or,
+    where a side has fewer than three trained seeds, these trainings, e.g. `two trainings`."""
     seeds = trained_seeds(a), trained_seeds(b)
     if all(n == 0 or n >= ENOUGH for n in seeds):
         return METHODS
@@ -43,5 +43,5 @@ def compared(a: Group, b: Group) -> str:
 
 
 def of_methods(what: str) -> bool:
-    """Tell whether p and an interval of the difference may be shown for what `compared` gave."""
+    """Return whether p and an interval of the difference may be shown for what `compared` gave."""
     return what in (METHODS, SAME_WEIGHTS)

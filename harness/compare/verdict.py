@@ -59,7 +59,8 @@ def judge(metric: str, margin: Margin, measured: Estimate) -> Verdict:
 
 
 def place(difference: Estimate, margin: float) -> VerdictName:
-    """Say where `difference` (measured - published) lies: two one-sided tests against ±`margin`."""
+    """Return where `difference` (measured - published) lies: two one-sided tests against
+    ±`margin`."""
     if equivalence_p(difference, margin) < LEVEL:
         return "reproduced"
     if difference.p_less(-margin) < LEVEL or difference.p_greater(margin) < LEVEL:

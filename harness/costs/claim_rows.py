@@ -54,7 +54,7 @@ class ClaimRow:
 
 
 def claim_rows(cell: Cell, claims: list[CostClaim], records: list[CostRecord]) -> list[ClaimRow]:
-    """Give a row for each claim on the cell, machine and pair of points that answers to it."""
+    """Return a row for each claim on the cell, machine and pair of points that answers to it."""
     rows = []
     for claim in (c for c in claims if c.cell == cell.name):
         if not claim.point:
@@ -68,7 +68,7 @@ def claim_rows(cell: Cell, claims: list[CostClaim], records: list[CostRecord]) -
 
 
 def pairs(claim: CostClaim, record: CostRecord) -> Iterator[tuple[CostPoint, CostPoint]]:
-    """Give the pairs (point, against): what the claim does not name is equal in both, and the
+    """Yield the pairs (point, against): what the claim does not name is equal in both, and the
     number of inner steps, if it does not name it, is the cell's own."""
     for a in record.points:
         for b in record.points:
@@ -126,7 +126,7 @@ def _row(cell: Cell, claim: CostClaim, record: CostRecord, a: CostPoint, b: Cost
 
 
 def _ratios(quantity: str, a: CostPoint, b: CostPoint) -> list[float]:
-    """Give point / against: of each round for seconds, else one exact number, if measured."""
+    """Return point / against: of each round for seconds, else one exact number, if measured."""
     if quantity == "seconds":
         both = zip(a.rounds, b.rounds, strict=False)  # rounds were run in turn
         return [x.seconds_median / y.seconds_median for x, y in both]

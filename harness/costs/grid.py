@@ -41,12 +41,13 @@ class Point:
     """Other switches that were set, as `section.switch=value`."""
 
     def changes(self) -> list[str]:
-        """Give all switches that the point sets, as `--set` takes them."""
+        """Return all switches that the point sets, as `--set` takes them."""
         own = {"order": self.order, "inner_steps": self.inner_steps}
         return [*self.sets, *(f"method.{k}={v}" for k, v in own.items() if v is not None)]
 
     def base(self, cell: Cell) -> Variant:
-        """Give the variant with its own order and inner steps: a method may refuse the point's."""
+        """Return the variant with its own order and inner steps: a method may refuse the
+        point's."""
         return _resolve(cell, self.variant, self.sets)
 
     @property
@@ -84,7 +85,7 @@ def grid(
     steps: Sequence[int] = (),
     sets: Sequence[str] = (),
 ) -> list[Group]:
-    """Give the groups to measure, fewest inner steps first.
+    """Return the groups to measure, fewest inner steps first.
 
     `variants` choose families. Without `variants`, `engines` or `steps`: all variants, all engines
     that can run here, and `STEPS` with the cell's own number.
@@ -114,7 +115,7 @@ def grid(
 
 
 def cost_switches(variant: Variant) -> dict[str, Any]:
-    """Give the switches that a meta-step's cost can depend on, but for order and inner steps."""
+    """Return the switches that a meta-step's cost can depend on, but for order and inner steps."""
     own = switches(variant.method)
     if "inner_steps" in own:
         own = {k: v for k, v in own.items() if k not in ("order", "inner_steps")}
@@ -171,7 +172,7 @@ def _groups(
 
 
 def as_published(point: Point, cell: Cell) -> bool:
-    """Tell whether a variant of the cell has this order and number of inner steps by itself."""
+    """Return whether a variant of the cell has this order and number of inner steps by itself."""
     if point.sets:
         return False
     if point.inner_steps is None:

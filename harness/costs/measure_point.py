@@ -48,7 +48,7 @@ def main(words: list[str] | None = None) -> int:
 
 
 def measure(request: Request) -> dict[str, Any]:
-    """Give `status`, `note` and, where that is `measured`, what was measured."""
+    """Return `status`, `note` and, where that is `measured`, what was measured."""
     try:
         plan = _plan(request)
     except HarnessError as e:

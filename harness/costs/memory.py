@@ -27,7 +27,7 @@ STEPS = 2  # the first one makes the optimiser's state, the second has it from t
 def memory_of_point(plan: Plan, tasks: TaskSource, limit: float) -> dict[str, Any]:
     """Take meta-steps with a fresh method and see how memory grows.
 
-    Gives `host_growth_bytes`: the peak resident memory of the process minus that with data loaded
+    Returns `host_growth_bytes`: the peak resident memory of the process minus that with data loaded
     and the method built (`host_peak_bytes` is the peak itself; `host_peak_was_reset` is False where
     the system cannot count the peak anew, so that a higher one while loading hides some growth);
     `live_tensor_bytes`: most bytes alive at once of tensors made in a later meta-step;

@@ -17,7 +17,7 @@ START_SECONDS = 300.0
 
 
 def measure_apart(request: Request) -> dict[str, Any]:
-    """Give `status`, `note` and what was measured; `HarnessError` where there are no tasks."""
+    """Return `status`, `note` and what was measured; `HarnessError` where there are no tasks."""
     command = [*python("harness.costs.measure_point"), *request.words()]
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     # Its standard input ends when this process is gone, and the process with it.

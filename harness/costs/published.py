@@ -54,7 +54,7 @@ class CostClaim:
     note: str
 
     def in_unit(self, ratio: float) -> float:
-        """Give point / against in the claim's unit."""
+        """Return point / against in the claim's unit."""
         return {
             "times": ratio,
             "percent less": 100 * (1 - ratio),

@@ -106,19 +106,19 @@ class CostRecord:
     schema: int = SCHEMA
 
     def with_point(self, new: CostPoint) -> CostRecord:
-        """Give the record with `new` in place of an older point of the same key."""
+        """Return the record with `new` in place of an older point of the same key."""
         kept = tuple(p for p in self.points if p.point != new.point)
         return dataclasses.replace(self, points=(*kept, new))
 
     def with_session(self, own: Session) -> tuple[CostRecord, int]:
-        """Give the record with the session `own`, whether it has ended or not, and its index."""
+        """Return the record with the session `own`, whether it has ended or not, and its index."""
         for i, session in enumerate(self.sessions):
             if dataclasses.replace(session, end=own.end) == own:
                 return self, i
         return dataclasses.replace(self, sessions=(*self.sessions, own)), len(self.sessions)
 
     def without_idle_sessions(self) -> CostRecord:
-        """Give the record without sessions that no point names any more."""
+        """Return the record without sessions that no point names any more."""
         used = sorted({p.session for p in self.points})
         points = tuple(dataclasses.replace(p, session=used.index(p.session)) for p in self.points)
         return dataclasses.replace(
@@ -126,7 +126,7 @@ class CostRecord:
         )
 
     def to_json(self) -> str:
-        """Give the record as stored."""
+        """Return the record as stored."""
         return json.dumps(dataclasses.asdict(self), indent=1, allow_nan=False) + "\n"
 
 

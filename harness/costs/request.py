@@ -35,7 +35,7 @@ class Request:
     """Also count operations (`time` only)."""
 
     def words(self) -> list[str]:
-        """Give the request as command-line words."""
+        """Return the request as command-line words."""
         words = [self.kind, self.cell, self.variant, "--engine", self.engine]
         words += ["--device", self.device, "--threads", str(self.threads)]
         words += ["--seconds", str(self.seconds), "--limit", str(self.limit)]

@@ -69,7 +69,8 @@ class CostRow:
 
 
 def cost_rows(cell: Cell, record: CostRecord) -> list[CostRow]:
-    """Give a row for each point, by variant, order, inner steps and engine in the cell's order."""
+    """Return a row for each point, by variant, order, inner steps and engine in the cell's
+    order."""
     names, engines = list(cell.variants), list(ENGINES)
 
     def order(p: CostPoint) -> tuple[int, str, tuple[str, ...], int, int]:
@@ -84,7 +85,7 @@ def cost_rows(cell: Cell, record: CostRecord) -> list[CostRow]:
 
 
 def stale(cell: Cell, found: CostPoint) -> str:
-    """Say whether the point's switches are no longer those of the cell; '' if they are."""
+    """Return whether the point's switches are no longer those of the cell; '' if they are."""
     try:
         today = digest(cost_switches(found.point.base(cell)))
     except HarnessError:

@@ -105,7 +105,7 @@ class Measuring:
         return found is not None and found.memory_status == NOT_YET
 
     def _begin(self, anew: bool) -> Session:
-        """Give the session to go on with, or a new one."""
+        """Return the session to go on with, or a new one."""
         code = git_state(papers=replications_folder())
         new = Session(
             **{"commit": code["commit"], "clean": code["clean"], "start": _now(), "end": None},
@@ -150,7 +150,7 @@ class Measuring:
         ]
 
     def _with_memory(self, point: Point) -> CostPoint:
-        """Give the point on record with its memory."""
+        """Return the point on record with its memory."""
         memory, (status, note) = None, self._hopeless(point, "memory")
         if status == MEASURED:
             found = self._ask("memory", point)
@@ -161,8 +161,8 @@ class Measuring:
         return dataclasses.replace(known, memory_status=status, memory_note=note, memory=memory)
 
     def _hopeless(self, point: Point, kind: str) -> tuple[str, str]:
-        """Give the end of a point with fewer steps that had too little time or memory, if any did:
-        more steps take neither less time nor less memory."""
+        """Return the end of a point with fewer steps that had too little time or memory, if any
+        did: more steps take neither less time nor less memory."""
         for other in self.mine.values():
             status = other.time_status if kind == "time" else other.memory_status
             fewer = other.point.inner_steps or 0

@@ -17,7 +17,7 @@ from harness.text_file import read_text
 
 
 def empty_record(paper: str, cell: str, device: torch.device, threads: int) -> CostRecord:
-    """Give a record without points for this machine, with `threads` CPU threads."""
+    """Return a record without points for this machine, with `threads` CPU threads."""
     cuda = device.type == "cuda"
     hardware = torch.cuda.get_device_name(device) if cuda else processor_name()
     plain = re.sub(r"\((r|tm)\)", "", hardware.lower())
@@ -26,7 +26,7 @@ def empty_record(paper: str, cell: str, device: torch.device, threads: int) -> C
 
 
 def record_path(results: Path, record: CostRecord) -> Path:
-    """Give the file of a record."""
+    """Return the file of a record."""
     return results / "costs" / record.machine / f"{record.paper}-{record.cell}.json"
 
 

@@ -21,7 +21,7 @@ Step = Callable[[], tuple[float, float]]
 def time_point(plan: Plan, tasks: TaskSource, seconds: float, limit: float) -> dict[str, Any]:
     """Time meta-steps of a fresh method: fetching their tasks and `train_step`, as a training does.
 
-    Gives `seconds_median`, `seconds_q1` and `seconds_q3` (quartiles over `steps` meta-steps),
+    Returns `seconds_median`, `seconds_q1` and `seconds_q3` (quartiles over `steps` meta-steps),
     `tasks_per_second` (all tasks over all seconds), `fetch_share` (the part of the time that
     fetching tasks takes; on CUDA, of the host's time), `warm_up_steps`, `warmed_up` (False where
     the time for warming up ended first) and `peak_rate` (operations a second of a large product,
@@ -33,7 +33,7 @@ def time_point(plan: Plan, tasks: TaskSource, seconds: float, limit: float) -> d
     done = 0
 
     def step() -> tuple[float, float]:
-        """Give the seconds of one meta-step, and those of fetching its tasks."""
+        """Return the seconds of one meta-step, and those of fetching its tasks."""
         nonlocal done
         start = time.perf_counter()
         batch = tasks.batch("train", method.first_task(done, meta_batch), meta_batch)

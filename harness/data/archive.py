@@ -25,7 +25,7 @@ class Members(Protocol):
     names: list[str]
 
     def read(self, member: str) -> bytes:
-        """Give the content of `member`, which is one of `names`; HarnessError where it is bad."""
+        """Return the content of `member`, which is one of `names`; HarnessError where it is bad."""
 
 
 class Archive:
@@ -48,7 +48,7 @@ class Archive:
         self.names = list(self._members)
 
     def read(self, member: str) -> bytes:
-        """Give the content of `member`, which is one of `names`; HarnessError where it is bad."""
+        """Return the content of `member`, which is one of `names`; HarnessError where it is bad."""
         name = self._members[member]
         if self._archive.getinfo(name).file_size > MOST_BYTES:
             raise HarnessError(
@@ -78,7 +78,7 @@ class Tree:
         self.names = list(self._paths)
 
     def read(self, member: str) -> bytes:
-        """Give the content of `member`, which is one of `names`; HarnessError where it is bad."""
+        """Return the content of `member`, which is one of `names`; HarnessError where it is bad."""
         return read_plain(self._paths[member], MOST_BYTES)
 
 

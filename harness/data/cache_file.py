@@ -40,13 +40,13 @@ AtHand = tuple[Located, Callable[[], ImageStore]]
 
 
 def cache_file(dataset: str, image_size: int, resize_filter: str) -> Path:
-    """Give the path of a packed store in the cache."""
+    """Return the path of a packed store in the cache."""
     name = f"{dataset}-{image_size}-{resize_filter}-v{FORMAT}{SUFFIX}"
     return cache_folder() / "stores" / name
 
 
 def load_or_build(path: Path, at_hand: Callable[[], AtHand]) -> ImageStore:
-    """Give the store at `path`, or build it and keep it there.
+    """Return the store at `path`, or build it and keep it there.
 
     `at_hand` finds the files. Where they are not those that the store was made from it is built
     anew; where they are gone or broken the store is used, and a line on stderr says so. Raises
@@ -115,7 +115,7 @@ def save_store(store: ImageStore, path: Path) -> None:
 
 
 def _pieces(store: ImageStore, name: str) -> Iterator[bytes | memoryview]:
-    """Give the bytes of a safetensors file: length of the header, header, arrays.
+    """Yield the bytes of a safetensors file: length of the header, header, arrays.
 
     Written by hand because the library's writers hold a second copy of the images in memory.
     """

@@ -44,7 +44,7 @@ _PLACES = (
 
 
 def locate_cifar100(classes: Sequence[ColorClass]) -> Located:
-    """Give the first copy, unread; DataNotAtHand where there is none.
+    """Return the first copy, unread; DataNotAtHand where there is none.
 
     HarnessError where there is half of one only.
     """
@@ -67,7 +67,7 @@ def locate_cifar100(classes: Sequence[ColorClass]) -> Located:
 
 
 def find_cifar100(classes: Sequence[ColorClass], of_each: int) -> ColorSource:
-    """Give the first copy found, its classes and counts checked.
+    """Return the first copy found, its classes and counts checked.
 
     A sixth of the images of a class are in `test`. Raises DataNotAtHand where there is none, and
     HarnessError for a missing or unknown class, a wrong count, or a damaged archive.
@@ -141,7 +141,7 @@ def _archive(folder: Path, names: set[str], wanted: Mapping[str, int]) -> ColorS
 
 
 def _labels(where: Path, found: list[Any], classes: int) -> np.ndarray:
-    """Give class numbers, int64; HarnessError for anything else in the list."""
+    """Return class numbers, int64; HarnessError for anything else in the list."""
     for label in found:
         if type(label) is not int or not 0 <= label < classes:
             small = type(label) is int and abs(label) < 10**9
@@ -153,7 +153,7 @@ def _labels(where: Path, found: list[Any], classes: int) -> np.ndarray:
 
 
 def _texts(where: Path, found: list[Any]) -> list[str]:
-    """Give names as text; HarnessError for anything else, or a name that no file can have."""
+    """Return names as text; HarnessError for anything else, or a name that no file can have."""
     names = [n.decode("latin-1") if isinstance(n, bytes) else n for n in found]
     if not all(isinstance(n, str) and len(n) < MOST_LETTERS for n in names):
         raise HarnessError(

@@ -28,7 +28,7 @@ MOST_STEPS = 1_000_000
 
 
 def read_array_pickle(path: Path) -> dict[bytes, Any]:
-    """Give the dict that the pickle at `path` holds: of lists, numbers, bytes and uint8 arrays.
+    """Return the dict that the pickle at `path` holds: of lists, numbers, bytes and uint8 arrays.
 
     Raises HarnessError for a file that is damaged, too large, or names anything but numpy arrays.
     """

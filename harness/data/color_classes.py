@@ -34,7 +34,7 @@ class ColorClass:
 
 @functools.cache
 def color_classes(dataset: str) -> tuple[ColorClass, ...]:
-    """Give the 100 classes of `dataset` (mini-imagenet, cifar-fs or fc100) sorted by name."""
+    """Return the 100 classes of `dataset` (mini-imagenet, cifar-fs or fc100) sorted by name."""
     file, column = _FILES[dataset]
     text = resources.files("harness.data").joinpath(file).read_text("utf-8")
     rows = csv.DictReader(text.splitlines())

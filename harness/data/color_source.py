@@ -23,7 +23,7 @@ class ColorSource(Protocol):
         """Say the place, for messages."""
 
     def images(self, name: str) -> Iterator[tuple[str, Any]]:
-        """Give (what messages call it, Pillow image of mode "RGB") for each image of a class.
+        """Yield (what messages call it, Pillow image of mode "RGB") for each image of a class.
 
         Always in the same order, whatever layout the images come in. Called from several threads.
         """
@@ -38,7 +38,7 @@ class ImageFiles:
 
     @property
     def where(self) -> str:
-        """Give the folder."""
+        """Return the folder."""
         return str(self.folder)
 
     def images(self, name: str) -> Iterator[tuple[str, Any]]:

@@ -55,7 +55,7 @@ COLOR_SETS = {
 
 
 def load_color(dataset: str, image_size: int, resize_filter: str) -> ImageStore:
-    """Give the store from the cache, or build it from the images and keep it there.
+    """Return the store from the cache, or build it from the images and keep it there.
 
     Raises HarnessError where neither the cache nor the images are there, or they are broken.
     """

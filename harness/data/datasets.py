@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 
-from harness.data.decode import RESIZE_FILTERS
 from harness.data.decode_color import COLOR_RESIZE_FILTERS
+from harness.data.omniglot_decode import RESIZE_FILTERS
 from harness.data.once import Once
 from harness.data.store import ImageStore
 from harness.errors import HarnessError, closest
@@ -26,7 +26,7 @@ class Dataset:
 
     @property
     def resize_filters(self) -> tuple[str, ...]:
-        """Give the resize filters that can be asked for."""
+        """Return the resize filters that can be asked for."""
         return COLOR_RESIZE_FILTERS if self.color else RESIZE_FILTERS
 
 
@@ -78,7 +78,7 @@ GENERATED = ("glyphs", "textures")
 
 
 def known_dataset(name: str) -> Dataset:
-    """Give the dataset called `name`; HarnessError for an unknown one."""
+    """Return the dataset called `name`; HarnessError for an unknown one."""
     if name not in DATASETS:
         raise HarnessError(
             f"found dataset {name!r}{closest(name, DATASETS)}; wanted one of {', '.join(DATASETS)}."
@@ -94,7 +94,7 @@ def check_size(kind: Dataset, image_size: int) -> None:
 
 @Once
 def load_store(dataset: str, image_size: int, resize_filter: str) -> ImageStore:
-    """Give the packed store of `dataset` at `image_size` pixels a side.
+    """Return the packed store of `dataset` at `image_size` pixels a side.
 
     Images that are not the known ones of the dataset are used, with a warning on stderr. Raises
     HarnessError as `unwarned_store` does.
@@ -106,7 +106,7 @@ def load_store(dataset: str, image_size: int, resize_filter: str) -> ImageStore:
 
 
 def unwarned_store(dataset: str, image_size: int, resize_filter: str) -> ImageStore:
-    """Give the packed store, for who says what it is that was found.
+    """Return the packed store, for who says what it is that was found.
 
     Raises HarnessError for an unknown name, size or filter, and where the images are not found or
     broken. Generated images are drawn at the size asked for, so their filter changes nothing.

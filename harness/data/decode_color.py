@@ -6,7 +6,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from harness.data.decode import ResizeFilter
+from harness.data.omniglot_decode import ResizeFilter
 from harness.data.picture import loaded, open_picture, pillow
 from harness.errors import HarnessError
 
@@ -25,7 +25,7 @@ def decode_color(content: bytes, where: str) -> Any:
 
 
 def fit(image: Any, size: int, resize_filter: str, where: str) -> np.ndarray:
-    """Give uint8 [3, size, size] of an RGB image that is at least as large.
+    """Return uint8 [3, size, size] of an RGB image that is at least as large.
 
     Sides are scaled each for itself, as the published scripts for mini-ImageNet do, so an image
     that is not square loses its proportions. An image of the right size is left as it is, and with

@@ -22,13 +22,13 @@ class Equal:
 
     @property
     def classes(self) -> np.ndarray:
-        """Give the class of each of them."""
+        """Return the class of each of them."""
         classes: np.ndarray = self.images[:, 0]
         return classes
 
 
 def equal_images(store: ImageStore) -> list[Equal]:
-    """Give each image that occurs more than once at this size, with all its places."""
+    """Return each image that occurs more than once at this size, with all its places."""
     flat = store.images.reshape(-1, store.images[0, 0].size)
     # Compared by digest: sorting whole images would need several times their memory.
     digests = b"".join(hashlib.blake2b(row.data, digest_size=16).digest() for row in flat)

@@ -18,12 +18,13 @@ SHOWN = 5
 
 
 def is_clutter(name: str) -> bool:
-    """Tell whether a file or folder of this name is no data: hidden, or left by a system."""
+    """Return whether a file or folder of this name is no data: hidden, or left by a system."""
     return name.startswith(".") or name.casefold() in CLUTTER
 
 
 def entries(folder: Path) -> list[Path]:
-    """Give what stands in `folder` by name, clutter left out; HarnessError if it cannot be read."""
+    """Return what stands in `folder` by name, clutter left out; HarnessError if it cannot be
+    read."""
     try:
         return sorted(p for p in folder.iterdir() if not is_clutter(p.name))
     except OSError as e:
@@ -31,22 +32,22 @@ def entries(folder: Path) -> list[Path]:
 
 
 def subfolders(folder: Path) -> list[Path]:
-    """Give the folders in `folder` by name, clutter left out."""
+    """Return the folders in `folder` by name, clutter left out."""
     return [p for p in entries(folder) if is_folder(p)]
 
 
 def is_folder(path: Path) -> bool:
-    """Tell whether `path` is a folder; a loop of links is none."""
+    """Return whether `path` is a folder; a loop of links is none."""
     return _is(path, stat.S_ISDIR)
 
 
 def is_plain(path: Path) -> bool:
-    """Tell whether `path` is a plain file, not a pipe or a device; a loop of links is none."""
+    """Return whether `path` is a plain file, not a pipe or a device; a loop of links is none."""
     return _is(path, stat.S_ISREG)
 
 
 def read_plain(path: Path, most_bytes: int) -> bytes:
-    """Give the content of the plain file `path`, of `most_bytes` bytes at most.
+    """Return the content of the plain file `path`, of `most_bytes` bytes at most.
 
     Raises HarnessError for anything else under its name, a larger file, and one that cannot be
     read.
@@ -68,14 +69,14 @@ def read_plain(path: Path, most_bytes: int) -> bytes:
 
 
 def some(names: Iterable[str]) -> str:
-    """Give the first few names for a message, and how many more there are."""
+    """Return the first few names for a message, and how many more there are."""
     found = sorted(names)
     more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
     return ", ".join(found[:SHOWN]) + more if found else "nothing"
 
 
 def unreadable(path: Path, e: OSError) -> HarnessError:
-    """Give the sentence for what the system refuses to read."""
+    """Return the sentence for what the system refuses to read."""
     return HarnessError(f"{path} cannot be read ({e.strerror or e}); mend it or take it away.")
 
 

@@ -79,7 +79,7 @@ def _is_right(datasets: ModuleType, get: _Get, root: Path) -> bool:
 
 @contextmanager
 def _partial_folder(cache: Path) -> Iterator[Path]:
-    """Give a hidden folder beside the place, and take it away again whatever happens."""
+    """Return a hidden folder beside the place, and take it away again whatever happens."""
     cache.mkdir(parents=True, exist_ok=True)
     for left in cache.glob(f"{_PARTIAL}*"):  # by a process that was killed
         if time.time() - left.stat().st_mtime > _OLD_SECONDS:

@@ -23,7 +23,7 @@ class Known:
 
     @property
     def lossless(self) -> bool:
-        """Tell whether every true copy has the same pixels."""
+        """Return whether every true copy has the same pixels."""
         return not self.names
 
 
@@ -41,7 +41,8 @@ KNOWN = {
 
 
 def note(dataset: str, source_digest: str, names_digest: str = "") -> str:
-    """Say why images are not those of the dataset, so that no verdict is given; '' if they are."""
+    """Return why images are not those of the dataset, so that no verdict is given; '' if they
+    are."""
     known = KNOWN[dataset]
     if source_digest == known.digest:
         return ""

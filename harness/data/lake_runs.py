@@ -18,9 +18,9 @@ import numpy as np
 from harness.data import known
 from harness.data.archive import Members, Tree, open_archive
 from harness.data.datasets import warn_of_other_data
-from harness.data.decode import decode, resize
 from harness.data.entries import is_folder, is_plain
 from harness.data.omniglot_classes import SIDE
+from harness.data.omniglot_decode import decode, resize
 from harness.data.paths import places
 from harness.data.store import ImageStore
 from harness.errors import DataNotAtHand, HarnessError
@@ -66,19 +66,19 @@ class LakeRuns:
 
     @property
     def data_note(self) -> str:
-        """Say why these are not Lake's runs; '' if they are, or are of generated glyphs."""
+        """Return why these are not Lake's runs; '' if they are, or are of generated glyphs."""
         return known.note("lake-runs", self.source_digest) if self.source_digest else ""
 
     @property
     def data_caveat(self) -> str:
-        """Give '': every true copy has the same drawings."""
+        """Return '': every true copy has the same drawings."""
         return ""
 
     def check(self) -> None:
         """Do nothing: the digest is taken of what is in memory each time."""
 
     def digest(self) -> str:
-        """Give the sha256 of drawings, at the size they have here, and labels."""
+        """Return the sha256 of drawings, at the size they have here, and labels."""
         found = hashlib.sha256(str(self.support.shape).encode())
         for array in (self.support, self.query, self.label):
             found.update(np.ascontiguousarray(array).tobytes())
@@ -86,7 +86,8 @@ class LakeRuns:
 
 
 def find_lake_runs() -> Path:
-    """Give the first `all_runs.zip`, or `all_runs/` unpacked; DataNotAtHand where there is none."""
+    """Return the first `all_runs.zip`, or `all_runs/` unpacked; DataNotAtHand where there is
+    none."""
     for path in places(*_PLACES):
         if is_plain(path) or (path.suffix != ".zip" and is_folder(path)):
             return path
@@ -124,7 +125,7 @@ def read_lake_runs(image_size: int, resize_filter: str) -> LakeRuns:
 
 
 def runs_of_glyphs(store: ImageStore) -> LakeRuns:
-    """Give runs of generated glyphs in the same form, so that tests need no data."""
+    """Return runs of generated glyphs in the same form, so that tests need no data."""
     alphabets = store.images[store.part == 0].reshape(-1, WAYS, *store.images.shape[1:])
     rng = np.random.default_rng(np.random.SeedSequence(20151211))
     label = np.stack([rng.permutation(WAYS) for _ in range(RUNS)])

@@ -35,7 +35,7 @@ _PACKED = (".zip", ".tar", ".tar.gz", ".tgz")
 
 
 def locate_mini_imagenet(classes: Sequence[ColorClass]) -> Located:
-    """Give the first `mini-imagenet/` folder, unread; DataNotAtHand where there is none."""
+    """Return the first `mini-imagenet/` folder, unread; DataNotAtHand where there is none."""
     for folder in alike("mini-imagenet"):
         if is_folder(folder):
             return Located(str(folder), (folder,))
@@ -53,7 +53,7 @@ def locate_mini_imagenet(classes: Sequence[ColorClass]) -> Located:
 
 
 def find_mini_imagenet(classes: Sequence[ColorClass], of_each: int) -> ImageFiles:
-    """Give the files of the first `mini-imagenet/` folder, checked against the class list.
+    """Return the files of the first `mini-imagenet/` folder, checked against the class list.
 
     Raises DataNotAtHand where there is no such folder, and HarnessError for another
     "mini-ImageNet", a missing class or a wrong count.
@@ -72,7 +72,7 @@ def find_mini_imagenet(classes: Sequence[ColorClass], of_each: int) -> ImageFile
 
 
 def names_digest(source: ImageFiles) -> str:
-    """Give the sha256 of the sorted file names, to compare with `harness.data.known`."""
+    """Return the sha256 of the sorted file names, to compare with `harness.data.known`."""
     names = sorted(path.name for files in source.files.values() for path in files)
     return hashlib.sha256("\n".join(names).encode("utf-8", "surrogateescape")).hexdigest()
 
@@ -117,7 +117,7 @@ def _flat(folder: Path, part: Mapping[str, str]) -> dict[str, list[Path]]:
 
 
 def _nothing(folder: Path) -> str:
-    """Say what a folder without images in class folders has instead."""
+    """Return what a folder without images in class folders has instead."""
     here = entries(folder)
     caches = [p.name for p in here if p.suffix in (".pkl", ".pickle") and is_plain(p)]
     kind = f"pickle caches ({some(caches)}), which are not opened" if caches else None

@@ -22,7 +22,7 @@ _FILE = re.compile(r".+\.(jpe?g|png)", re.IGNORECASE)
 
 
 def read_tables(folder: Path) -> Iterator[tuple[str, Path, list[tuple[str, str]]]]:
-    """Give (split, table, its (file name, class) pairs) for each of the three tables.
+    """Yield (split, table, its (file name, class) pairs) for each of the three tables.
 
     Raises HarnessError for a table that is missing or where two such columns are not plain.
     """
@@ -50,7 +50,7 @@ def read_tables(folder: Path) -> Iterator[tuple[str, Path, list[tuple[str, str]]
 
 
 def _pairs(rows: list[list[str]]) -> list[tuple[str, str]] | None:
-    """Give (file name, class) of every row but a header; None where no columns are these."""
+    """Return (file name, class) of every row but a header; None where no columns are these."""
     if rows and not any(_CLASS.fullmatch(x) for x in rows[0]):
         rows = rows[1:]  # the header
     if not rows or len({len(row) for row in rows}) != 1:

@@ -7,15 +7,15 @@ import hashlib
 import numpy as np
 
 from harness.data.cache_file import AtHand, cache_file, load_or_build
-from harness.data.decode import decode, resize
 from harness.data.omniglot_classes import DRAWINGS, SIDE, omniglot_classes
-from harness.data.sources import OmniglotSource, find_omniglot, read_drawings
+from harness.data.omniglot_decode import decode, resize
+from harness.data.omniglot_source import OmniglotSource, find_omniglot, read_drawings
 from harness.data.store import ImageStore
 from harness.progress import Progress
 
 
 def load_omniglot(image_size: int, resize_filter: str) -> ImageStore:
-    """Give the store from the cache, or build it from the images and keep it there.
+    """Return the store from the cache, or build it from the images and keep it there.
 
     Raises HarnessError where neither the cache nor the images are there, or they are broken.
     """

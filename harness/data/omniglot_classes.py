@@ -29,13 +29,13 @@ class OmniglotClass:
 
     @property
     def alphabet(self) -> str:
-        """Give the alphabet, the first half of the name."""
+        """Return the alphabet, the first half of the name."""
         return self.name.split("/")[0]
 
 
 @functools.cache
 def omniglot_classes() -> tuple[OmniglotClass, ...]:
-    """Give all 1,623 characters sorted by name."""
+    """Return all 1,623 characters sorted by name."""
     text = resources.files("harness.data").joinpath("omniglot_classes.csv").read_text("utf-8")
     found = [
         OmniglotClass(

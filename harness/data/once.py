@@ -24,7 +24,7 @@ class Once(Generic[P, T]):
         functools.update_wrapper(self, build)
 
     def __call__(self, *arguments: P.args, **named: P.kwargs) -> T:
-        """Give the value, built or kept."""
+        """Return the value, built or kept."""
         with self._lock:
             return self._kept(*arguments, **named)  # type: ignore[arg-type]
 

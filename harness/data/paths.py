@@ -21,7 +21,7 @@ _going_on: ContextVar[bool] = ContextVar("_going_on", default=False)
 
 
 def data_folders() -> list[Path]:
-    """Give the folders that HARNESS_DATA names, in order; none where it is not set.
+    """Return the folders that HARNESS_DATA names, in order; none where it is not set.
 
     Raises HarnessError for one that is no folder or cannot be read, but see
     `without_bad_folders`.
@@ -37,7 +37,7 @@ def data_folders() -> list[Path]:
 
 
 def bad_folders() -> list[str]:
-    """Give a sentence for each folder of HARNESS_DATA that is none or cannot be read."""
+    """Return a sentence for each folder of HARNESS_DATA that is none or cannot be read."""
     texts = filter(None, os.environ.get("HARNESS_DATA", "").split(os.pathsep))
     return [fault for _, fault in map(_looked_at, texts) if fault]
 
@@ -53,7 +53,7 @@ def without_bad_folders() -> Iterator[None]:
 
 
 def cache_folder() -> Path:
-    """Give the folder for packed stores and for what `harness data fetch` brings.
+    """Return the folder for packed stores and for what `harness data fetch` brings.
 
     It is not made here: whoever writes makes it. Raises HarnessError without a home folder.
     """
@@ -62,14 +62,14 @@ def cache_folder() -> Path:
 
 
 def places(*names: str) -> Iterator[Path]:
-    """Give each of `names` below each folder of data and below the cache, in order of search."""
+    """Yield each of `names` below each folder of data and below the cache, in order of search."""
     for base in (*data_folders(), cache_folder()):
         for name in names:
             yield base / name
 
 
 def alike(*names: str) -> Iterator[Path]:
-    """Give what stands in these folders, or in the cache, under one of `names` but for capitals
+    """Yield what stands in these folders, or in the cache, under one of `names` but for capitals
     and dashes; and such a folder itself where HARNESS_DATA names it."""
     wanted = {_squashed(name) for name in names}
     for base in (*data_folders(), cache_folder()):
@@ -80,7 +80,7 @@ def alike(*names: str) -> Iterator[Path]:
 
 
 def looked_in() -> str:
-    """Say what the folders of HARNESS_DATA hold, for a message that misses something there."""
+    """Return what the folders of HARNESS_DATA hold, for a message that misses something there."""
     there = [
         f"{folder} (which holds {some(p.name for p in entries(folder))})"
         for folder in data_folders()
@@ -89,7 +89,7 @@ def looked_in() -> str:
 
 
 def _looked_at(text: str) -> tuple[Path, str]:
-    """Give a folder, and why it cannot be searched ('' if it can)."""
+    """Return a folder, and why it cannot be searched ('' if it can)."""
     folder = Path(text)
     try:
         folder = folder.expanduser()

@@ -20,7 +20,7 @@ _DEPTH = 24  # the byte of a PNG that says how many bits a channel has
 
 
 def open_picture(content: bytes, where: str, kinds: tuple[str, ...] = ("JPEG", "PNG")) -> Any:
-    """Give the Pillow image of `content` with nothing but its head read; `where` names it.
+    """Return the Pillow image of `content` with nothing but its head read; `where` names it.
 
     Raises HarnessError where Pillow is missing, the head is corrupt or of another kind, the image
     is absurdly large or has more than 8 bits a channel.

@@ -58,17 +58,17 @@ class ClassSplit:
 
     @property
     def trainval(self) -> np.ndarray:
-        """Give the classes of train and val together, sorted."""
+        """Return the classes of train and val together, sorted."""
         return np.sort(np.concatenate([self.train, self.val]))
 
     def classes(self, split: str) -> np.ndarray:
-        """Give the class indices of 'train', 'val', 'trainval' or 'test'."""
+        """Return the class indices of 'train', 'val', 'trainval' or 'test'."""
         found: np.ndarray = getattr(self, split)
         return found
 
 
 def class_split(name: str, store: ImageStore, split_seed: int) -> ClassSplit:
-    """Give the split called `name` of the classes of `store`, Omniglot or glyphs.
+    """Return the split called `name` of the classes of `store`, Omniglot or glyphs.
 
     Generated glyphs are parted under the same names in about the same proportions, with at least
     20 validation classes where the split has any. Raises HarnessError for an unknown name.
@@ -92,7 +92,7 @@ def class_split(name: str, store: ImageStore, split_seed: int) -> ClassSplit:
 
 
 def dataset_split(store: ImageStore) -> ClassSplit:
-    """Give the one split that a colour dataset has."""
+    """Return the one split that a colour dataset has."""
     return ClassSplit(store.dataset, *(np.flatnonzero(store.part == p) for p in range(3)))
 
 

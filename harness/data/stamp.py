@@ -28,7 +28,7 @@ class Located:
     roots: tuple[Path, ...]
 
     def stamp(self) -> str:
-        """Give the stamp (sha256, hex) of all files below the roots; HarnessError where a folder
+        """Return the stamp (sha256, hex) of all files below the roots; HarnessError where a folder
         cannot be read. Paths above the roots do not count: a folder may be moved."""
         found = hashlib.sha256()
         for root in self.roots:
@@ -38,7 +38,7 @@ class Located:
 
 
 def _files(root: Path, name: str, depth: int) -> Iterator[tuple[str, os.stat_result]]:
-    """Give (name, what the system knows of it) of each plain file; loops of links are none."""
+    """Yield (name, what the system knows of it) of each plain file; loops of links are none."""
     try:
         if not is_folder(root):
             yield name, root.stat()

@@ -63,14 +63,15 @@ class ImageStore:
 
     @property
     def data_note(self) -> str:
-        """Say why these are not the images of the dataset; '' if they are, or are generated."""
+        """Return why these are not the images of the dataset; '' if they are, or are generated."""
         if self.synthetic:
             return ""
         return known.note(self.dataset, self.source_digest, self.names_digest)
 
     @property
     def data_caveat(self) -> str:
-        """Say that a true dataset is another copy than the one known here; '' if it is that one."""
+        """Return that a true dataset is another copy than the one known here; '' if it is that
+        one."""
         if self.synthetic:
             return ""
         return known.caveat(self.dataset, self.source_digest, self.names_digest)
@@ -88,17 +89,17 @@ class ImageStore:
 
     @property
     def images_per_class(self) -> int:
-        """Give the number of images of each class."""
+        """Return the number of images of each class."""
         return int(self.images.shape[1])
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
-        """Give (channels, height, width) of an image."""
+        """Return (channels, height, width) of an image."""
         channels = self.images.shape[2] if self.images.ndim == 5 else 1
         return (channels, *self.images.shape[-2:])
 
     def tensor(self, device: torch.device, turns: int) -> torch.Tensor:
-        """Give the images on `device`, uint8 [turns * C * images per class, pixels of an image].
+        """Return the images on `device`, uint8 [turns * C * images per class, pixels of an image].
 
         Row t * C * n + i is image i turned by t * 90 degrees, counterclockwise as `torch.rot90`
         turns. Turned copies cost memory (25 MB a turn for Omniglot at 28 x 28), but gathering whole
@@ -117,7 +118,7 @@ class ImageStore:
 
 
 def store_digest(images: np.ndarray, class_names: tuple[str, ...], part: np.ndarray) -> str:
-    """Give the sha256 (hex) of what a store holds, the same on every machine."""
+    """Return the sha256 (hex) of what a store holds, the same on every machine."""
     header = [list(images.shape), list(class_names), part.astype(int).tolist()]
     found = hashlib.sha256(json.dumps(header).encode())
     found.update(np.ascontiguousarray(images).data)
@@ -125,7 +126,7 @@ def store_digest(images: np.ndarray, class_names: tuple[str, ...], part: np.ndar
 
 
 def train_statistics(images: np.ndarray, part: np.ndarray) -> ChannelStatistics:
-    """Give mean and sd of x / 255 for each channel of `images` [C, n, 3, size, size], classes of
+    """Return mean and sd of x / 255 for each channel of `images` [C, n, 3, size, size], classes of
     part 0 only. From exact sums of integers, so the same on every machine."""
     total, squares, count = np.zeros(3), np.zeros(3), 0
     for i in np.flatnonzero(part == 0):  # class by class: a copy of all would take gigabytes

@@ -11,7 +11,7 @@ from harness.data.duplicates import SHOWN, describe, equal_images, kinds, shared
 from harness.data.known import KNOWN
 from harness.data.splits import dataset_split
 from harness.data.store import ImageStore, train_statistics
-from harness.data.verify import counts_and_digest, refuse_other_pack, refuse_other_pixels
+from harness.data.verify_omniglot import counts_and_digest, refuse_other_pack, refuse_other_pixels
 from harness.errors import HarnessError
 
 
@@ -40,7 +40,7 @@ def check_color(store: ImageStore, resize_filter: str) -> Iterator[str]:
 
 
 def color_facts(store: ImageStore) -> Iterator[str]:
-    """Give lines: counts, digest, statistics of the training images, split sizes, duplicates."""
+    """Yield lines: counts, digest, statistics of the training images, split sizes, duplicates."""
     yield from counts_and_digest(store)
     found = train_statistics(store.images, store.part)
     if found != store.train_statistics:

@@ -36,7 +36,7 @@ class Alternative:
 
 
 def alternatives(variant: Variant) -> list[Alternative]:
-    """Give every alternative to an evaluation switch that needs the test done again."""
+    """Return every alternative to an evaluation switch that needs the test done again."""
     table = variant.protocol()
     return [
         Alternative(switch, value)
@@ -47,12 +47,12 @@ def alternatives(variant: Variant) -> list[Alternative]:
 
 
 def unique(found: list[Alternative]) -> list[Alternative]:
-    """Give each alternative once, in order (values may be lists, which have no hash)."""
+    """Return each alternative once, in order (values may be lists, which have no hash)."""
     return [a for i, a in enumerate(found) if a not in found[:i]]
 
 
 def is_evaluation(switch: str) -> bool:
-    """Tell whether `section.switch` can be changed on kept weights."""
+    """Return whether `section.switch` can be changed on kept weights."""
     section, _, name = switch.partition(".")
     words = set(name.split("_"))
     if section == "method":
@@ -63,19 +63,19 @@ def is_evaluation(switch: str) -> bool:
 
 
 def is_training(switch: str) -> bool:
-    """Tell whether training depends on `section.switch`, as some do that the test has too."""
+    """Return whether training depends on `section.switch`, as some do that the test has too."""
     section, _, name = switch.partition(".")
     return section in ("method", "tasks", "training") and "test" not in name.split("_")
 
 
 def of(protocol: dict[str, Any], switch: str) -> Any:
-    """Give the value of `section.switch` in a protocol; None where there is no such switch."""
+    """Return the value of `section.switch` in a protocol; None where there is no such switch."""
     section, _, name = switch.partition(".")
     return protocol.get(section, {}).get(name)
 
 
 def chosen(names: Iterable[str], known: Iterable[str], option: str) -> list[str]:
-    """Give the switches asked for (all that are known where none is), or one sentence."""
+    """Return the switches asked for (all that are known where none is), or one sentence."""
     wanted, there = list(names), list(dict.fromkeys(known))
     for name in wanted:
         if name not in there:

@@ -35,7 +35,7 @@ class Difference:
 
 
 def differences(record: Record, cell: Cell) -> list[Difference]:
-    """Give what separates `record` from its published cell, and from re-implementations of it."""
+    """Return what separates `record` from its published cell, and from re-implementations of it."""
     variant = cell.variant(record.variant)
     published, own = variant.protocol(), variant.stated.complete(record.protocol)
     found = [
@@ -53,8 +53,8 @@ def differences(record: Record, cell: Cell) -> list[Difference]:
 def read_reimplementations(
     folder: Path, cells: Mapping[str, Cell]
 ) -> Iterator[tuple[str, Difference]]:
-    """Give (cell, switch of a re-implementation) for each of `cells` in the paper's file, if it has
-    one; refuse a line that lacks a part, and a switch that the cell does not have."""
+    """Yield (cell, switch of a re-implementation) for each of `cells` in the paper's file, if it
+    has one; refuse a line that lacks a part, and a switch that the cell does not have."""
     path = folder / FILE
     if not path.is_file():
         return

@@ -12,7 +12,7 @@ from harness.compare.numbers import published
 from harness.compare.statistics import task_estimate
 from harness.errors import HarnessError
 from harness.explain.alternatives import EPISODES, STEPS, Alternative, chosen
-from harness.explain.choice import compared_metric, fewest_steps
+from harness.explain.compared_metric import compared_metric, fewest_steps
 from harness.explain.elsewhere import differences
 from harness.explain.explanation import Explanation, commits
 from harness.explain.kept import Kept
@@ -97,7 +97,7 @@ def explain(kept: Kept, asked: Question) -> Explanation:
 
 
 def _recorded(kept: Kept, metric: str, count: int) -> float | None:
-    """Give the record's own mean over the first `count` test tasks, if it has as many."""
+    """Return the record's own mean over the first `count` test tasks, if it has as many."""
     r = kept.record
     if metric not in r.metrics or r.metrics[metric].n < count or SCORES not in r.files:
         return None

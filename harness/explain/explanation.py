@@ -61,13 +61,13 @@ class Explanation:
         return f"{self.paper}/{self.cell}"
 
     def to_json(self) -> str:
-        """Give the explanation as stored, with a digest that an edited number no longer fits."""
+        """Return the explanation as stored, with a digest that an edited number no longer fits."""
         table = asdict(self)
         return json.dumps({**table, "digest": digest(table)}, indent=1, allow_nan=False) + "\n"
 
 
 def explanation_path(results: Path, found: Explanation) -> Path:
-    """Give the file of an explanation."""
+    """Return the file of an explanation."""
     name = f"{found.variant}-seed{found.seed}-{found.budget}-{found.config_digest[:8]}.json"
     return results / "explain" / found.paper / found.cell / name
 

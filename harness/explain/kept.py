@@ -30,7 +30,7 @@ WEIGHTS = "weights.safetensors"
 
 
 @dataclass(frozen=True)
-class Setting:
+class Retest:
     """A test before it is done: what is tested, on what."""
 
     plan: Plan
@@ -80,7 +80,7 @@ class Kept:
         """Whether k of the metrics name@k counts test steps."""
         return self.published.stated.counted == STEPS_AT_TEST
 
-    def setting(self, changed: Mapping[str, Any], count: int) -> Setting:
+    def setting(self, changed: Mapping[str, Any], count: int) -> Retest:
         """Prepare the test with `changed` switches on `count` tasks: the method has the kept
         weights, and what it estimates beside them from training tasks (of the record's seed)."""
         r = self.record
@@ -96,9 +96,9 @@ class Kept:
             )
         method = method_with(self.weights, plan, tasks, self.folder / WEIGHTS)
         open_test(method, tasks, variant.testing.tasks_at_once)
-        return Setting(plan, method, tasks)
+        return Retest(plan, method, tasks)
 
-    def scores(self, setting: Setting, done: Callable[[int], None]) -> Scores:
+    def scores(self, setting: Retest, done: Callable[[int], None]) -> Scores:
         """Score the kept weights: metric -> [tasks], with the best of the test steps where its k
         counts those; `done` is told how many tasks each chunk had."""
         plan = setting.plan
@@ -108,7 +108,7 @@ class Kept:
 
 
 def find_kept(cell: Cell, variant: str | None, results: Path) -> tuple[Path, Record]:
-    """Give the record to explain: the published switches before others, the longest training, the
+    """Return the record to explain: the published switches before others, the longest training, the
     cell's first variant, the lowest seed.
 
     Raises HarnessError where no finished run of the cell (and variant) has weights on record.

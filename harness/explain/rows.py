@@ -128,7 +128,7 @@ class Explaining:
         here: str | None = None,
         budget: str = "",
     ) -> EffectRow:
-        """Give the row of `scores` [tasks] against `base`; without them, one that has none."""
+        """Return the row of `scores` [tasks] against `base`; without them, one that has none."""
         found: Estimate | None = None
         if scores is not None and base is not None:
             short = scores.size < 2 or abs(scores.size - base.size) == 1
@@ -171,7 +171,8 @@ class Explaining:
 
 
 def again(kept: Kept, apart: list[Difference]) -> list[Alternative]:
-    """Give the alternatives that need the test done again: of each switch, and what others have."""
+    """Return the alternatives that need the test done again: of each switch, and what others
+    have."""
     protocol = kept.protocol
     known = alternatives(kept.cell.variant(kept.record.variant, kept.overrides))
     more = [
@@ -184,7 +185,7 @@ def again(kept: Kept, apart: list[Difference]) -> list[Alternative]:
 
 
 def fewer_or_more(kept: Kept, count: int) -> list[Difference]:
-    """Say that the paper tested on another number of tasks than `count`, if it did."""
+    """Return that the paper tested on another number of tasks than `count`, if it did."""
     theirs = kept.published.testing.tasks
     return [Difference(PAPER, EPISODES, theirs, "paper.toml")] if theirs != count else []
 

@@ -38,7 +38,7 @@ RECORDS = "explain"
 
 
 def training_alternatives(kept: Kept, apart: list[Difference]) -> list[Alternative]:
-    """Give the training switches that others have otherwise, and those in which alone another
+    """Return the training switches that others have otherwise, and those in which alone another
     variant of the cell differs."""
     own = kept.cell.variant(kept.record.variant, kept.overrides).protocol()
     found = [

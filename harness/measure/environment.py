@@ -27,7 +27,7 @@ _DRIVER_FILE = Path("/proc/driver/nvidia/version")
 
 
 def environment() -> dict[str, Any]:
-    """Give plain data on where this process computes; null where something is not there.
+    """Return plain data on where this process computes; null where something is not there.
 
     Nothing in it changes during a run but the two determinism switches, so it may be read at the
     start or at the end.
@@ -51,7 +51,7 @@ def environment() -> dict[str, Any]:
 
 
 def library_versions() -> dict[str, str | None]:
-    """Give the installed version of each library the harness may use, without importing it."""
+    """Return the installed version of each library the harness may use, without importing it."""
     found: dict[str, str | None] = {}
     for name in LIBRARIES:
         try:
@@ -63,7 +63,7 @@ def library_versions() -> dict[str, str | None]:
 
 
 def processor_name(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
-    """Give the processor's model name."""
+    """Return the processor's model name."""
     try:
         for line in cpuinfo.read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):
@@ -74,7 +74,7 @@ def processor_name(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
 
 
 def driver_version(path: Path = _DRIVER_FILE) -> str | None:
-    """Give the version of the NVIDIA kernel driver, None without one."""
+    """Return the version of the NVIDIA kernel driver, None without one."""
     try:
         first = path.read_text(encoding="utf-8").splitlines()[0]
     except (OSError, IndexError):

@@ -17,7 +17,7 @@ is meant (hooks and tools set them), and would put another repository's commit o
 
 
 def git_state(checkout: Path = _CHECKOUT, papers: Path | None = None) -> dict[str, Any]:
-    """Give `{"commit": str | None, "clean": bool | None}`.
+    """Return `{"commit": str | None, "clean": bool | None}`.
 
     `papers` is the folder whose `method.py` runs: one with no file in the commit (outside the
     checkout, or ignored) is code that the commit does not have, so it is not clean.
@@ -44,7 +44,7 @@ def git_state(checkout: Path = _CHECKOUT, papers: Path | None = None) -> dict[st
 
 
 def _git(folder: Path, *words: str) -> tuple[str | None, str]:
-    """Give what git prints, or None and why not."""
+    """Return what git prints, or None and why not."""
     settings = (
         # The code of this checkout runs already, so a checkout of another owner may be read too;
         # programs that its settings name (fsmonitor) are not started.

@@ -74,7 +74,7 @@ class LiveTensors(TorchDispatchMode):
 
 
 def _tensors(value: Any) -> Iterator[Tensor]:
-    """Give the tensors in nested tuples and lists, which operations take and give."""
+    """Yield the tensors in nested tuples and lists, which operations take and give."""
     if isinstance(value, Tensor):
         yield value
     elif isinstance(value, (tuple, list)):

@@ -12,7 +12,7 @@ _CLEAR = Path("/proc/self/clear_refs")
 
 
 def peak_host_bytes(status: Path = _STATUS) -> int:
-    """Give the peak resident memory of this process.
+    """Return the peak resident memory of this process.
 
     Linux keeps `ru_maxrss` over exec, so a small child of a large process would report its parent's
     peak; `VmHWM` belongs to this program alone and is used where there is one.
@@ -39,7 +39,7 @@ def reset_peak_host(clear: Path = _CLEAR) -> bool:
 
 
 def peak_device_bytes(device: torch.device) -> int:
-    """Give the peak of memory that torch allocated on `device`; 0 on the CPU."""
+    """Return the peak of memory that torch allocated on `device`; 0 on the CPU."""
     return torch.cuda.max_memory_allocated(device) if device.type == "cuda" else 0
 
 

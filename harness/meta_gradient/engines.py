@@ -24,7 +24,7 @@ _UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9}
 
 
 def engine(name: str) -> Engine:
-    """Give the engine called `name`, with options if it is `batched`.
+    """Return the engine called `name`, with options if it is `batched`.
 
     `batched:500MB` keeps within a memory budget, `batched:bf16` rounds the factors of products to
     bfloat16, `batched:500MB:bf16` does both.

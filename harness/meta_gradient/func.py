@@ -65,7 +65,7 @@ def adapt(
     inner: InnerLoop,
     rates: Params | None = None,
 ) -> Iterator[Params]:
-    """Give the parameters of all T tasks after step 1, 2, …, `inner.steps`.
+    """Yield the parameters of all T tasks after step 1, 2, …, `inner.steps`.
 
     `adapting` are the shared start values (no task axis); what is given has a leading axis T. Runs
     under the caller's grad mode: with grad on, the result can be differentiated (in first order

@@ -18,15 +18,15 @@ class LossRule(abc.ABC):
 
     @abc.abstractmethod
     def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Give the scalar loss of one task: outputs [S, …], targets [S, …]."""
+        """Return the scalar loss of one task: outputs [S, …], targets [S, …]."""
 
     @abc.abstractmethod
     def gradient(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Give losses [T] and their derivatives by `outputs` [T, S, …]."""
+        """Return losses [T] and their derivatives by `outputs` [T, S, …]."""
 
     @abc.abstractmethod
     def product(self, outputs: Tensor, targets: Tensor, direction: Tensor) -> Tensor:
-        """Give each task's Hessian by the outputs times `direction` [T, S, …]."""
+        """Return each task's Hessian by the outputs times `direction` [T, S, …]."""
 
 
 @dataclass(frozen=True)
@@ -41,11 +41,11 @@ class CrossEntropy(LossRule):
     reduction: Literal["mean", "sum", "sum-over-classes"]
 
     def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Give the loss of one task."""
+        """Return the loss of one task."""
         return F.cross_entropy(outputs, targets) * self._of_mean(*outputs.shape)
 
     def _of_mean(self, examples: int, ways: int) -> int:
-        """Give how many times the mean it is."""
+        """Return how many times the mean it is."""
         return {"mean": 1, "sum": examples, "sum-over-classes": ways}[self.reduction]
 
     def _factor(self, outputs: Tensor) -> float:
@@ -73,7 +73,7 @@ class MeanSquaredError(LossRule):
     """Mean over examples and outputs of the squared difference."""
 
     def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Give the loss of one task."""
+        """Return the loss of one task."""
         return F.mse_loss(outputs, targets)
 
     def gradient(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
@@ -94,7 +94,7 @@ class AnyLoss(LossRule):
     function: Loss
 
     def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Give the loss of one task."""
+        """Return the loss of one task."""
         return self.function(outputs, targets)
 
     def gradient(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
@@ -114,7 +114,7 @@ class AnyLoss(LossRule):
 
 
 def loss_rule(loss: Loss) -> LossRule:
-    """Give the rule of a loss: its own, that of torch's function, or the general one."""
+    """Return the rule of a loss: its own, that of torch's function, or the general one."""
     if isinstance(loss, LossRule):
         return loss
     known: dict[object, LossRule] = {

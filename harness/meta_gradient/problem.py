@@ -36,7 +36,7 @@ class InnerLoop:
     support set and when the query set is seen after that step; before all steps, value 0."""
 
     def loss_weights(self) -> tuple[float, ...]:
-        """Give the weight of the query loss at each of the `steps + 1` states of a task."""
+        """Return the weight of the query loss at each of the `steps + 1` states of a task."""
         if not self.query_weights:
             return (*[0.0] * self.steps, 1.0)
         if len(self.query_weights) != self.steps + 1:
@@ -68,20 +68,21 @@ class Problem:
     statistics a batch norm takes: the query set alone (MAML's code), or both sets together."""
 
     def outputs(self, params: Params, x: Tensor) -> Tensor:
-        """Give the model's outputs for one task's inputs under `params`."""
+        """Return the model's outputs for one task's inputs under `params`."""
         found: Tensor = torch.func.functional_call(self.model, params, (x,))
         return found
 
     def on_support(self, params: Params, x: Tensor, y: Tensor) -> Tensor:
-        """Give the scalar support loss of one task."""
+        """Return the scalar support loss of one task."""
         return self.support_loss(self.outputs(params, x), y)
 
     def on_query(self, params: Params, x: Tensor, y: Tensor) -> Tensor:
-        """Give the scalar query loss of one task of a batch that went through `prepared`."""
+        """Return the scalar query loss of one task of a batch that went through `prepared`."""
         return self.query_loss(self.outputs(params, x)[-y.shape[0] :], y)
 
     def prepared(self, batch: SupervisedBatch) -> SupervisedBatch:
-        """Give the batch whose query inputs are what the model sees at once; queries come last."""
+        """Return the batch whose query inputs are what the model sees at once; queries come
+        last."""
         if self.query_statistics == "query":
             return batch
         together = torch.cat([batch.support_x, batch.query_x], dim=1)
@@ -118,7 +119,7 @@ class Engine(Protocol):
         inner: InnerLoop,
         rates: Params | None = None,
     ) -> MetaGradient:
-        """Give the meta-gradient of the mean over the batch's tasks.
+        """Return the meta-gradient of the mean over the batch's tasks.
 
         `rates` are learned inner rates by parameter name: [steps, …] where … broadcasts against the
         parameter (one rate a step, MAML++; one rate a weight, Meta-SGD: Li et al. 2017). They are
@@ -152,19 +153,19 @@ def split(params: Params, inner: InnerLoop) -> tuple[Params, Params]:
 
 
 def on_support(fixed: Params, inner: InnerLoop, step: int) -> Params:
-    """Give the parameters that do not adapt as the model has them for the support set of a step,
+    """Return the parameters that do not adapt as the model has them for the support set of a step,
     counted from 0."""
     return {k: v[step] if k in inner.per_step else v for k, v in fixed.items()}
 
 
 def on_query(fixed: Params, inner: InnerLoop, after: int) -> Params:
-    """Give the parameters that do not adapt as the model has them for the query set `after` so many
-    steps."""
+    """Return the parameters that do not adapt as the model has them for the query set `after` so
+    many steps."""
     return on_support(fixed, inner, max(after - 1, 0))
 
 
 def check_rates(params: Params, inner: InnerLoop, rates: Params | None) -> Params:
-    """Give the learned rates, or say in one sentence what is wrong with their names or shapes."""
+    """Return the learned rates, or say in one sentence what is wrong with their names or shapes."""
     for name, rate in (rates or {}).items():
         if name not in params or name in inner.frozen:
             raise HarnessError(f"rates: found {name!r}, wanted names of parameters that adapt.")

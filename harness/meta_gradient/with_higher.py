@@ -98,7 +98,7 @@ def _rate(rates: Params, name: str, step: int, inner: InnerLoop) -> Any:
 
 
 def _seen(fast: Any, order: list[str], own: Params) -> list[torch.Tensor] | None:
-    """Give all parameters with the step's own in their places; None: those that `fast` has."""
+    """Return all parameters with the step's own in their places; None: those that `fast` has."""
     if not own:
         return None
     return [own.get(n, p) for n, p in zip(order, fast.parameters(), strict=True)]

@@ -25,7 +25,7 @@ class ClassOutputs(Method):
 
 
 def accuracies(outputs: dict[str, Tensor], query_y: Tensor) -> dict[str, Tensor]:
-    """Give the accuracies [T] in percent of outputs [T, Q, ways] for classes [T, Q], by name."""
+    """Return the accuracies [T] in percent of outputs [T, Q, ways] for classes [T, Q], by name."""
     return {
         name: 100 * (found.argmax(-1) == query_y).float().mean(1) for name, found in outputs.items()
     }

@@ -32,7 +32,7 @@ class Ensemble(Method):
         self.settings, self.device, self.engine = method.settings, method.device, method.engine
 
     def weights(self) -> Weights:
-        """Give the weights of all members; those of iteration 500 are called `500:...`."""
+        """Return the weights of all members; those of iteration 500 are called `500:...`."""
         return {f"{i}:{k}": v for i, member in self.members.items() for k, v in member.items()}
 
     def load_weights(self, weights: Weights) -> None:
@@ -59,7 +59,7 @@ class Ensemble(Method):
         raise NotImplementedError
 
     def training_note(self) -> str:
-        """Say what its method says of the training that all members are of."""
+        """Return what its method says of the training that all members are of."""
         return self.method.training_note()
 
     def training_state(self) -> NoReturn:
@@ -72,13 +72,13 @@ class Ensemble(Method):
 
 
 def iterations(names: Iterable[str]) -> list[int]:
-    """Give the iterations that names of an ensemble's weights are of, the first one first."""
+    """Return the iterations that names of an ensemble's weights are of, the first one first."""
     found = {name.partition(":")[0] for name in names if ":" in name}
     return sorted(int(i) for i in found if i.isascii() and i.isdecimal() and len(i) < 20)
 
 
 def check_outputs(method: Method) -> ClassOutputs:
-    """Give a method whose outputs can be averaged; HarnessError for any other."""
+    """Return a method whose outputs can be averaged; HarnessError for any other."""
     by_weights = type(method).finalise is Method.finalise and not method.calibration_tasks
     if isinstance(method, ClassOutputs) and by_weights:
         return method

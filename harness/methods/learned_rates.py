@@ -32,7 +32,7 @@ class LearnedRates(Method):
         self.optimiser.step()
 
     def weights(self) -> dict[str, Tensor]:
-        """Give the start and the rates; the names of the latter begin with `rate:`."""
+        """Return the start and the rates; the names of the latter begin with `rate:`."""
         start = {k: v.detach() for k, v in self.params.items()}
         return start | {f"rate:{k}": v for k, v in self.rates.items()}
 
@@ -45,7 +45,7 @@ class LearnedRates(Method):
             rate.copy_(weights[f"rate:{name}"])
 
     def training_state(self) -> dict[str, Any]:
-        """Give Adam's state."""
+        """Return Adam's state."""
         return self.optimiser.state_dict()
 
     def load_training_state(self, state: dict[str, Any]) -> None:

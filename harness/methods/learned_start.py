@@ -96,7 +96,7 @@ class LearnedStart(Method):
             self.running.add(outputs, params, x)
 
     def outputs_at_test(self, batch: SupervisedBatch, how: WholeTestStatistics) -> Iterator[Tensor]:
-        """Give outputs [T, Q, …] for the query sets before adaptation and after each test step."""
+        """Yield outputs [T, Q, …] for the query sets before adaptation and after each test step."""
         with self.running.used() if how == "running" else nullcontext():
             outputs, steps = self._adapted(batch, self.test_inner)
         support, query = batch.support_x, batch.query_x
@@ -109,8 +109,8 @@ class LearnedStart(Method):
             yield found
 
     def _adapted(self, batch: SupervisedBatch, inner: InnerLoop) -> tuple[Outputs, list[Params]]:
-        """Give what maps a task's adapted parameters and inputs to outputs, and those parameters of
-        all tasks (leading axis) before adaptation and after each step."""
+        """Return what maps a task's adapted parameters and inputs to outputs, and those parameters
+        of all tasks (leading axis) before adaptation and after each step."""
         params = {k: v.detach() for k, v in self.params.items()}
         start, fixed = split(params, inner)
         shared = {k: v.expand(len(batch), *v.shape) for k, v in start.items()}
@@ -118,7 +118,7 @@ class LearnedStart(Method):
         return lambda p, x: self.problem.outputs(p | fixed, x), [shared, *steps]
 
     def weights(self) -> dict[str, Tensor]:
-        """Give the start parameters."""
+        """Return the start parameters."""
         return {k: v.detach() for k, v in self.params.items()}
 
     def load_weights(self, weights: dict[str, Tensor]) -> None:
@@ -126,7 +126,7 @@ class LearnedStart(Method):
         self.model.load_state_dict(weights)
 
     def training_state(self) -> dict[str, Any]:
-        """Give Adam's state."""
+        """Return Adam's state."""
         return self.optimiser.state_dict()
 
     def load_training_state(self, state: dict[str, Any]) -> None:
@@ -142,7 +142,7 @@ def norm_parameters(model: nn.Module) -> frozenset[str]:
 
 
 def percent_right(outputs: Tensor, labels: Tensor) -> Tensor:
-    """Give the accuracy of each task [T] in percent: outputs [T, Q, ways], labels [T, Q]."""
+    """Return the accuracy of each task [T] in percent: outputs [T, Q, ways], labels [T, Q]."""
     return 100 * (outputs.argmax(-1) == labels).float().mean(1)
 
 

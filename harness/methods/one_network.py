@@ -22,7 +22,7 @@ class OneNetwork(Method):
     optimiser: torch.optim.Optimizer
 
     def weights(self) -> dict[str, Tensor]:
-        """Give copies of weights and running statistics, laid out as safetensors wants them."""
+        """Return copies of weights and running statistics, laid out as safetensors wants them."""
         state = self.model.state_dict()
         return {k: v.clone(memory_format=torch.contiguous_format) for k, v in state.items()}
 
@@ -31,7 +31,7 @@ class OneNetwork(Method):
         self.model.load_state_dict(weights)
 
     def training_state(self) -> dict[str, Any]:
-        """Give the optimiser's state."""
+        """Return the optimiser's state."""
         return {"optimiser": self.optimiser.state_dict()}
 
     def load_training_state(self, state: dict[str, Any]) -> None:

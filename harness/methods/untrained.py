@@ -17,14 +17,14 @@ class Untrained(Method):
         """Do nothing: there are no weights."""
 
     def weights(self) -> dict[str, Tensor]:
-        """Give no weights."""
+        """Return no weights."""
         return {}
 
     def load_weights(self, weights: dict[str, Tensor]) -> None:
         """Take no weights."""
 
     def training_state(self) -> dict[str, Any]:
-        """Give nothing: training has no state."""
+        """Return nothing: training has no state."""
         return {}
 
     def load_training_state(self, state: dict[str, Any]) -> None:

@@ -65,7 +65,7 @@ class BatchStatistics(nn.Module):
 
 
 def norms(model: nn.Module) -> dict[str, BatchStatistics]:
-    """Give the layers of `model` that normalise by batch statistics, by name."""
+    """Return the layers of `model` that normalise by batch statistics, by name."""
     return {n: m for n, m in model.named_modules() if isinstance(m, BatchStatistics)}
 
 

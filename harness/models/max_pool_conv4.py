@@ -28,7 +28,7 @@ class MaxPoolConv4(nn.Module):
     """
 
     norm: Callable[[int], nn.Module] = BatchStatistics
-    """Gives the layer for a number of channels."""
+    """Make the layer for a number of channels."""
     activation: Callable[[Tensor], Tensor] = staticmethod(F.relu)
     """Must be monotone."""
 

@@ -52,7 +52,7 @@ def _one_by_one(
 
 
 def _of_task(values: Any, k: int) -> Any:
-    """Give those of task k; images [T, S, C, H, W], and kernels, with channels last."""
+    """Return those of task k; images [T, S, C, H, W], and kernels, with channels last."""
 
     def one(t: Tensor) -> Tensor:
         last = t.dim() == 5

@@ -39,7 +39,7 @@ def query_outputs(
     query_x: Tensor,
     how: QueryStatistics,
 ) -> Tensor:
-    """Give outputs [T, Q, …] for all query examples, each under its task's parameters.
+    """Return outputs [T, Q, …] for all query examples, each under its task's parameters.
 
     `outputs` calls `model`; `params` have a leading task axis; `support_x` is [T, S, …] and
     `query_x` [T, Q, …]. A model without batch norm gives the same whatever `how` says. Raises

@@ -37,7 +37,7 @@ class SetStatistics(nn.Module):
     def forward(self, x: Tensor, sets: int) -> Tensor:
         """Normalise rows x [B * T, C, H, W] in the order of `interleaved`; T is `sets`.
 
-        Gives [B, T * C, H, W], which is the same numbers in the same order: `apart` undoes it.
+        Returns [B, T * C, H, W], which is the same numbers in the same order: `apart` undoes it.
         """
         # The T maps that image b of every set has lie side by side, so that sets can pass for
         # channels. Nothing is copied, and what is returned is no view: it may be written over.

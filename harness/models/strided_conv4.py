@@ -11,7 +11,7 @@ from harness.models.glorot import start_glorot
 
 
 def same_padding(size: int, kernel: int = 3, stride: int = 2) -> tuple[int, int]:
-    """Give TensorFlow's 'SAME' padding (before, after) of one axis: the odd pixel goes after."""
+    """Return TensorFlow's 'SAME' padding (before, after) of one axis: the odd pixel goes after."""
     total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
     return total // 2, total - total // 2
 

@@ -16,7 +16,7 @@ Table = Mapping[str, Mapping[str, Row]]
 
 
 def columns(names: str, rows: Mapping[str, Sequence[Any]]) -> dict[str, Row]:
-    """Give each line of a printed table as a row: `names` are its heads, apart by spaces."""
+    """Return each line of a printed table as a row: `names` are its heads, apart by spaces."""
     heads = names.split()
     return {key: dict(zip(heads, values, strict=True)) for key, values in rows.items()}
 
@@ -24,8 +24,8 @@ def columns(names: str, rows: Mapping[str, Sequence[Any]]) -> dict[str, Row]:
 def rows(
     shared: Row, cells: Mapping[str, Row], variants: Mapping[str, Row]
 ) -> dict[str, dict[str, Row]]:
-    """Give the same `variants` to each of `cells`: what all of them share, then what the cell has,
-    then what the variant has, later values over earlier ones."""
+    """Give the same `variants` to each of `cells`: what all of them share, then what the cell
+    has, then what the variant has, later values over earlier ones."""
     return {
         cell: {name: shared | own | changed for name, changed in variants.items()}
         for cell, own in cells.items()
@@ -33,7 +33,7 @@ def rows(
 
 
 def joined(*tables: Table) -> dict[str, dict[str, Row]]:
-    """Give the rows of all `tables`, which must not have one twice."""
+    """Return the rows of all `tables`, which must not have one twice."""
     found: dict[str, dict[str, Row]] = {}
     for table in tables:
         for cell, variant in lines(table):
@@ -43,12 +43,12 @@ def joined(*tables: Table) -> dict[str, dict[str, Row]]:
 
 
 def lines(table: Table) -> list[tuple[str, str]]:
-    """Give (cell, variant) of each row, to run a test for each."""
+    """Return (cell, variant) of each row, to run a test for each."""
     return [(cell, variant) for cell, variants in table.items() for variant in variants]
 
 
 def published_variant(paper: str, cell: str, name: str, **switches: Any) -> Variant:
-    """Give variant `name` as `paper.toml` has it, but for `section__switch=value` overrides."""
+    """Return variant `name` as `paper.toml` has it, but for `section__switch=value` overrides."""
     given = {switch.replace("__", "."): value for switch, value in switches.items()}
     return _paper(paper).cells[cell].variant(name, given)
 

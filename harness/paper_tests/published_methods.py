@@ -26,20 +26,20 @@ class Shapes(SimpleNamespace):
     """All classes of training, where a method classifies among them."""
 
     def ways(self, split: str) -> int:
-        """Give the classes in an episode; of training on single images, all classes."""
+        """Return the classes in an episode; of training on single images, all classes."""
         return int(getattr(self.settings, f"{split}_ways", 0) or self.classes)
 
     def shots(self, split: str) -> int:
-        """Give the support images of each class in an episode."""
+        """Return the support images of each class in an episode."""
         return int(getattr(self.settings, f"{split}_shots"))
 
     def class_ids(self, split: str) -> np.ndarray:
-        """Give as many ids as there are classes, of whichever split."""
+        """Return as many ids as there are classes, of whichever split."""
         return np.arange(self.classes)
 
 
 def shapes(v: Variant, **more: Any) -> Shapes:
-    """Give the shapes of the variant's tasks; `more` are attributes that its task source has
+    """Return the shapes of the variant's tasks; `more` are attributes that its task source has
     beside them."""
     found: dict[str, Any] = {"settings": v.tasks}
     if hasattr(v.tasks, "image_size"):
@@ -56,7 +56,7 @@ def published_method(
     tasks: dict[str, Any] | None = None,
     **switches: Any,
 ) -> Any:
-    """Give the method of a variant's run at full length with its initial weights on the CPU.
+    """Return the method of a variant's run at full length with its initial weights on the CPU.
 
     `tasks` are attributes of its task source beyond image shapes and counts that its `build` asks
     for; `switches` are overrides, as `section__switch=value`. `Any`: tests look at attributes that

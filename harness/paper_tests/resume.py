@@ -20,7 +20,8 @@ def with_and_without_stop(
     stop: int,
     make_again: Callable[[], Method] | None = None,
 ) -> tuple[Weights, Weights]:
-    """Give the weights after one training step on each of `batches`, trained straight and stopped.
+    """Return the weights after one training step on each of `batches`, trained straight and
+    stopped.
 
     The second training stops after `stop` steps. What it keeps goes through a file that is read
     without unpickling code, as a checkpoint is, into a method by `make_again` (`make` where there

@@ -43,7 +43,7 @@ def smoke_method(
     engine: str = DEFAULT,
     **switches: Any,
 ) -> tuple[Any, Any]:
-    """Give the method of such a plan with its initial weights, and its task source.
+    """Return the method of such a plan with its initial weights, and its task source.
 
     Both are `Any`: tests look at attributes that only one paper's method has.
     """

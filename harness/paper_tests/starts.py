@@ -23,39 +23,40 @@ ALMOST_NEVER = 1e-6
 
 
 def between(low: float, high: float) -> Any:
-    """Give the law of numbers uniform from `low` to `high`."""
+    """Return the law of numbers uniform from `low` to `high`."""
     return stats.uniform(low, high - low)
 
 
 def uniform(bound: float) -> Any:
-    """Give the law of numbers uniform within ± `bound`."""
+    """Return the law of numbers uniform within ± `bound`."""
     return between(-bound, bound)
 
 
 def torch_default(inputs: int) -> Any:
-    """Give the law of weights and biases of torch's own layers, from 0.3 to today: uniform within
+    """Return the law of weights and biases of torch's own layers, from 0.3 to today: uniform within
     ± 1 / sqrt(inputs of a unit)."""
     return uniform(1 / math.sqrt(inputs))
 
 
 def glorot(fan_in: int, fan_out: int) -> Any:
-    """Give Glorot and Bengio's uniform law: within ± sqrt(6 / (fan_in + fan_out))."""
+    """Return Glorot and Bengio's uniform law: within ± sqrt(6 / (fan_in + fan_out))."""
     return uniform(math.sqrt(6 / (fan_in + fan_out)))
 
 
 def normal(deviation: float, mean: float = 0.0) -> Any:
-    """Give the normal law."""
+    """Return the normal law."""
     return stats.norm(mean, deviation)
 
 
 def cut_normal(deviation: float) -> Any:
-    """Give the law of a normal that is cut at two deviations; `deviation` is that before the cut
+    """Return the law of a normal that is cut at two deviations; `deviation` is that before the cut
     (0.88 of it are left), as TensorFlow's `truncated_normal` has it."""
     return stats.truncnorm(-2, 2, scale=deviation)
 
 
 def drawn(make: Callable[[int], Mapping[str, Tensor]], seeds: int) -> dict[str, Tensor]:
-    """Give the weights that `make(seed)` gives for the seeds 0 … seeds - 1, by name: [seeds, …]."""
+    """Return the weights that `make(seed)` gives for the seeds 0 … seeds - 1, by name: [seeds,
+    …]."""
     each = [make(seed) for seed in range(seeds)]
     return {name: torch.stack([one[name].detach() for one in each]) for name in each[0]}
 

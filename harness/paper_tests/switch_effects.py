@@ -30,7 +30,7 @@ def switch_names(settings: type) -> list[str]:
 
 
 def choices(settings: type, switch: str) -> tuple[Any, ...]:
-    """Give every value of a switch that is a flag or a named choice; () for any other."""
+    """Return every value of a switch that is a flag or a named choice; () for any other."""
     hint = typing.get_type_hints(settings)[switch]
     if hint is bool:
         return False, True
@@ -40,7 +40,7 @@ def choices(settings: type, switch: str) -> tuple[Any, ...]:
 def maker(
     cell: str, variant: str, small: dict[str, Any], engine: str = DEFAULT, **own: Any
 ) -> Callable[..., Method]:
-    """Give what makes the method of a smoke run of `variant` with switches of the method changed:
+    """Return what makes the method of a smoke run of `variant` with switches of the method changed:
     those in `small`, as `smoke_plan` has them, then `own`, then those of the call."""
 
     def make(**changed: Any) -> Method:
@@ -58,7 +58,7 @@ def where_seen(
     batches: Sequence[Any],
     test: Any,
 ) -> set[Places]:
-    """Give the places where methods part that differ in `switch` only, for each pair of `values`.
+    """Return the places where methods part that differ in `switch` only, for each pair of `values`.
 
     `make(**{switch: value})` builds a method, the same each time but for the switch. It is scored
     on the batch `test`, takes a step on each of `batches`, and is scored again. {TESTING} means

@@ -9,12 +9,12 @@ from harness.tasks.batch import SupervisedBatch
 
 
 def generator(seed: int = 0) -> torch.Generator:
-    """Give a CPU generator of its own."""
+    """Return a CPU generator of its own."""
     return torch.Generator().manual_seed(seed)
 
 
 def labels(tasks: int, ways: int, each: int) -> Tensor:
-    """Give labels [tasks, ways * each] in the order of episodes: all of class 0, then of 1, …"""
+    """Return labels [tasks, ways * each] in the order of episodes: all of class 0, then of 1, …"""
     return torch.arange(ways).repeat_interleave(each).expand(tasks, -1)
 
 
@@ -44,6 +44,6 @@ def batch(tasks: int, ways: int, shots: int, queries: int, seed: int = 0) -> Sup
 
 
 def one_task(b: SupervisedBatch, i: int) -> SupervisedBatch:
-    """Give task i of a batch alone, as a batch of one."""
+    """Return task i of a batch alone, as a batch of one."""
     part = slice(i, i + 1)
     return SupervisedBatch(b.support_x[part], b.support_y[part], b.query_x[part], b.query_y[part])

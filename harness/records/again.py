@@ -14,15 +14,16 @@ if TYPE_CHECKING:
 
 
 def file_is_gone(folder: Path, record: Record, name: str) -> HarnessError:
-    """Give the sentence on a file that the record in `folder` names and that is not there."""
+    """Return the sentence on a file that the record in `folder` names and that is not there."""
     return HarnessError(
-        f"{folder / name}: the record names this file, but it is not here (weights too large for "
-        f"the repository are left out of it); run `{run_again(record)}` to make it again there."
+        f"{folder / name}: the record names this file, but it is not here (the repository leaves "
+        "out weights that are too large or of a shorter run); run "
+        f"`{run_again(record)}` to make it again there."
     )
 
 
 def run_again(record: Record) -> str:
-    """Give the command line that does the run of a record again, into another folder."""
+    """Return the command line that does the run of a record again, into another folder."""
     r = record
     words = f"harness run {r.paper}/{r.cell} --variant {r.variant} --seeds {r.seed}"
     words += f" --budget {r.budget}"

@@ -22,7 +22,7 @@ class CurveRow(NamedTuple):
 
 
 def curve_csv(rows: Iterable[tuple[int, float | None, float | None]]) -> bytes:
-    """Give `curve.csv` of (iteration, training loss, validation value) rows."""
+    """Return `curve.csv` of (iteration, training loss, validation value) rows."""
 
     def text(value: float | None) -> str:
         return "" if value is None else repr(float(value))

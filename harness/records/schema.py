@@ -106,12 +106,12 @@ class Record:
     """sha256 over the result's digest, `measurement` and `environment`; '' in older records."""
 
     def sealed(self) -> Record:
-        """Give the record with the digest of what was measured, ready to be written."""
+        """Return the record with the digest of what was measured, ready to be written."""
         found = digest([self.result_digest, self.measurement, self.environment])
         return replace(self, measured_digest=found)
 
     def result(self) -> dict[str, Any]:
-        """Give the part that is the same for equal runs: all but measurement and environment."""
+        """Return the part that is the same for equal runs: all but measurement and environment."""
         return {k: v for k, v in self._stored().items() if k not in MEASURED}
 
     @property
@@ -124,7 +124,7 @@ class Record:
         return {k: v for k, v in asdict(self).items() if v or k not in later}
 
     def to_json(self) -> str:
-        """Give the record as stored."""
+        """Return the record as stored."""
         table = {**self._stored(), "result_digest": self.result_digest}
         return json.dumps(table, indent=1, allow_nan=False) + "\n"
 

@@ -16,7 +16,7 @@ SCORES = "scores.safetensors"
 
 
 def scores_bytes(scores: dict[str, np.ndarray]) -> bytes:
-    """Give the file of metric -> [tasks]; every number comes back as it was."""
+    """Return the file of metric -> [tasks]; every number comes back as it was."""
     # Contiguous: safetensors writes the memory behind an array, strides or not.
     columns = {n: np.ascontiguousarray(c, dtype=np.float64) for n, c in scores.items()}
     lengths = {column.shape for column in columns.values()}

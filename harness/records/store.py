@@ -60,7 +60,7 @@ class StoredRecord:
 
 
 def record_folder(results_root: Path, record: Record) -> Path:
-    """Give the folder of `record`."""
+    """Return the folder of `record`."""
     r = record
     return folder_for(results_root, r.paper, r.cell, r.variant, r.seed, r.budget, r.config_digest)
 
@@ -74,7 +74,7 @@ def folder_for(
     budget: str,
     config_digest: str,
 ) -> Path:
-    """Give the folder of a record: paper/cell/variant/seed<k>-<budget>-<config digest[:8]>."""
+    """Return the folder of a record: paper/cell/variant/seed<k>-<budget>-<config digest[:8]>."""
     name = f"seed{seed}-{budget}-{config_digest[:8]}"
     for part in (paper, cell, variant, name):
         if not part or part.startswith(".") or "/" in part or os.sep in part:
@@ -83,7 +83,7 @@ def folder_for(
 
 
 def file_digests(files: dict[str, bytes]) -> dict[str, str]:
-    """Give the sha256 (hex) of each file, as `Record.files` holds them."""
+    """Return the sha256 (hex) of each file, as `Record.files` holds them."""
     return {name: hashlib.sha256(data).hexdigest() for name, data in sorted(files.items())}
 
 
@@ -188,7 +188,7 @@ def find_records(results_root: Path, papers: Collection[str] = ()) -> list[Store
 
 
 def _record_folders(root: Path, papers: Collection[str]) -> Iterator[Path]:
-    """Give the folders paper/cell/variant/run that hold a record, or what is left of one."""
+    """Yield the folders paper/cell/variant/run that hold a record, or what is left of one."""
     runs = [path for path in entries(root) if not papers or path.name in papers]
     for _ in range(3):
         runs = [path for folder in runs for path in entries(folder)]
@@ -207,7 +207,7 @@ def verify_files(folder: Path) -> Record:
 
 
 def _checked(folder: Path, record: Record, name: str) -> bytes:
-    """Give the content of one file beside the record, if it is what the record says."""
+    """Return the content of one file beside the record, if it is what the record says."""
     if name not in record.files:
         raise HarnessError(f"{folder}: found no {name} in the record's files, wanted one.")
     try:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.compare.across import AcrossRow
+from harness.report.shown_plots import Wanted, every_plot
 from harness.report.style import COLOURS, MARKERS, PAPER_COLOUR, figure, save
 from harness.run.budget import share
 
@@ -16,12 +17,12 @@ LEAST = 1.0
 MARK_OF = {"inductive": "o", "transductive": "^"}
 
 
-def plot_across(rows: Sequence[AcrossRow], folder: Path) -> list[Path]:
+def plot_across(rows: Sequence[AcrossRow], folder: Path, wanted: Wanted = every_plot) -> list[Path]:
     """Draw a figure for each dataset, ways and shots, and each kind of hardware.
 
     Filled: full budget; hollow: less, with its budget beside it. A triangle is transductive, a disc
     inductive. The black dash at the same x is the published number. Bars: 95 % over test tasks. Of
-    one variant's runs the longest is drawn.
+    one variant's runs the longest is drawn. Only figures that are `wanted` are drawn.
     """
     figures: dict[tuple[str, int, int, str], list[AcrossRow]] = {}
     for r in rows:
@@ -31,7 +32,9 @@ def plot_across(rows: Sequence[AcrossRow], folder: Path) -> list[Path]:
     paths = []
     for (dataset, ways, shots, hardware), all_rows in sorted(figures.items()):
         own = _longest(all_rows)
-        name = f"{dataset}-{ways}way-{shots}shot-{_plain(hardware)}"
+        stem = folder / "across" / f"{dataset}-{ways}way-{shots}shot-{_plain(hardware)}"
+        if not wanted(stem):
+            continue
         made, [axes] = figure(height_inches=3.6 + 0.18 * len(own))
         _draw(axes, own)
         _seconds_axis(axes, [_x(r) for r in own])
@@ -42,7 +45,7 @@ def plot_across(rows: Sequence[AcrossRow], folder: Path) -> list[Path]:
         kept = dict(zip(labels, handles, strict=True))
         where = {"loc": "outside lower center", "ncols": 1, "frameon": False, "fontsize": 8}
         made.legend(kept.values(), kept.keys(), **where)
-        paths += save(made, folder / "across" / name)
+        paths.append(save(made, stem))
     return paths
 
 
@@ -56,7 +59,7 @@ def _longest(rows: Sequence[AcrossRow]) -> list[AcrossRow]:
 
 
 def _x(row: AcrossRow) -> float:
-    """Give the seconds of training; what trains in no time would stretch the axis by decades."""
+    """Return the seconds of training; what trains in no time would stretch the axis by decades."""
     return max(row.spent.train_seconds or 0.0, LEAST)
 
 

@@ -145,7 +145,7 @@ def _spent(r: AcrossRow) -> Line:
 
 
 def _named(method: str, metric: str) -> str:
-    """Give the method, with what its accuracy counts where that is not plain."""
+    """Return the method, with what its accuracy counts where that is not plain."""
     step = metric.partition("@")[2]
     return _cut(f"{method} @{step}" if step else method)
 

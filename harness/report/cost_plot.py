@@ -56,7 +56,7 @@ def _figure(rows: list[CostRow], stem: Path) -> list[Path]:
         frameon=False,
         fontsize=8,
     )
-    return save(made, stem)
+    return [save(made, stem)]
 
 
 def _draw(
@@ -104,7 +104,7 @@ def _ends(r: CostRow) -> tuple[str, str]:
 
 
 def _seconds(r: CostRow) -> tuple[float, float, float] | None:
-    """Give the first quartile, the median and the third quartile; None where not measured."""
+    """Return the first quartile, the median and the third quartile; None where not measured."""
     if r.seconds is None or r.seconds_q1 is None or r.seconds_q3 is None:
         return None
     return r.seconds_q1, r.seconds, r.seconds_q3

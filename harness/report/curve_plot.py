@@ -48,7 +48,7 @@ def plot_learning_curves(group: Group, rows: list[Row], stem: Path) -> list[Path
     own = ", switches differ" if group.differences else ""
     title = f"{group.paper}/{group.cell}, {group.variant}, budget {group.budget}{own}"
     axes[0].set_title("\n".join([title, *map(_end, rows)]), fontsize=10)
-    return save(made, stem)
+    return [save(made, stem)]
 
 
 def _draw_published(panel: Any, rows: list[Row]) -> None:

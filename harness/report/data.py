@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 
 def render_json(rows: Sequence[DataclassInstance]) -> str:
-    """Give a list of objects; a number that is not finite is null, so that the JSON is strict."""
+    """Return a list of objects; a number that is not finite is null, so that the JSON is strict."""
     objects = [_finite(dataclasses.asdict(r)) for r in rows]
     return json.dumps(objects, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
 
 
 def render_csv(rows: Sequence[DataclassInstance], cls: type[DataclassInstance]) -> str:
-    """Give a header and a line a row; lists are joined by `; `, None is empty.
+    """Return a header and a line a row; lists are joined by `; `, None is empty.
 
     Text that a spreadsheet would compute (a cell that begins with =, +, -, @ or a tab) has a `'`
     in front, and a line break in it is a blank; numbers, negative ones too, stay numbers.
@@ -63,7 +63,7 @@ def _finite(value: Any) -> Any:
 
 
 def _cell(text: str) -> str:
-    """Give `text` so that a spreadsheet shows it and computes nothing."""
+    """Return `text` so that a spreadsheet shows it and computes nothing."""
     plain = " ".join(text.splitlines())
     computed = plain.lstrip().startswith(("=", "+", "-", "@")) or text.startswith(("\t", "\r"))
     return f"'{plain}" if computed and not _NUMBERS.fullmatch(plain) else plain

@@ -32,7 +32,7 @@ def explanation_sections(found: Sequence[Explanation]) -> list[Section]:
 
 
 def without_p_of_trainings(e: Explanation) -> Explanation:
-    """Give an explanation in which no difference of two trainings has a p, as older ones had: one
+    """Return an explanation in which no difference of two trainings has a p, as older ones had: one
     training a side says nothing of the switch."""
     rows = (replace(r, p=None) if r.comparison == TRAINED else r for r in e.rows)
     return replace(e, rows=type(e.rows)(rows))

@@ -19,12 +19,12 @@ _SIGNS = {
 
 
 def render_latex(sections: Sequence[Section]) -> str:
-    """Give one `tabular` for each section; the note of a row stands under it in small type."""
+    """Return one `tabular` for each section; the note of a row stands under it in small type."""
     return "\n".join("\n".join(_section(s)) for s in sections) or "% no rows\n"
 
 
 def escape(text: str) -> str:
-    """Give `text` with everything that LaTeX would act on escaped."""
+    """Return `text` with everything that LaTeX would act on escaped."""
     for mark, name in (("▲ above", "above"), ("▼ below", "below")):
         if text == mark or text.startswith(f"{mark} ("):
             return rf"\textbf{{{name}}}{text.removeprefix(mark)}"

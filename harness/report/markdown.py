@@ -8,7 +8,7 @@ from harness.report.sheet import Section
 
 
 def render_markdown(sections: Sequence[Section]) -> str:
-    """Give a Markdown table for each section, with the notes as its last column."""
+    """Return a Markdown table for each section, with the notes as its last column."""
     return "\n".join("\n".join(_section(s)) for s in sections) or "No rows.\n"
 
 

@@ -71,7 +71,7 @@ def _wants_records(results: Path) -> None:
 
 
 def replace_tables(text: str, tables: Tables, where: str) -> str:
-    """Give `text` with today's table between each pair of markers; `where` names the file."""
+    """Return `text` with today's table between each pair of markers; `where` names the file."""
     parts, at = [], 0
     for begin in _BEGIN.finditer(text):
         name = begin[1]

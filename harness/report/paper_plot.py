@@ -10,12 +10,15 @@ from harness.catalog import Cell
 from harness.compare.margin import Printed, margin
 from harness.compare.numbers import axis_label
 from harness.compare.row import Row
+from harness.report.shown_plots import Wanted, every_plot
 from harness.report.style import COLOURS, PAPER_COLOUR, figure, save
 
 BAND = "#BBBBBB"
 
 
-def plot_against_paper(cell: Cell, rows: list[Row], stem: Path) -> list[Path]:
+def plot_against_paper(
+    cell: Cell, rows: list[Row], stem: Path, wanted: Wanted = every_plot
+) -> list[Path]:
     """Draw a line for each row that has both numbers; one plot for each name of a metric.
 
     Band: margin around the published value. Thick bar: 95 % interval over test tasks, thin bar:
@@ -25,6 +28,8 @@ def plot_against_paper(cell: Cell, rows: list[Row], stem: Path) -> list[Path]:
     paths = []
     for name in sorted({r.metric.split("@")[0] for r in both}):
         own = [r for r in both if r.metric.split("@")[0] == name]
+        if not wanted(place := stem.with_name(f"{stem.name}-{name}")):
+            continue
         made, [axes] = figure(height_inches=1.6 + 0.45 * len(own))
         for y, row in enumerate(own):
             _draw(axes, y, row)
@@ -47,7 +52,7 @@ def plot_against_paper(cell: Cell, rows: list[Row], stem: Path) -> list[Path]:
             frameon=False,
             fontsize=8,
         )
-        paths += save(made, stem.with_name(f"{stem.name}-{name}"))
+        paths.append(save(made, place))
     return paths
 
 

@@ -27,17 +27,17 @@ ERRORS = "harness.plain"
 
 
 def plain(text: str) -> str:
-    r"""Give the text with control characters as escapes (`\u001b`), which JSON knows too."""
+    r"""Return the text with control characters as escapes (`\u001b`), which JSON knows too."""
     return _CONTROL.sub(lambda found: _escape(found[0]), text)
 
 
 def one_line(text: str) -> str:
-    """Give text for a cell of a table: line ends and tabs are spaces."""
+    """Return text for a cell of a table: line ends and tabs are spaces."""
     return " ".join(text.split()) if set(text) & set("\n\r\t") else text
 
 
 def _escape(text: str) -> str:
-    """Give each character as backslash, u and four hexadecimal digits: two for those beyond."""
+    """Return each character as backslash, u and four hexadecimal digits: two for those beyond."""
     halves = text.encode("utf-16-be", "surrogatepass")
     return "".join(f"\\u{halves[i]:02x}{halves[i + 1]:02x}" for i in range(0, len(halves), 2))
 

@@ -10,11 +10,12 @@ from harness.compare.row import Row
 from harness.compare.rows import Collection
 from harness.report.curve_plot import plot_learning_curves
 from harness.report.paper_plot import plot_against_paper
+from harness.report.shown_plots import Wanted, every_plot
 from harness.report.step_plot import plot_test_steps
 
 
-def write_plots(collection: Collection, folder: Path) -> list[Path]:
-    """Draw what the records allow into `folder`/<paper>/, as SVG and PNG; give the paths.
+def write_plots(collection: Collection, folder: Path, wanted: Wanted = every_plot) -> list[Path]:
+    """Draw what the records allow and is `wanted` into `folder`/<paper>/, as SVG; return the paths.
 
     Each variant is drawn from its first group: published switches and the longest training.
     """
@@ -24,23 +25,24 @@ def write_plots(collection: Collection, folder: Path) -> list[Path]:
         rows = [r for r in collection.rows if (r.paper, r.cell) == (cell.paper, cell.name)]
         stem = folder / cell.paper
         for group in own:
-            compared = [r for r in rows if compares(r, group)]
-            name = f"{cell.name}-{group.variant}-curve"
-            paths += plot_learning_curves(group, compared, stem / name)
-        paths += plot_test_steps(cell, own, stem / f"{cell.name}-steps")
-        paths += plot_against_paper(cell, rows, stem / f"{cell.name}-paper")
+            curve = stem / f"{cell.name}-{group.variant}-curve"
+            if wanted(curve):
+                compared = [r for r in rows if compares(r, group)]
+                paths += plot_learning_curves(group, compared, curve)
+        paths += plot_test_steps(cell, own, stem / f"{cell.name}-steps", wanted)
+        paths += plot_against_paper(cell, rows, stem / f"{cell.name}-paper", wanted)
     return paths
 
 
 def compares(row: Row, group: Group) -> bool:
-    """Say whether a row of the group's cell compares this group with a published number."""
+    """Return whether a row of the group's cell compares this group with a published number."""
     whose = (row.variant, row.budget, row.device, tuple(row.protocol_differences))
     mine = (group.variant, group.budget, group.device, group.differences)
     return whose == mine and row.measured is not None and row.published is not None
 
 
 def first_groups(cell: Cell, groups: list[Group]) -> list[Group]:
-    """Give the first group of each variant of `cell` that has one, in the cell's order."""
+    """Return the first group of each variant of `cell` that has one, in the cell's order."""
     own: dict[str, Group] = {}
     for group in groups:
         if (group.paper, group.cell) == (cell.paper, cell.name):

@@ -32,7 +32,7 @@ FORMATS = ("table", "json", "md", "latex", "csv")
 
 
 def render_rows(rows: Sequence[Row], form: str) -> str:
-    """Give `rows` in one of `FORMATS`, ending in a newline.
+    """Return `rows` in one of `FORMATS`, ending in a newline.
 
     A verdict of one training reads `reproduced (1 seed)` in all of them but JSON, where the field
     `verdict` is the plain word and `trained_seeds` is 1.
@@ -47,14 +47,14 @@ def render_rows(rows: Sequence[Row], form: str) -> str:
 
 
 def render_paired(rows: Sequence[PairedRow], form: str) -> str:
-    """Give paired rows in one of `FORMATS`, ending in a newline."""
+    """Return paired rows in one of `FORMATS`, ending in a newline."""
     if form in ("json", "csv"):
         return render_json(rows) if form == "json" else render_csv(rows, PairedRow)
     return _TEXTS[form](paired_sections(rows))
 
 
 def render_across(rows: Sequence[AcrossRow], pairs: Sequence[AcrossPair], form: str) -> str:
-    """Give the methods of all papers beside each other in one of `FORMATS`; as text, costs and
+    """Return the methods of all papers beside each other in one of `FORMATS`; as text, costs and
     paired differences stand below them."""
     if form in ("json", "csv"):
         return render_json(rows) if form == "json" else render_csv(rows, AcrossRow)
@@ -62,28 +62,28 @@ def render_across(rows: Sequence[AcrossRow], pairs: Sequence[AcrossPair], form: 
 
 
 def render_across_pairs(pairs: Sequence[AcrossPair], form: str) -> str:
-    """Give paired differences between methods in one of `FORMATS`, ending in a newline."""
+    """Return paired differences between methods in one of `FORMATS`, ending in a newline."""
     if form in ("json", "csv"):
         return render_json(pairs) if form == "json" else render_csv(pairs, AcrossPair)
     return _TEXTS[form](pair_sections(pairs))
 
 
 def render_costs(rows: Sequence[CostRow], claims: Sequence[ClaimRow], form: str) -> str:
-    """Give measured costs in one of `FORMATS`; as text, the published claims stand below them."""
+    """Return measured costs in one of `FORMATS`; as text, the published claims stand below them."""
     if form in ("json", "csv"):
         return render_json(rows) if form == "json" else render_csv(rows, CostRow)
     return _TEXTS[form]([*cost_sections(rows), *claim_sections(claims)])
 
 
 def render_claims(claims: Sequence[ClaimRow], form: str) -> str:
-    """Give published claims on cost in one of `FORMATS`, ending in a newline."""
+    """Return published claims on cost in one of `FORMATS`, ending in a newline."""
     if form in ("json", "csv"):
         return render_json(claims) if form == "json" else render_csv(claims, ClaimRow)
     return _TEXTS[form](claim_sections(claims))
 
 
 def render_explanations(found: Sequence[Explanation], form: str) -> str:
-    """Give what switches are worth in one of `FORMATS`: JSON of whole explanations, CSV of their
+    """Return what switches are worth in one of `FORMATS`: JSON of whole explanations, CSV of their
     rows with the run in front."""
     found = [without_p_of_trainings(e) for e in found]
     if form == "json":

@@ -21,7 +21,7 @@ OVER_TASKS = "± 95 % over tasks, of these trainings"
 
 
 def marked(verdict: str) -> str:
-    """Give a verdict, with `(1 seed)` or without, as loud as it is shown."""
+    """Return a verdict, with `(1 seed)` or without, as loud as it is shown."""
     name, more, rest = verdict.partition(" (")
     return f"{MARKS.get(name, name)}{more}{rest}"
 
@@ -48,7 +48,7 @@ class Section:
 
 
 def few_seeds(seeds: Sequence[int], trained: int | None) -> str:
-    """Give what stands for an interval over seeds where there is none."""
+    """Return what stands for an interval over seeds where there is none."""
     if len(seeds) != 1:
         return "untrained" if seeds and trained == 0 else ""
     return "untrained" if trained == 0 else "one seed"
@@ -84,7 +84,7 @@ def paired_sections(rows: Sequence[PairedRow]) -> list[Section]:
 
 
 def of_pair(what: str, budget: str) -> str:
-    """Say what a paired row compares, and its budget where that is not full."""
+    """Return what a paired row compares, and its budget where that is not full."""
     return what if budget == "full" else f"{what}, budget {budget}"
 
 

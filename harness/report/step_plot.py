@@ -13,11 +13,14 @@ from harness.catalog import Cell
 from harness.compare.groups import Group
 from harness.compare.numbers import axis_label, is_accuracy
 from harness.compare.statistics import largest_share, mean_estimate
+from harness.report.shown_plots import Wanted, every_plot
 from harness.report.style import PAPER_COLOUR, figure, look, save
 from harness.stated import STEPS_AT_TEST
 
 
-def plot_test_steps(cell: Cell, groups: list[Group], stem: Path) -> list[Path]:
+def plot_test_steps(
+    cell: Cell, groups: list[Group], stem: Path, wanted: Wanted = every_plot
+) -> list[Path]:
     """Draw each metric that has two test steps or more: a line a variant, a cross a paper's number.
 
     The bars are 95 % intervals over tasks and seeds.
@@ -27,6 +30,8 @@ def plot_test_steps(cell: Cell, groups: list[Group], stem: Path) -> list[Path]:
     names = {name for g in groups for name, found in steps(g.metrics).items() if len(found) > 1}
     paths = []
     for name in sorted(names):
+        if not wanted(place := stem.with_name(f"{stem.name}-{name}")):
+            continue
         made, [axes] = figure()
         left_out: list[str] = []
         values: list[float] = []
@@ -65,7 +70,7 @@ def plot_test_steps(cell: Cell, groups: list[Group], stem: Path) -> list[Path]:
             note = f"steps at which tasks diverge are left out: {', '.join(left_out)}"
             axes.annotate(note, (0.01, 0.01), xycoords="axes fraction", fontsize=7)
         made.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=8)
-        paths += save(made, stem.with_name(f"{stem.name}-{name}"))
+        paths.append(save(made, place))
     return paths
 
 
@@ -90,7 +95,7 @@ def steps(metrics: list[str]) -> dict[str, dict[int, str]]:
 
 
 def counted(cell: Cell) -> str:
-    """Say what k counts in the metrics `name@k` of a cell's methods."""
+    """Return what k counts in the metrics `name@k` of a cell's methods."""
     algorithms = [table.get("algorithm") for table in cell.variants.values()]
     return ", ".join(dict.fromkeys(cell.stated(a).counted for a in algorithms))
 

@@ -17,7 +17,7 @@ _ADVICE = "free some space or give another folder with --plots"
 
 
 def look(i: int) -> dict[str, Any]:
-    """Give colour, dashes and marker of series `i`; the dashes change when colours run out."""
+    """Return colour, dashes and marker of series `i`; the dashes change when colours run out."""
     return {
         "color": COLOURS[i % len(COLOURS)],
         "linestyle": DASHES[i // len(COLOURS) % len(DASHES)],
@@ -26,8 +26,8 @@ def look(i: int) -> dict[str, Any]:
 
 
 def figure(height_inches: float = 4.0, panels: int = 1) -> tuple[Any, list[Any]]:
-    """Give a matplotlib figure, 6.4 inches wide, outside pyplot's global state (drawn by Agg), and
-    its panels, one above the other with the same x axis."""
+    """Return a matplotlib figure, 6.4 inches wide, outside pyplot's global state (drawn by Agg),
+    and its panels, one above the other with the same x axis."""
     try:
         from matplotlib.figure import Figure
     except ImportError:
@@ -43,14 +43,14 @@ def figure(height_inches: float = 4.0, panels: int = 1) -> tuple[Any, list[Any]]
     return made, axes
 
 
-def save(made: Any, stem: Path) -> list[Path]:
-    """Write `stem`.svg and `stem`.png (200 dpi); equal figures give equal files."""
+def save(made: Any, stem: Path) -> Path:
+    """Write `stem`.svg and return its path; equal figures give equal files."""
     import matplotlib
 
-    paths = [stem.with_name(f"{stem.name}.{kind}") for kind in ("svg", "png")]
-    with matplotlib.rc_context({"svg.hashsalt": "harness"}):
-        with in_place_of(paths[0], _ADVICE) as partial:
-            made.savefig(partial, metadata={"Date": None})
-        with in_place_of(paths[1], _ADVICE) as partial:
-            made.savefig(partial, dpi=200)
-    return paths
+    path = stem.with_name(f"{stem.name}.svg")
+    with (
+        matplotlib.rc_context({"svg.hashsalt": "harness"}),
+        in_place_of(path, _ADVICE) as partial,
+    ):
+        made.savefig(partial, metadata={"Date": None})
+    return path

@@ -12,7 +12,7 @@ WIDTH = 120
 
 
 def render_table(sections: Sequence[Section]) -> str:
-    """Give aligned text: a heading for each cell, a line for each row, its note under it."""
+    """Return aligned text: a heading for each cell, a line for each row, its note under it."""
     return "\n".join("\n".join(_section(s)) for s in sections) or "no rows\n"
 
 

@@ -23,7 +23,7 @@ Step = Callable[[Any, int], Tensor]
 
 
 def training_step(method: Method, capture: bool) -> Step:
-    """Give what does a training step: the method's own, or a captured one."""
+    """Return what does a training step: the method's own, or a captured one."""
     if not capture:
         return method.train_step
     if method.device.type != "cuda":

@@ -90,7 +90,7 @@ def load(
 
 
 def _read(path: Path, run: Run | None) -> tuple[dict[str, Any], bool]:
-    """Give a state, and whether it is of a harness that wrote no heads."""
+    """Return a state, and whether it is of a harness that wrote no heads."""
     if not path.is_file():
         raise ValueError("it is no file")
     found = torch.load(path, weights_only=True, map_location="cpu")
@@ -127,7 +127,7 @@ def _check_old(path: Path) -> None:
 
 
 def _digest(run: Run, state: dict[str, Any]) -> str:
-    """Give the sha256 of a state and whose it is: names, types, shapes and every bit of it."""
+    """Return the sha256 of a state and whose it is: names, types, shapes and every bit of it."""
     found = hashlib.sha256()
     _feed(found, {"run": run, "state": state})
     return found.hexdigest()

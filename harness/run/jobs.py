@@ -54,7 +54,7 @@ def run_jobs(plans: list[Plan], jobs: int, threads: Threads, arguments: argparse
 
 
 def _ended(plan: Plan, process: subprocess.Popen[bytes]) -> int:
-    """Give the exit status of a run, and name the signal that ended it alone."""
+    """Return the exit status of a run, and name the signal that ended it alone."""
     _close(process)
     status = process.returncode
     status = 128 - status if status < 0 else status
@@ -90,7 +90,7 @@ def _close(process: subprocess.Popen[bytes]) -> None:
 
 
 def command(plan: Plan, threads: Threads, arguments: argparse.Namespace) -> list[str]:
-    """Give the command line of one run."""
+    """Return the command line of one run."""
     words = [*python("harness.cli.main"), "run", f"{plan.variant.paper}/"]
     words[-1] += plan.variant.cell
     words += ["--variant", plan.variant.name, "--seeds", str(plan.seed), "--jobs", "1"]

@@ -18,7 +18,7 @@ from harness.tasks.source import TaskSource
 
 
 def record_overrides(record: Record, variant: Variant) -> dict[str, object]:
-    """Give the switches of the record that differ from those of its variant, as overrides."""
+    """Return the switches of the record that differ from those of its variant, as overrides."""
     published = variant.protocol()
     return {
         f"{section}.{k}": value
@@ -70,7 +70,7 @@ def check_shapes(
 
 
 def method_with(weights: dict[str, Tensor], plan: Plan, tasks: TaskSource, path: Path) -> Method:
-    """Give the method of `plan` with `weights`, which were read from `path`; of several members
+    """Return the method of `plan` with `weights`, which were read from `path`; of several members
     where its selection is an ensemble. Raises HarnessError where they do not fit."""
     method, key = plan.method(tasks), plan.variant.key
     if most := ENSEMBLES.get(plan.variant.training.selection):

@@ -31,12 +31,13 @@ class Length:
         return self.patience > 0 and self.every > 0 and self.least_left(0, 0) < self.most
 
     def least_left(self, done: int, waited: int) -> int:
-        """Give how many iterations follow at least, after `waited` looks without a better value."""
+        """Return how many iterations follow at least, after `waited` looks without a better
+        value."""
         looks = done // self.every + self.patience + 1 - waited
         return max(0, min(looks * self.every, self.most) - done)
 
     def standing(self, done: int, waited: int = 0) -> Standing:
-        """Say where training stands after `done` iterations, and how many are left."""
+        """Return where training stands after `done` iterations, and how many are left."""
         if not self.is_open:
             return Standing(f"{done:,}/{self.most:,}", "", self.most - done)
         until = f"(until validation stops, at most {self.most:,})"
@@ -58,7 +59,7 @@ class Length:
 
 
 def length_of(training: Training, most: int) -> Length:
-    """Give the length of a training phase that validation watches, of `most` iterations."""
+    """Return the length of a training phase that validation watches, of `most` iterations."""
     expected = min(training.iterations, most)
     if not training.patience or not training.validate_every:
         expected = most

@@ -18,7 +18,7 @@ from harness.run.members import ENSEMBLES
 from harness.run.on_record import Trained, put_on_record, session_of
 from harness.run.operations import operations_per_step
 from harness.run.plan import Plan
-from harness.run.training import Phase, Trace
+from harness.run.training import Phase, TrainingState
 
 
 def run(plan: Plan, checkpoint_seconds: float = 20.0) -> Path:
@@ -46,7 +46,7 @@ def _run(plan: Plan, checkpoint_seconds: float) -> Path:
         session["data"] = tasks.data_digest()
     training = dataclasses.replace(plan.variant.training, meta_batch=plan.budget.meta_batch)
 
-    def phase(split: str, iterations: int, name: str) -> tuple[Method, Trace]:
+    def phase(split: str, iterations: int, name: str) -> tuple[Method, TrainingState]:
         method, apart = plan.method(tasks), plan.folder() / f"{name}-{iterations}"
         found = Phase(
             method,
@@ -66,31 +66,31 @@ def _run(plan: Plan, checkpoint_seconds: float) -> Path:
         )
         return method, found.run()
 
-    method, trace = phase("train", plan.budget.iterations, "train")
-    operations = counted if counted_apart else trace.operations
-    seconds, steps, curve = trace.seconds, trace.iteration, _whole_curve(trace)
-    sessions = trace.sessions
-    selected = trace.iteration
-    if not trace.failure and training.selection == "best-validation" and trace.best_weights:
-        method.load_weights(_on(plan.device, trace.best_weights))
-        selected = trace.best_iteration
-    elif not trace.failure and training.selection == "best-validation-then-retrain":
+    method, state = phase("train", plan.budget.iterations, "train")
+    operations = counted if counted_apart else state.operations
+    seconds, steps, curve = state.seconds, state.iteration, _whole_curve(state)
+    sessions = state.sessions
+    selected = state.iteration
+    if not state.failure and training.selection == "best-validation" and state.best_weights:
+        method.load_weights(_on(plan.device, state.best_weights))
+        selected = state.best_iteration
+    elif not state.failure and training.selection == "best-validation-then-retrain":
         # As long as the first phase took: its best iteration and the patience after it.
-        method, trace2 = phase("trainval", trace.iteration, "retrain")
-        trace = dataclasses.replace(trace, failure=trace2.failure, iteration=trace2.iteration)
-        seconds, steps = seconds + trace2.seconds, steps + trace2.iteration
-        sessions = [*sessions, *trace2.sessions]
-        selected = trace2.iteration
-    elif not trace.failure and training.selection in ENSEMBLES:
-        method, selected = _ensemble(plan, method, trace)
-    if not trace.failure and plan.budget.validation_tasks:
+        method, retrained = phase("trainval", state.iteration, "retrain")
+        state = dataclasses.replace(state, failure=retrained.failure, iteration=retrained.iteration)
+        seconds, steps = seconds + retrained.seconds, steps + retrained.iteration
+        sessions = [*sessions, *retrained.sessions]
+        selected = retrained.iteration
+    elif not state.failure and training.selection in ENSEMBLES:
+        method, selected = _ensemble(plan, method, state)
+    if not state.failure and plan.budget.validation_tasks:
         method.finalise(tasks.batch("val", 0, plan.budget.validation_tasks))
     trained = Trained(
-        failure=trace.failure,
-        iteration=trace.iteration,
+        failure=state.failure,
+        iteration=state.iteration,
         selected=selected,
-        validation=trace.best,
-        note="" if trace.failure else method.training_note(),
+        validation=state.best,
+        note="" if state.failure else method.training_note(),
         curve=curve_csv(curve),
         digest=plan.training_digest(),
         sessions=sessions,
@@ -101,22 +101,22 @@ def _run(plan: Plan, checkpoint_seconds: float) -> Path:
     return put_on_record(plan, tasks, method, trained, session, checkpoint_seconds)
 
 
-def _whole_curve(trace: Trace) -> list[tuple[int, float | None, float | None]]:
-    """Give the curve, with the last stretch that no row was due for yet."""
-    rows: list[tuple[int, float | None, float | None]] = list(trace.curve)
-    if trace.loss_count and not trace.failure:
-        rows.append((trace.iteration, trace.loss_sum / trace.loss_count, None))
+def _whole_curve(state: TrainingState) -> list[tuple[int, float | None, float | None]]:
+    """Return the curve, with the last stretch that no row was due for yet."""
+    rows: list[tuple[int, float | None, float | None]] = list(state.curve)
+    if state.loss_count and not state.failure:
+        rows.append((state.iteration, state.loss_sum / state.loss_count, None))
     return rows
 
 
-def _ensemble(plan: Plan, method: Method, trace: Trace) -> tuple[Method, int]:
-    """Give the best weights together, and the iteration of the best; the last weights alone where
+def _ensemble(plan: Plan, method: Method, state: TrainingState) -> tuple[Method, int]:
+    """Return the best weights together, and the iteration of the best; the last weights alone where
     no validation was due."""
-    if not trace.members:
+    if not state.members:
         last = {k: v.clone() for k, v in method.weights().items()}
-        return Ensemble(method, {trace.iteration: last}), trace.iteration
-    found = {m["iteration"]: _on(plan.device, m["weights"]) for m in trace.members}
-    return Ensemble(method, found), trace.members[0]["iteration"]
+        return Ensemble(method, {state.iteration: last}), state.iteration
+    found = {m["iteration"]: _on(plan.device, m["weights"]) for m in state.members}
+    return Ensemble(method, found), state.members[0]["iteration"]
 
 
 def _on(device: torch.device, weights: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -24,7 +24,7 @@ class Member(TypedDict):
 def among_best(
     members: list[Member], metric: str, value: float, iteration: int, weights: Weights, most: int
 ) -> list[Member]:
-    """Give the at most `most` best of `members` and one more, the best one first.
+    """Return the at most `most` best of `members` and one more, the best one first.
 
     Accuracies are to be high, everything else low; of equal ones the later is better; one that is
     no number is none.

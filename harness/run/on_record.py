@@ -114,7 +114,7 @@ def summary(values: np.ndarray) -> MetricSummary:
 
 
 def weights_bytes(method: Method) -> bytes:
-    """Give the weights as a safetensors file."""
+    """Return the weights as a safetensors file."""
     found: bytes = safetensors_bytes({k: v.cpu().contiguous() for k, v in method.weights().items()})
     return found
 
@@ -156,7 +156,7 @@ def _record(
 
 
 def _data_note(tasks: TaskSource, sessions: list[dict[str, Any]]) -> str:
-    """Say what is wrong with the data, also that an earlier session trained on other ones."""
+    """Return what is wrong with the data, also that an earlier session trained on other ones."""
     here, note = tasks.data_digest(), tasks.data_note()
     others = sum(s.get("data", here) != here for s in sessions)
     trained = f"{others} of {len(sessions)} sessions trained on other images" if others else ""

@@ -136,14 +136,14 @@ def switch_differences(published: Variant, run: Variant) -> list[str]:
 
 
 def is_of_training(section: str, switch: str) -> bool:
-    """Tell whether training depends on a switch: its steps, or which of them is selected."""
+    """Return whether training depends on a switch: its steps, or which of them is selected."""
     if section == "testing":
         return switch == "task_seed"
     return not switch.startswith("test_")
 
 
 def choose_device(name: str) -> torch.device:
-    """Give the device called `auto`, `cpu` or `cuda`."""
+    """Return the device called `auto`, `cpu` or `cuda`."""
     there = torch.cuda.is_available()
     if name == "cuda" and not there:
         raise HarnessError("found no CUDA device; use `--device cpu` or `--device auto`.")

@@ -45,7 +45,7 @@ def scored_chunks(
 def _scoring(
     method: Method, tasks: TaskSource, split: str, count: int, label: str
 ) -> Callable[[int, int], dict[str, Tensor]]:
-    """Give what scores a number of tasks from a first one on."""
+    """Return what scores a number of tasks from a first one on."""
     if isinstance(method, EmbedsAlone) and isinstance(tasks, Episodes):
         with torch.no_grad():
             known = embedded_once(tasks, split, count, method.embed, EMBEDDED_AT_ONCE, label)

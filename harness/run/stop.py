@@ -113,7 +113,7 @@ def asked() -> bool:
 
 
 def stopped(text: str) -> int:
-    """Say that the command was stopped and give its exit status. A run that ends with its parent
+    """Return that the command was stopped and give its exit status. A run that ends with its parent
     leaves the saying to that and gives 128 and the number of the signal, as a shell would."""
     if _requests.quiet:
         return 128 + (_requests.first or signal.SIGINT)

@@ -73,7 +73,7 @@ class ScoresSoFar:
 def scores_so_far(
     plan: Plan, method: Method, session: dict[str, Any], every: float, verb: str = "run"
 ) -> ScoresSoFar:
-    """Give what an earlier session left of a run's test. Nothing is kept where no commit is known
+    """Return what an earlier session left of a run's test. Nothing is kept where no commit is known
     to name the code whole: scores of two codes would be taken for those of one."""
     if session["clean"] is not True:
         return ScoresSoFar()

@@ -42,7 +42,7 @@ class Threads:
 def threads_of_each(
     asked: int | None, jobs: int, environment: Mapping[str, str] = os.environ
 ) -> Threads:
-    """Give what `--threads` asks for, or OMP_NUM_THREADS, or the cores shared by `jobs` runs."""
+    """Return what `--threads` asks for, or OMP_NUM_THREADS, or the cores shared by `jobs` runs."""
     if asked is not None:
         return Threads(asked, "--threads")
     said = _whole(environment.get("OMP_NUM_THREADS", "").partition(",")[0])
@@ -56,7 +56,7 @@ def threads_of_each(
 def usable_cores(
     environment: Mapping[str, str] = os.environ, cgroup: Path | None = None
 ) -> tuple[int, str]:
-    """Give how many cores this process may use, and which limit is the tightest: those of the
+    """Return how many cores this process may use, and which limit is the tightest: those of the
     machine, its affinity, the quota of its cgroup, or SLURM_CPUS_PER_TASK."""
     limits = {"cores of the machine": os.cpu_count() or 1}
     if hasattr(os, "sched_getaffinity"):
@@ -70,8 +70,8 @@ def usable_cores(
 
 
 def _quota(cgroup: Path) -> int | None:
-    """Give the whole cores of a CPU quota, one at least; None without one. Both versions of cgroups
-    are read, at the root of what a container sees."""
+    """Return the whole cores of a CPU quota, one at least; None without one. Both versions of
+    cgroups are read, at the root of what a container sees."""
     try:
         allowed, period = (cgroup / "cpu.max").read_text("ascii").split()
     except (OSError, ValueError):
@@ -85,6 +85,6 @@ def _quota(cgroup: Path) -> int | None:
 
 
 def _whole(text: str) -> int | None:
-    """Give a whole number above 0, None for anything else (`max`, -1, nothing)."""
+    """Return a whole number above 0, None for anything else (`max`, -1, nothing)."""
     text = text.strip()
     return int(text) if text.isascii() and text.isdigit() and int(text[:9]) > 0 else None

@@ -32,7 +32,7 @@ CURVE_POINTS = 200
 
 
 @dataclass
-class Trace:
+class TrainingState:
     """What training leaves beside the weights."""
 
     iteration: int = 0
@@ -57,7 +57,7 @@ class Trace:
 
 
 def better(metric: str, new: float, old: float | None) -> bool:
-    """Say whether `new` beats `old`: accuracies are to be high, everything else low."""
+    """Return whether `new` beats `old`: accuracies are to be high, everything else low."""
     if not math.isfinite(new):
         return False
     return old is None or (new > old if metric.startswith("accuracy") else new < old)
@@ -90,7 +90,7 @@ class Phase:
         self.tasks_at_once, self.folder, self.label = tasks_at_once, folder, label
         self.checkpoint_seconds, self.whose, self.shorter = checkpoint_seconds, run, shorter
         self.session = {**session, "start": _now(), "end": _now(), "iterations": 0}
-        self.trace = Trace()
+        self.state = TrainingState()
         self._train_step = training_step(method, capture)
         self._counts = method.counted_in_training and method.operations_countable
         self._losses: list[Tensor] = []
@@ -100,20 +100,20 @@ class Phase:
         # Not of the budget, so that a longer budget goes on where a shorter one ended.
         self.log_every = max(1, training.iterations // CURVE_POINTS)
 
-    def run(self) -> Trace:
+    def run(self) -> TrainingState:
         """Train to the end, from the newest checkpoint on.
 
         A signal leaves a checkpoint between two steps: one taken within a step, or before the
         validation that belongs to it, would be that of no unbroken run.
         """
         self._resume()
-        progress = Progress(self.label, self.iterations, self.trace.iteration)
+        progress = Progress(self.label, self.iterations, self.state.iteration)
         saved = time.monotonic()
         try:
             with stop.deferred():
                 while not self._over() and not stop.asked():
                     self._step()
-                    done, waited = self.trace.iteration, self.trace.waited
+                    done, waited = self.state.iteration, self.state.waited
                     standing = self.length.standing(done, waited)
                     progress.update(done, self._note(), standing)
                     if time.monotonic() - saved > self.checkpoint_seconds:
@@ -122,15 +122,15 @@ class Phase:
                 self.save()
         finally:
             progress.close()
-        return self.trace
+        return self.state
 
     def _over(self) -> bool:
-        t, patience = self.trace, self.training.patience
+        t, patience = self.state, self.training.patience
         stopped_early = patience > 0 and self.split == "train" and t.waited > patience
         return t.iteration >= self.iterations or stopped_early or bool(t.failure)
 
     def _step(self) -> None:
-        t, meta_batch = self.trace, self.training.meta_batch
+        t, meta_batch = self.state, self.training.meta_batch
         start = time.perf_counter()
         first = self.method.first_task(t.iteration, meta_batch)
         batch = self.tasks.batch(self.split, first, meta_batch)
@@ -153,7 +153,7 @@ class Phase:
 
     def _drain(self) -> None:
         """Add up the losses that wait on the device; a loss that is no number ends the run."""
-        t = self.trace
+        t = self.state
         if not self._losses:
             return
         values = torch.stack(self._losses).double().tolist()
@@ -168,7 +168,7 @@ class Phase:
         self._losses.clear()
 
     def _validate(self) -> float:
-        t, metric = self.trace, self.training.validation_metric
+        t, metric = self.state, self.training.validation_metric
         scores = evaluate(self.method, self.tasks, "val", self.validation_tasks, self.tasks_at_once)
         value = float(scores[metric].mean())
         t.waited += 1
@@ -186,21 +186,21 @@ class Phase:
         return {k: v.cpu().clone() for k, v in self.method.weights().items()}
 
     def _note(self) -> str:
-        values = [row[2] for row in self.trace.curve if row[2] is not None]
+        values = [row[2] for row in self.state.curve if row[2] is not None]
         return f"validation {self.training.validation_metric} {values[-1]:.4g}" if values else ""
 
     def save(self) -> None:
         """Write a checkpoint of everything."""
         self._drain()
         self.session["end"] = _now()
-        self.session["iterations"] = self.trace.iteration - self._first
-        state: dict[str, Any] = dict(vars(self.trace))
-        state["weights"] = {k: v.cpu() for k, v in self.method.weights().items()}
-        state["training_state"] = self.method.training_state()
-        checkpoint.save(self.folder, state, self.whose)
+        self.session["iterations"] = self.state.iteration - self._first
+        saved: dict[str, Any] = dict(vars(self.state))
+        saved["weights"] = {k: v.cpu() for k, v in self.method.weights().items()}
+        saved["training_state"] = self.method.training_state()
+        checkpoint.save(self.folder, saved, self.whose)
 
     def _load(self) -> dict[str, Any] | None:
-        known = frozenset(f.name for f in fields(Trace))
+        known = frozenset(f.name for f in fields(TrainingState))
         return checkpoint.load(self.folder, self.whose, lambda s: check_fields(s, known))
 
     def _resume(self) -> None:
@@ -211,11 +211,11 @@ class Phase:
         if state is not None:
             take_up(self.method, state, self.label)
             del state["weights"], state["training_state"]
-            self.trace = Trace(**state)
-            say_what_there_is(self.label, self.trace.iteration, self.trace.sessions, self.session)
-        self._first = self.trace.iteration
+            self.state = TrainingState(**state)
+            say_what_there_is(self.label, self.state.iteration, self.state.sessions, self.session)
+        self._first = self.state.iteration
         if not self._over():
-            self.trace.sessions.append(self.session)
+            self.state.sessions.append(self.session)
 
 
 def _now() -> str:

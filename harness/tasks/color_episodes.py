@@ -56,12 +56,12 @@ class ColorEpisodes(Episodes):
     settings: ColorEpisodeSettings
 
     def load(self) -> ImageStore:
-        """Give the dataset at the size asked for."""
+        """Return the dataset at the size asked for."""
         s = self.settings
         return load_store(s.dataset, s.image_size, s.resize_filter)
 
     def split_classes(self) -> ClassSplit:
-        """Give the split that goes with the dataset's name."""
+        """Return the split that goes with the dataset's name."""
         return dataset_split(self.store)
 
     def to_float(self, pixels: Tensor) -> Tensor:
@@ -76,7 +76,7 @@ class ColorEpisodes(Episodes):
         return x.sub_(mean).div_(sd)
 
     def channel_statistics(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        """Give (mean, standard deviation) of the channels that the switch names."""
+        """Return (mean, standard deviation) of the channels that the switch names."""
         if self.settings.pixels == "imagenet-normalised":
             return IMAGENET_MEAN, IMAGENET_SD
         found = self.store.train_statistics

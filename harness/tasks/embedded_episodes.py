@@ -23,7 +23,7 @@ class EmbeddedEpisodes:
         self._episodes, self._split, self._table, self._place = episodes, split, table, place
 
     def batch(self, first: int, count: int) -> EpisodeBatch:
-        """Give episodes first … first+count-1: support_x [T, S, D] and query_x [T, Q, D]."""
+        """Return episodes first … first+count-1: support_x [T, S, D] and query_x [T, Q, D]."""
         arrays = self._episodes.arrays(self._split, first, count)
         return self._episodes.laid_out(arrays, self._embedded)
 

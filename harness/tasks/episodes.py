@@ -54,19 +54,19 @@ class Episodes(TaskSource):
 
     @abc.abstractmethod
     def load(self) -> ImageStore:
-        """Give the packed images."""
+        """Return the packed images."""
 
     @abc.abstractmethod
     def split_classes(self) -> ClassSplit:
-        """Say which classes of the store are for training, validation and test."""
+        """Return which classes of the store are for training, validation and test."""
 
     @abc.abstractmethod
     def to_float(self, pixels: Tensor) -> Tensor:
         """Turn uint8 [..., channels, height, width] into float32; `pixels` may be overwritten."""
 
     def rotations(self, split: str) -> tuple[bool, bool]:
-        """Tell whether quarter turns are classes of their own, and whether they are drawn for each
-        class of a task."""
+        """Return whether quarter turns are classes of their own, and whether they are drawn for
+        each class of a task."""
         return False, False
 
     def train_on_few_classes(self) -> None:
@@ -76,31 +76,31 @@ class Episodes(TaskSource):
         self.settings = dataclasses.replace(s, train_ways=min(s.train_ways, s.test_ways))
 
     def ways(self, split: str) -> int:
-        """Give the classes in each episode of `split`."""
+        """Return the classes in each episode of `split`."""
         return int(getattr(self.settings, f"{_prefix(split)}_ways"))
 
     def shots(self, split: str) -> int:
-        """Give the support images of each class in episodes of `split`."""
+        """Return the support images of each class in episodes of `split`."""
         return int(getattr(self.settings, f"{_prefix(split)}_shots"))
 
     def queries(self, split: str) -> int:
-        """Give the query images of each class in episodes of `split`."""
+        """Return the query images of each class in episodes of `split`."""
         return int(getattr(self.settings, f"{_prefix(split)}_queries"))
 
     def data(self) -> tuple[Data, ...]:
-        """Give the images that tasks are drawn from."""
+        """Return the images that tasks are drawn from."""
         return (self.store,)
 
     @classmethod
     def batch_bytes(cls, settings: Any, split: str, count: int) -> int:
-        """Give the bytes of the images as float32."""
+        """Return the bytes of the images as float32."""
         ways, shots, queries = (
             getattr(settings, f"{_prefix(split)}_{name}") for name in ("ways", "shots", "queries")
         )
         return int(4 * count * ways * (shots + queries) * cls.channels * settings.image_size**2)
 
     def data_digest(self) -> str:
-        """Give the sha256 of the packed store (images at the size used, class names)."""
+        """Return the sha256 of the packed store (images at the size used, class names)."""
         return self.store.digest
 
     def draw_block(self, split: str, block: int) -> Arrays:
@@ -141,7 +141,7 @@ class Episodes(TaskSource):
         }
 
     def class_ids(self, split: str) -> np.ndarray:
-        """Give the ids, int64 and sorted, that classes of `split` have in `EpisodeBatch.classes`.
+        """Return the ids, int64 and sorted, that classes of `split` have in `EpisodeBatch.classes`.
 
         The index into the store; where quarter turns are classes of their own, each turn adds the
         number of classes in the store.
@@ -155,7 +155,7 @@ class Episodes(TaskSource):
     def to_batch(self, arrays: Arrays) -> EpisodeBatch:
         """Gather images on the device.
 
-        Gives x [T, ways * (shots or queries), channels, size, size] float32 and
+        Returns x [T, ways * (shots or queries), channels, size, size] float32 and
         y [T, ways * …] int64, ordered by class; `classes` [T, ways] are class ids.
         """
         shape = self.image_shape
@@ -164,7 +164,7 @@ class Episodes(TaskSource):
         )
 
     def laid_out(self, arrays: Arrays, examples: Callable[[np.ndarray], Tensor]) -> EpisodeBatch:
-        """Give a batch of what `examples` has for rows [T, ways, …] of the store: x [T, n, …]."""
+        """Return a batch of what `examples` has for rows [T, ways, …] of the store: x [T, n, …]."""
         # Rows of the store's tensor: turned copies one after the other, classes within them.
         turn = arrays["rotation"].astype(np.int64) * len(self.store.class_names)
         turned = turn + arrays["class"]
@@ -180,7 +180,7 @@ class Episodes(TaskSource):
         )
 
     def rows(self, split: str) -> np.ndarray:
-        """Give the rows, int64, of all images that episodes of `split` may show."""
+        """Return the rows, int64, of all images that episodes of `split` may show."""
         of_each = self.store.images_per_class
         turns = np.arange(4 if any(self.rotations(split)) else 1) * len(self.store.class_names)
         first = (turns[:, None] + self.class_split.classes(split)).ravel() * of_each
@@ -188,7 +188,7 @@ class Episodes(TaskSource):
         return found
 
     def images(self, rows: np.ndarray) -> Tensor:
-        """Give the images in `rows` [n] of the store: [n, channels, size, size] float32."""
+        """Return the images in `rows` [n] of the store: [n, channels, size, size] float32."""
         pixels = self._images.index_select(0, torch.from_numpy(rows).to(self.device))
         return self.to_float(pixels.view(-1, *self.image_shape))
 
@@ -214,7 +214,7 @@ class Episodes(TaskSource):
 
 
 def _prefix(split: str) -> str:
-    """Give the switch prefix of a split: training on train + val uses the train_ switches."""
+    """Return the switch prefix of a split: training on train + val uses the train_ switches."""
     return split if split in ("val", "test") else "train"
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 from torch import Tensor
 
 from harness.data.datasets import load_store
-from harness.data.decode import ResizeFilter
+from harness.data.omniglot_decode import ResizeFilter
 from harness.data.splits import ClassSplit, ClassSplitName, class_split
 from harness.data.store import ImageStore
 from harness.switch_types import Examples, Pixels, Seed, Ways
@@ -60,13 +60,13 @@ class ImageEpisodes(Episodes):
     settings: ImageEpisodeSettings
 
     def load(self) -> ImageStore:
-        """Give Omniglot or glyphs at the size asked for."""
+        """Return Omniglot or glyphs at the size asked for."""
         s = self.settings
         self.turns = 1 if s.rotations == "none" else 4
         return load_store(s.dataset, s.image_size, s.resize_filter)
 
     def split_classes(self) -> ClassSplit:
-        """Give the split that the switches name."""
+        """Return the split that the switches name."""
         return class_split(self.settings.class_split, self.store, self.settings.split_seed)
 
     def to_float(self, pixels: Tensor) -> Tensor:
@@ -76,7 +76,7 @@ class ImageEpisodes(Episodes):
         return pixels.float().div_(255)
 
     def rotations(self, split: str) -> tuple[bool, bool]:
-        """Tell whether rotations are classes, and whether they are drawn for each task."""
+        """Return whether rotations are classes, and whether they are drawn for each task."""
         mode = self.settings.rotations
         if mode.startswith("train-") and split not in ("train", "trainval"):
             return False, False

@@ -16,8 +16,8 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from harness.data.decode import ResizeFilter
 from harness.data.lake_runs import RUNS, WAYS, read_lake_runs, runs_of_glyphs
+from harness.data.omniglot_decode import ResizeFilter
 from harness.errors import HarnessError
 from harness.switch_types import Examples, Pixels, Ways
 from harness.tasks.batch import SupervisedBatch
@@ -85,34 +85,34 @@ class LakeRunTasks(TaskSource):
 
     @classmethod
     def batch_bytes(cls, settings: Any, split: str, count: int) -> int:
-        """Give the bytes of the images as float32."""
+        """Return the bytes of the images as float32."""
         if split == "test":
             return int(4 * count * 2 * WAYS * settings.image_size**2)
         return ImageEpisodes.batch_bytes(settings, "train", count)  # what validation has, too
 
     def ways(self, split: str) -> int:
-        """Give the classes in each task of `split`: 20 in a run."""
+        """Return the classes in each task of `split`: 20 in a run."""
         return self.background.ways(split)
 
     def shots(self, split: str) -> int:
-        """Give the support images of each class: one in a run."""
+        """Return the support images of each class: one in a run."""
         return self.background.shots(split)
 
     def queries(self, split: str) -> int:
-        """Give the query images of each class: one in a run."""
+        """Return the query images of each class: one in a run."""
         return self.background.queries(split)
 
     def data(self) -> tuple[Data, ...]:
-        """Give the images that tasks are drawn from."""
+        """Return the images that tasks are drawn from."""
         return (*self.background.data(), self.runs)
 
     def data_digest(self) -> str:
-        """Give the sha256 over the packed Omniglot and the runs, at the size used."""
+        """Return the sha256 over the packed Omniglot and the runs, at the size used."""
         both = self.background.data_digest() + self.runs.digest()
         return hashlib.sha256(both.encode()).hexdigest()
 
     def arrays(self, split: str, first: int, count: int) -> dict[str, np.ndarray]:
-        """Give the raw arrays; there are 20 test tasks and no more."""
+        """Return the raw arrays; there are 20 test tasks and no more."""
         if split == "test" and first + count > RUNS:
             raise HarnessError(
                 f"found {first + count} test tasks, wanted at most {RUNS}: Lake's runs are "

@@ -50,7 +50,7 @@ def check_batch(split: str, count: int, needed: int, most: int, where: str = "")
 
 @cache
 def machine_bytes() -> int:
-    """Give the bytes of memory that this machine has; `MOST_BYTES` where it does not say."""
+    """Return the bytes of memory that this machine has; `MOST_BYTES` where it does not say."""
     try:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):  # not a Unix

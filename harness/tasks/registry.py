@@ -21,7 +21,7 @@ SOURCES = {
 
 
 def shared_task_source(name: str, own: Iterable[str] = ()) -> type[TaskSource]:
-    """Give the task source class called `name`; imported only when asked for.
+    """Return the task source class called `name`; imported only when asked for.
 
     HarnessError where there is none; its sentence names those of the paper, `own`, as well.
     """

@@ -50,7 +50,7 @@ class Sinusoids(TaskSource):
 
     @classmethod
     def batch_bytes(cls, settings: Any, split: str, count: int) -> int:
-        """Give the bytes of the points: x and y float32 of the batch, x float64 of a block."""
+        """Return the bytes of the points: x and y float32 of the batch, x float64 of a block."""
         kind = split if split in ("val", "test") else "train"
         points = getattr(settings, f"{kind}_shots") + getattr(settings, f"{kind}_queries")
         return int(points) * (8 * count + 8 * BLOCK)

@@ -29,11 +29,11 @@ class Data(Protocol):
 
     @property
     def data_note(self) -> str:
-        """Say why they are not the images of the dataset; '' if they are."""
+        """Return why they are not the images of the dataset; '' if they are."""
 
     @property
     def data_caveat(self) -> str:
-        """Say that they are another copy than the one known here; '' if they are that one."""
+        """Return that they are another copy than the one known here; '' if they are that one."""
 
     def check(self) -> None:
         """Raise HarnessError where the pixels are no longer what their digest says."""
@@ -80,23 +80,23 @@ class TaskSource(abc.ABC):
     @classmethod
     @abc.abstractmethod
     def batch_bytes(cls, settings: Any, split: str, count: int) -> int:
-        """Give the bytes that `count` tasks of `split` take, drawn and laid on the device, from the
-        switches alone."""
+        """Return the bytes that `count` tasks of `split` take, drawn and laid on the device, from
+        the switches alone."""
 
     def data_digest(self) -> str:
-        """Give the sha256 of the data behind the tasks ('' for generated tasks)."""
+        """Return the sha256 of the data behind the tasks ('' for generated tasks)."""
         return ""
 
     def data(self) -> tuple[Data, ...]:
-        """Give the images that tasks are drawn from; none for generated tasks."""
+        """Return the images that tasks are drawn from; none for generated tasks."""
         return ()
 
     def data_note(self) -> str:
-        """Say why the data are not those that papers report on; '' where they are."""
+        """Return why the data are not those that papers report on; '' where they are."""
         return "; ".join(filter(None, (d.data_note for d in self.data())))
 
     def data_caveat(self) -> str:
-        """Say what is to be known about a true copy of the data, or ''."""
+        """Return what is to be known about a true copy of the data, or ''."""
         return "; ".join(filter(None, (d.data_caveat for d in self.data())))
 
     def check_data(self) -> None:
@@ -108,7 +108,7 @@ class TaskSource(abc.ABC):
             d.check()
 
     def generator(self, split: str, block: int, stream: int) -> np.random.Generator:
-        """Give the generator of one named stream of one block."""
+        """Return the generator of one named stream of one block."""
         key = (SPLITS.index(split), block, stream)
         return np.random.default_rng(np.random.SeedSequence(self._seeds[split], spawn_key=key))
 
@@ -117,12 +117,12 @@ class TaskSource(abc.ABC):
         self._training_ended = True
 
     def batch(self, split: str, first: int, count: int) -> Any:
-        """Give tasks first … first+count-1 of `split`; HarnessError where memory is too small."""
+        """Return tasks first … first+count-1 of `split`; HarnessError where memory is too small."""
         check_batch(split, count, self.batch_bytes(self.settings, split, count), machine_bytes())
         return self.to_batch(self.arrays(split, first, count))
 
     def arrays(self, split: str, first: int, count: int) -> dict[str, np.ndarray]:
-        """Give the raw arrays of tasks first … first+count-1 of `split`."""
+        """Return the raw arrays of tasks first … first+count-1 of `split`."""
         if split not in SPLITS:
             raise HarnessError(f"found split {split!r}, wanted one of {', '.join(SPLITS)}.")
         if split == "test" and not self._training_ended:
@@ -140,7 +140,7 @@ class TaskSource(abc.ABC):
         return {n: np.concatenate([p[n] for p in parts]) for n in parts[0]}
 
     def task_digest(self, split: str, count: int) -> str:
-        """Give the sha256 of the first `count` tasks of `split`: equal digests, equal tasks."""
+        """Return the sha256 of the first `count` tasks of `split`: equal digests, equal tasks."""
         found = hashlib.sha256(self.data_digest().encode())
         for first in range(0, count, BLOCK):
             arrays = self.arrays(split, first, min(BLOCK, count - first))

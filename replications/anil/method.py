@@ -97,7 +97,7 @@ class ANIL(LearnedStart):
         return over_tasks(embed, support)(support), over_tasks(embed, query)(query)
 
     def by_head(self, batch: SupervisedBatch) -> list[Tensor]:
-        """Give what `outputs_at_test` gives where the head alone adapts, for which the body is
+        """Return what `outputs_at_test` gives where the head alone adapts, for which the body is
         gone through once: [T, Q, ways] before adaptation and after each test step."""
         support, query = self.features(batch)
         problem = Problem(self.model.head, self.problem.support_loss, self.problem.query_loss)
@@ -132,7 +132,7 @@ def frozen(model: nn.Module, layers: int) -> frozenset[str]:
 
 
 def by_cosine(support: Tensor, labels: Tensor, query: Tensor, ways: int) -> Tensor:
-    """Give each query example's score for each class [T, Q, ways]: the softmax over the support
+    """Return each query example's score for each class [T, Q, ways]: the softmax over the support
     examples of its cosine similarities with them, summed by class (Vinyals et al. 2016).
 
     Support features are [T, S, F] with labels [T, S], query features [T, Q, F].

@@ -37,7 +37,7 @@ def random_boxes(generator: np.random.Generator, count: int, size: int, least: f
 
 
 def centre_box(size: int, share: float) -> np.ndarray:
-    """Give the box in the middle that has `share` of each side, float64 [1, 4]."""
+    """Return the box in the middle that has `share` of each side, float64 [1, 4]."""
     edge = (1 - share) * size / 2
     return np.array([[edge, edge, share * size, share * size]])
 
@@ -75,6 +75,6 @@ def jitter(x: Tensor, factors: Tensor) -> Tensor:
 
 
 def gray(x: Tensor) -> Tensor:
-    """Give the luma of x [B, 3, H, W]: [B, 1, H, W]."""
+    """Return the luma of x [B, 3, H, W]: [B, 1, H, W]."""
     weights = torch.tensor(GRAY, dtype=x.dtype, device=x.device).view(1, 3, 1, 1)
     return (x * weights).sum(1, keepdim=True)

@@ -43,7 +43,7 @@ def new_head(kind: str, outputs: int, features: int, generator: torch.Generator)
 
 
 def head_scores(head: Head, z: Tensor, scale: float) -> Tensor:
-    """Give logits [..., B, outputs] of features z [..., B, D].
+    """Return logits [..., B, outputs] of features z [..., B, D].
 
     `cosine`: `scale` times the learned length of each class times the cosine.
     """
@@ -85,7 +85,7 @@ def fit_heads(
 
 
 def nearest(z: Tensor, y: Tensor, queries: Tensor) -> Tensor:
-    """Give each of queries [T, Q, D] the label of the support example z [T, S, D] with the largest
-    cosine: [T, Q]."""
+    """Return each of queries [T, Q, D] the label of the support example z [T, S, D] with the
+    largest cosine: [T, Q]."""
     cosines = F.normalize(queries, dim=-1) @ F.normalize(z, dim=-1).transpose(1, 2)
     return y.gather(1, cosines.argmax(-1))

@@ -109,7 +109,7 @@ class Baseline(Method):
 
     @torch.no_grad()
     def evaluate(self, batch: SupervisedBatch) -> dict[str, Tensor]:
-        """Give `accuracy` [T] in percent, with running batch-norm statistics.
+        """Return `accuracy` [T] in percent, with running batch-norm statistics.
 
         Heads of all tasks are fitted at once. They start from the same weights and take the support
         examples in the same random orders, whichever tasks come together.
@@ -144,7 +144,7 @@ class Baseline(Method):
         )
 
     def weights(self) -> dict[str, Tensor]:
-        """Give copies of features, running statistics and the classifier of the base classes."""
+        """Return copies of features, running statistics and the classifier of the base classes."""
         state = {f"encoder.{k}": v for k, v in self.encoder.state_dict().items()}
         state |= {f"head.{k}": v.detach() for k, v in self.head.items()}
         return {k: v.clone(memory_format=torch.contiguous_format) for k, v in state.items()}
@@ -160,7 +160,7 @@ class Baseline(Method):
                 value.copy_(weights[f"head.{name}"])
 
     def training_state(self) -> dict[str, Any]:
-        """Give Adam's state."""
+        """Return Adam's state."""
         return {"optimiser": self.optimiser.state_dict()}
 
     def load_training_state(self, state: dict[str, Any]) -> None:

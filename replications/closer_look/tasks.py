@@ -94,26 +94,26 @@ class LabelledImages(TaskSource):
 
     @property
     def images(self) -> int:
-        """Give the number of training images: an epoch."""
+        """Return the number of training images: an epoch."""
         return len(self.episodes.class_split.train) * self.episodes.store.images_per_class
 
     def ways(self, split: str) -> int:
-        """Give the classes in each episode of `split`; in training, all training classes."""
+        """Return the classes in each episode of `split`; in training, all training classes."""
         if split == "train":
             return len(self.episodes.class_split.train)
         return self.episodes.ways(split)
 
     def data(self) -> tuple[Data, ...]:
-        """Give the images that tasks are drawn from."""
+        """Return the images that tasks are drawn from."""
         return self.episodes.data()
 
     def data_digest(self) -> str:
-        """Give the sha256 of the packed store."""
+        """Return the sha256 of the packed store."""
         return self.episodes.data_digest()
 
     @classmethod
     def batch_bytes(cls, settings: Any, split: str, count: int) -> int:
-        """Give the bytes of the images as float32."""
+        """Return the bytes of the images as float32."""
         if split in ("val", "test"):
             return ColorEpisodes.batch_bytes(settings, split, count)
         return int(4 * count * ColorEpisodes.channels * settings.image_size**2)

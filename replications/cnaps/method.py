@@ -132,7 +132,7 @@ class Cnaps(Method):
         return {"accuracy": 100 * right.float().mean(1), "loss": loss}
 
     def _logits(self, batch: SupervisedBatch) -> Tensor:
-        """Give logits of the queries [T, Q, ways]."""
+        """Return logits of the queries [T, Q, ways]."""
         with torch.no_grad():  # frozen, and below everything that adapts
             support = self.extractor.block(0, batch.support_x, None)
             queries = self.extractor.block(0, batch.query_x, None)
@@ -142,7 +142,7 @@ class Cnaps(Method):
         return logits
 
     def _adapt(self, images: Tensor, x: Tensor) -> tuple[list[Film | None], Tensor]:
-        """Give FiLM of the blocks after the first, and support features [T, S, D].
+        """Return FiLM of the blocks after the first, and support features [T, S, D].
 
         `images` is the support set, `x` its maps after the first block. Each block's parameters are
         known before the support set goes through it, so one pass gives both.
@@ -161,11 +161,12 @@ class Cnaps(Method):
 
     @staticmethod
     def _losses(logits: Tensor, labels: Tensor) -> Tensor:
-        """Give the cross-entropy of each query [T, Q]."""
+        """Return the cross-entropy of each query [T, Q]."""
         return F.cross_entropy(logits.mT, labels, reduction="none")
 
     def weights(self) -> dict[str, Tensor]:
-        """Give copies of the extractor (running statistics too) and of what reads support sets."""
+        """Return copies of the extractor (running statistics too) and of what reads support
+        sets."""
         state = {f"extractor.{k}": v for k, v in self.extractor.state_dict().items()}
         state |= self.model.state_dict()
         return {k: v.clone() for k, v in state.items()}
@@ -177,7 +178,7 @@ class Cnaps(Method):
         self.model.load_state_dict({k: v for k, v in weights.items() if k not in mine})
 
     def training_state(self) -> dict[str, Any]:
-        """Give the head of pre-training and the state of both optimisers."""
+        """Return the head of pre-training and the state of both optimisers."""
         states = {k: v.state_dict() for k, v in self.optimisers.items()}
         return {"head": self.head.state_dict(), "optimisers": states}
 

@@ -12,7 +12,7 @@ from replications.cnaps.extractor import Film
 
 
 def dense(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:
-    """Give a dense layer that starts as torch's do, uniform within ±1 / sqrt(inputs)."""
+    """Return a dense layer that starts as torch's do, uniform within ±1 / sqrt(inputs)."""
     layer = nn.Linear(inputs, outputs, device="meta").to_empty(device="cpu")
     with torch.no_grad():
         for parameter in layer.parameters():
@@ -34,7 +34,7 @@ class Residual(nn.Module):
 
 
 def residuals(size: int, generator: torch.Generator) -> list[nn.Module]:
-    """Give three residual layers with ReLU between them."""
+    """Return three residual layers with ReLU between them."""
     a, b, c = (Residual(size, generator) for _ in range(3))
     return [a, nn.ReLU(), b, nn.ReLU(), c]
 
@@ -96,7 +96,7 @@ class FilmLayer(nn.Module):
             self.sizes[name] = nn.Parameter(torch.empty(maps).normal_(0, 1e-3, generator=generator))
 
     def forward(self, task: Tensor, support: Tensor | None) -> Film:
-        """Give γ and β; `support` [T, S, local] is for the auto-regressive form only."""
+        """Return γ and β; `support` [T, S, local] is for the auto-regressive form only."""
         if self.each is None or self.pooled is None or support is None:
             x = self.shared(task)
         else:
@@ -105,7 +105,7 @@ class FilmLayer(nn.Module):
         return 1 + gamma, beta
 
     def penalty(self) -> Tensor:
-        """Give the squared length of both learned vectors."""
+        """Return the squared length of both learned vectors."""
         found: Tensor = self.sizes["gamma"].square().sum() + self.sizes["beta"].square().sum()
         return found
 
@@ -128,5 +128,5 @@ class LinearClassifier(nn.Module):
         return nn.Sequential(first, nn.ELU(), second, nn.ELU(), third)
 
     def forward(self, class_features: Tensor) -> tuple[Tensor, Tensor]:
-        """Give the head's weights and biases."""
+        """Return the head's weights and biases."""
         return class_features + self.weight(class_features), self.bias(class_features)

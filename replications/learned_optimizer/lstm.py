@@ -49,7 +49,7 @@ class CoordinatewiseLSTM:
         self.weights["linear"] = w
 
     def zero_state(self, rows: int) -> State:
-        """Give the state at the start of a problem: zeros."""
+        """Return the state at the start of a problem: zeros."""
         w = self.weights["linear"]
         return [(w.new_zeros(units, rows), w.new_zeros(units, rows)) for units in self.layers]
 
@@ -122,7 +122,7 @@ class Unroll:
             self.cells[i][0] = c
 
     def state(self) -> State:
-        """Give a copy of the state after the last step."""
+        """Return a copy of the state after the last step."""
         return [
             (self.inputs[i][self.steps, -n:].clone(), self.cells[i][self.steps].clone())
             for i, n in enumerate(self.layers)
@@ -130,7 +130,7 @@ class Unroll:
 
     @torch.no_grad()
     def step(self, t: int, gradient: Tensor) -> Tensor:
-        """Give the updates [R] for the gradients [R] at step t."""
+        """Return the updates [R] for the gradients [R] at step t."""
         self.inputs[0][t, 1] = gradient
         for matrix, v in zip(self.matrices, self.views[t], strict=False):
             # tanh(z) = 2 sigmoid(2 z) - 1: torch's sigmoid is five times faster than its tanh.
@@ -148,8 +148,8 @@ class Unroll:
 
     @torch.no_grad()
     def backward(self, d_updates: Tensor) -> list[Tensor]:
-        """Give the gradient of sum(d_updates * updates) for each matrix of `network.weights`, with
-        the input gradients and the starting state held constant. `d_updates`: [steps, R]."""
+        """Return the gradient of sum(d_updates * updates) for each matrix of `network.weights`,
+        with the input gradients and the starting state held constant. `d_updates`: [steps, R]."""
         new, rows = self.matrices[0].new_zeros, self.rows
         # Matrix gradients are summed up transposed: that product is a quarter faster here. And with
         # `out=`, not in place: torch's operation counter does not see `addmm_`.

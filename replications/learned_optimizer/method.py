@@ -102,8 +102,8 @@ class LearnedOptimizer(Method):
     def meta_gradient(
         self, problems: QuadraticBatch, x: Tensor, state: State
     ) -> tuple[Tensor, list[Tensor], Tensor, State]:
-        """Give (L, dL/dweights, x and state after the unroll) for L = sum over the unroll's points,
-        its last one too, of the mean loss over problems; x [T, D].
+        """Return (L, dL/dweights, x and state after the unroll) for L = sum over the unroll's
+        points, its last one too, of the mean loss over problems; x [T, D].
 
         As in the paper, the gradients that the LSTM reads count as constants. Then the weights act
         on L through the updates u_t alone, and x_s = x_0 + u_0 + … + u_(s-1), so
@@ -139,7 +139,7 @@ class LearnedOptimizer(Method):
         return run_optimizer(batch, update, s.steps, s.report_every)
 
     def weights(self) -> dict[str, Tensor]:
-        """Give the LSTM's matrices (copies: training goes on in place)."""
+        """Return the LSTM's matrices (copies: training goes on in place)."""
         return {name: w.clone() for name, w in self.network.weights.items()}
 
     def load_weights(self, weights: dict[str, Tensor]) -> None:
@@ -148,7 +148,7 @@ class LearnedOptimizer(Method):
             w.copy_(weights[name])
 
     def training_state(self) -> dict[str, Any]:
-        """Give Adam's state and what is carried within an epoch."""
+        """Return Adam's state and what is carried within an epoch."""
         return {
             "adam": self.adam.state_dict(),
             "x": self.x,

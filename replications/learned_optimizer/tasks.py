@@ -45,7 +45,7 @@ class QuadraticBatch:
         return self.matrix.shape[0]
 
     def losses_and_gradients(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Give f [T] and its gradient [T, D] at the points x [T, D], each problem for itself."""
+        """Return f [T] and its gradient [T, D] at the points x [T, D], each problem for itself."""
         residual = torch.bmm(self.matrix, x[..., None])[..., 0] - self.target
         gradient = torch.bmm(residual[:, None], self.matrix)[:, 0].mul_(2.0)
         return residual.square().sum(1), gradient
@@ -59,7 +59,7 @@ class Quadratics(TaskSource):
 
     @classmethod
     def batch_bytes(cls, settings: Any, split: str, count: int) -> int:
-        """Give the bytes of W: float32 of the batch, float64 of a block."""
+        """Return the bytes of W: float32 of the batch, float64 of a block."""
         return int(settings.dimension) ** 2 * (4 * count + 8 * BLOCK)
 
     def draw_block(self, split: str, block: int) -> Arrays:

@@ -122,7 +122,7 @@ class TunedOptimizer(Method):
         return self.losses(batch, float(self.best_rate))
 
     def weights(self) -> dict[str, Tensor]:
-        """Give the learning rate and the final loss it had in the search."""
+        """Return the learning rate and the final loss it had in the search."""
         return {"learning_rate": self.best_rate, "search_loss": self.best_loss}
 
     def load_weights(self, weights: dict[str, Tensor]) -> None:

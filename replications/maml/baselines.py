@@ -58,7 +58,7 @@ class FineTuned(Method):
 
     @torch.no_grad()
     def evaluate(self, batch: SupervisedBatch) -> dict[str, Tensor]:
-        """Give the MSE on the query points before and after each fine-tuning step."""
+        """Return the MSE on the query points before and after each fine-tuning step."""
         problem = Problem(self.model, F.mse_loss, F.mse_loss)
         start = self.weights()
         rate = start.pop("fine_tuning_rate").item()
@@ -82,7 +82,7 @@ class FineTuned(Method):
         self.rate.fill_(min(found)[1])
 
     def weights(self) -> dict[str, Tensor]:
-        """Give the start of fine-tuning, and its step size."""
+        """Return the start of fine-tuning, and its step size."""
         start = {k: v.detach() for k, v in self.model.named_parameters()}
         return start | {"fine_tuning_rate": self.rate}
 
@@ -119,7 +119,7 @@ class Pretrained(FineTuned):
         return loss.detach()
 
     def training_state(self) -> dict[str, Any]:
-        """Give Adam's state."""
+        """Return Adam's state."""
         return self.optimiser.state_dict()
 
     def load_training_state(self, state: dict[str, Any]) -> None:
@@ -212,7 +212,8 @@ class MultiTask(FineTuned):
         self.model.load_state_dict({k: v / self.trained for k, v in self.total.items()})
 
     def training_state(self) -> dict[str, Any]:
-        """Give the networks at hand, their optimiser, the sum over trained ones, the generator."""
+        """Return the networks at hand, their optimiser, the sum over trained ones, the
+        generator."""
         return {
             "networks": {k: v.detach() for k, v in self.networks.items()},
             "optimiser": self.optimiser.state_dict() if self.optimiser else {},

@@ -17,8 +17,8 @@ PRINTED = {"mse@1": 0.67, "mse@5": 0.38, "mse@10": 0.35}
 
 
 def shares(variant: str, near: float) -> list[float]:
-    """Give for each seed in how many percent of draws of 600 recorded test tasks the means are all
-    within `near` of the printed numbers."""
+    """Return for each seed in how many percent of draws of 600 recorded test tasks the means are
+    all within `near` of the printed numbers."""
     found = []
     for folder in sorted((RESULTS / "maml/sinusoid-5shot" / variant).glob("seed*-full-*")):
         scores = parse_scores((folder / SCORES).read_bytes(), str(folder))

@@ -61,7 +61,7 @@ class ToCriterion(MultiTask):
         return super().train_step(batch, iteration)
 
     def training_note(self) -> str:
-        """Say how well the networks know their own tasks."""
+        """Return how well the networks know their own tasks."""
         count, bound = len(self.own_errors), self.settings.criterion
         if not count:
             return ""
@@ -73,7 +73,7 @@ class ToCriterion(MultiTask):
         )
 
     def training_state(self) -> dict[str, Any]:
-        """Give that of the averages, and what is known of the networks' errors."""
+        """Return that of the averages, and what is known of the networks' errors."""
         mine = {"ended": self.ended, "errors": self.errors, "own_errors": self.own_errors}
         return super().training_state() | mine
 

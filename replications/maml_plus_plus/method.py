@@ -60,7 +60,7 @@ class MamlPlusPlusSettings:
 
 
 def step_weights(steps: int, epoch: int, epochs: int) -> tuple[float, ...]:
-    """Give the weight of the query loss after step 0, 1, …, `steps` in `epoch`, counted from 0.
+    """Return the weight of the query loss after step 0, 1, …, `steps` in `epoch`, counted from 0.
 
     All steps begin at 1 / steps. Each but the last loses 1 / steps / epochs an epoch, down to
     0.03 / steps; the last one gains what they lose. After `epochs` it alone counts: () says so.
@@ -69,7 +69,7 @@ def step_weights(steps: int, epoch: int, epochs: int) -> tuple[float, ...]:
 
 
 def all_step_weights(steps: int, epoch: int, epochs: int) -> tuple[float, ...]:
-    """Give the same without an end: after `epochs` steps before the last keep 0.03 / `steps`."""
+    """Return the same without an end: after `epochs` steps before the last keep 0.03 / `steps`."""
     each = max(1 / steps - epoch / steps / epochs, 0.03 / steps)
     return (0.0, *[each] * (steps - 1), 1 - (steps - 1) * each)
 
@@ -108,18 +108,18 @@ class MamlPlusPlus(LearnedRates, ClassOutputs):
         return LeakyPoolConv4(channels, self.settings.filters, size, ways, self.generator)
 
     def inner_loop(self, iteration: int) -> InnerLoop:
-        """Give the inner loop of training step `iteration`, counted from 0."""
+        """Return the inner loop of training step `iteration`, counted from 0."""
         s, epoch = self.settings, iteration // self.settings.epoch
         first_order = s.order == "first" or epoch < s.first_order_epochs
         weights = self.query_weights(epoch)
         return InnerLoop(s.steps, s.inner_rate, first_order, self.frozen, weights, self.per_step)
 
     def query_weights(self, epoch: int) -> tuple[float, ...]:
-        """Give the weights of the query losses after the steps in `epoch`; (): the last alone."""
+        """Return the weights of the query losses after the steps in `epoch`; (): the last alone."""
         return step_weights(self.settings.steps, epoch, self.settings.multi_step_epochs)
 
     def learning_rate(self, iteration: int) -> float:
-        """Give the outer rate of training step `iteration`: a cosine, one value an epoch."""
+        """Return the outer rate of training step `iteration`: a cosine, one value an epoch."""
         s = self.settings
         way = min(iteration // s.epoch / s.annealing_epochs, 1.0)
         return s.meta_rate_end + (s.meta_rate - s.meta_rate_end) * (1 + math.cos(math.pi * way)) / 2
@@ -183,7 +183,7 @@ class FirstNetworkMamlPlusPlus(MamlPlusPlus):
         return found
 
     def query_weights(self, epoch: int) -> tuple[float, ...]:
-        """Give the weights of the query losses after the steps in `epoch`; (): the last alone."""
+        """Return the weights of the query losses after the steps in `epoch`; (): the last alone."""
         s = self.settings
         if s.multi_step_stays and s.multi_step_epochs:
             return all_step_weights(s.steps, epoch, s.multi_step_epochs)

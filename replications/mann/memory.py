@@ -28,7 +28,7 @@ class MemoryState(NamedTuple):
 
 
 def start(sequences: int, locations: int, width: int, heads: int, like: Tensor) -> MemoryState:
-    """Give the state before the first step, of the dtype and device of `like`.
+    """Return the state before the first step, of the dtype and device of `like`.
 
     Memory is constant 1e-6 and all heads have read location 0, as in public implementations: the
     paper does not say. With zeros instead the first cosine would be 0 / 0.
@@ -43,7 +43,7 @@ def start(sequences: int, locations: int, width: int, heads: int, like: Tensor) 
 def least_used(usage: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """Mark the `count` least used locations of each sequence.
 
-    Gives w^lu [T, N], 1 for those and 0 elsewhere, and the least used one alone, [T, 1] int64. Of
+    Returns w^lu [T, N], 1 for those and 0 elsewhere, and the least used one alone, [T, 1] int64. Of
     equally used ones the first counts, so that there are exactly `count` on every device.
     """
     order = usage.argsort(dim=-1, stable=True)

@@ -160,7 +160,7 @@ class Mann(Method):
         return logits
 
     def losses(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Give cross-entropies [T, L] in nats, summed over the symbols of a label."""
+        """Return cross-entropies [T, L] in nats, summed over the symbols of a label."""
         each = F.cross_entropy(logits.flatten(0, 2), labels.flatten(), reduction="none")
         return each.view_as(labels).sum(-1)
 
@@ -187,7 +187,7 @@ class Mann(Method):
         return found | {"loss": self.losses(logits, batch.labels).mean(1)}
 
     def weights(self) -> dict[str, Tensor]:
-        """Give copies of the weights."""
+        """Return copies of the weights."""
         return {name: w.detach().clone() for name, w in self.parameters.items()}
 
     def load_weights(self, weights: dict[str, Tensor]) -> None:
@@ -197,7 +197,7 @@ class Mann(Method):
                 w.copy_(weights[name])
 
     def training_state(self) -> dict[str, Any]:
-        """Give the optimiser's state."""
+        """Return the optimiser's state."""
         return {"optimiser": self.optimiser.state_dict()}
 
     def load_training_state(self, state: dict[str, Any]) -> None:

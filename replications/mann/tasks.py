@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from harness.data.datasets import check_size, known_dataset, load_store
-from harness.data.decode import ResizeFilter
+from harness.data.omniglot_decode import ResizeFilter
 from harness.data.splits import ClassSplitName, class_split
 from harness.errors import HarnessError
 from harness.ranges import Range
@@ -109,16 +109,16 @@ class ClassSequences(TaskSource):
         self._images = self.store.tensor(device, 1 if self.distorted else self.turns)
 
     def data(self) -> tuple[Data, ...]:
-        """Give the images that tasks are drawn from."""
+        """Return the images that tasks are drawn from."""
         return (self.store,)
 
     def data_digest(self) -> str:
-        """Give the sha256 of the packed store (images at the size used, class names)."""
+        """Return the sha256 of the packed store (images at the size used, class names)."""
         return self.store.digest
 
     @classmethod
     def batch_bytes(cls, settings: Any, split: str, count: int) -> int:
-        """Give the bytes of the images as float32."""
+        """Return the bytes of the images as float32."""
         return int(4 * count * settings.classes * settings.instances * settings.image_size**2)
 
     def draw_block(self, split: str, block: int) -> Arrays:

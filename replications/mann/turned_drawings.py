@@ -33,7 +33,7 @@ def draw_turns_and_shifts(
 
 
 def look_up(drawings: Tensor, rows: Tensor, degrees: Tensor, shifts: Tensor, size: int) -> Tensor:
-    """Give drawings, turned and then shifted, in small: uint8 [B, size, size].
+    """Return drawings, turned and then shifted, in small: uint8 [B, size, size].
 
     `drawings` [n, S * S] uint8 with ink as 255, `rows` [B] int64 says which; `degrees` [B] turn
     counterclockwise about the centre, `shifts` [B, 2] are in pixels of the large drawing, to the

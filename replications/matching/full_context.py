@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 
 def _gates(summed: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
-    """Give hidden and cell state [..., D] from gate inputs [..., 4 D], in torch's order:
+    """Return hidden and cell state [..., D] from gate inputs [..., 4 D], in torch's order:
     in, forget, new, out."""
     enter, forget, new, leave = summed.chunk(4, -1)
     cell = forget.sigmoid() * cell + enter.sigmoid() * new.tanh()
@@ -44,7 +44,7 @@ class FullContext(nn.Module):
         self.query_shift = drawn(4 * size)
 
     def support(self, embedded: Tensor) -> Tensor:
-        """Give g(x_i, S) = forward state + backward state + g'(x_i) for `embedded` [T, S, D]."""
+        """Return g(x_i, S) = forward state + backward state + g'(x_i) for `embedded` [T, S, D]."""
         tasks, length, size = embedded.shape
         # Both ways at once: the second one reads the sequence from its end.
         both = torch.stack([embedded, embedded.flip(1)])
@@ -60,7 +60,7 @@ class FullContext(nn.Module):
         return read
 
     def queries(self, embedded: Tensor, support: Tensor) -> Tensor:
-        """Give f(x, S) for `embedded` queries [T, Q, D], after reading g(S), `support` [T, S, D].
+        """Return f(x, S) for `embedded` queries [T, Q, D], after reading g(S), `support` [T, S, D].
 
         The state starts at zero, so the first read-out is the mean of the support set."""
         given = embedded @ self.query_inward + self.query_shift

@@ -69,7 +69,7 @@ def similarities(queries: Tensor, support: Tensor, kind: str) -> Tensor:
 
 
 def log_probabilities(compared: Tensor, support_y: Tensor) -> Tensor:
-    """Give ln of the label weights from similarities [T, Q, S] and labels [T, S]: [T, Q, ways].
+    """Return ln of the label weights from similarities [T, Q, S] and labels [T, S]: [T, Q, ways].
 
     Equation 1 in logarithms: the softmax over S is summed over the examples of each class.
     """
@@ -80,7 +80,7 @@ def log_probabilities(compared: Tensor, support_y: Tensor) -> Tensor:
 
 
 def scores(log_p: Tensor, query_y: Tensor) -> dict[str, Tensor]:
-    """Give `accuracy` [T] in percent and `loss` [T] (mean over queries, nats)."""
+    """Return `accuracy` [T] in percent and `loss` [T] (mean over queries, nats)."""
     right = log_p.argmax(-1) == query_y
     loss = -log_p.gather(-1, query_y.unsqueeze(-1)).squeeze(-1)
     return {"accuracy": 100 * right.float().mean(1), "loss": loss.mean(1)}
@@ -116,7 +116,7 @@ class Matching(OneNetwork):
         return ("accuracy", "loss")
 
     def learning_rate(self, iteration: int) -> float:
-        """Give the rate of training step `iteration`, counted from 0."""
+        """Return the rate of training step `iteration`, counted from 0."""
         return self.settings.learning_rate * 0.5 ** (iteration // self.settings.halve_every)
 
     def train_step(self, batch: SupervisedBatch, iteration: int) -> Tensor:
@@ -145,7 +145,7 @@ class Matching(OneNetwork):
         return scores(log_p, batch.query_y)
 
     def _log_probabilities(self, batch: SupervisedBatch, own_statistics: bool) -> Tensor:
-        """Give ln p(label | query, support) [T, Q, ways]."""
+        """Return ln p(label | query, support) [T, Q, ways]."""
         x = torch.cat([batch.support_x, batch.query_x], 1)
         embedded = self.model["encoder"](x.flatten(0, 1), own_statistics).unflatten(0, x.shape[:2])
         length = batch.support_y.shape[1]
@@ -170,7 +170,7 @@ class Pixels(Untrained):
         return ("accuracy", "loss")
 
     def train_step(self, batch: SupervisedBatch, iteration: int) -> Tensor:
-        """Give the mean loss of the queries, which nothing lowers."""
+        """Return the mean loss of the queries, which nothing lowers."""
         return self.evaluate(batch)["loss"].mean()
 
     @torch.no_grad()

@@ -84,7 +84,7 @@ class MetaSGD(LearnedRates):
         self.inner = InnerLoop(steps=1, rate=0.0, first_order=s.order == "first")
 
     def _rates_at_start(self, shape: torch.Size) -> Tensor:
-        """Give α of one parameter, [1, …]: the one step, then the parameter's shape."""
+        """Return α of one parameter, [1, …]: the one step, then the parameter's shape."""
         s = self.settings
         drawn = torch.empty(1, *shape)
         if s.rate_draws == "each-entry":

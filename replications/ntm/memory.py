@@ -43,7 +43,7 @@ class Heads(NamedTuple):
 
 
 def parts(width: int, shifts: int) -> list[int]:
-    """Give how many of the P numbers are keys and add, strengths and sharpness, gates and erase,
+    """Return how many of the P numbers are keys and add, strengths and sharpness, gates and erase,
     and shifts: what goes through the same function stands together."""
     return [3 * width, 4, 2 + width, 2 * shifts]
 
@@ -65,7 +65,7 @@ def heads(numbers: Tensor, width: int, shifts: int) -> Heads:
 
 
 def rotations(locations: int, shifts: int) -> Tensor:
-    """Give [N, K N] of 0 and 1: w @ rotations is w [N] moved by each of the K shifts in turn."""
+    """Return [N, K N] of 0 and 1: w @ rotations is w [N] moved by each of the K shifts in turn."""
     reach = shifts // 2
     identity = torch.eye(locations)
     return torch.cat([identity.roll(k, 1) for k in range(-reach, reach + 1)], 1)
@@ -169,6 +169,6 @@ class _Step(torch.autograd.Function):
 
 
 def _through_softmax(gradient: Tensor, out: Tensor) -> Tensor:
-    """Give the gradient by what went into a softmax over the last axis that gave `out`."""
+    """Return the gradient by what went into a softmax over the last axis that gave `out`."""
     weighted = gradient * out
     return weighted.addcmul_(out, weighted.sum(-1, keepdim=True), value=-1)

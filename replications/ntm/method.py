@@ -91,7 +91,8 @@ class Copier(OneNetwork):
         return tuple(f"{kind}{name}" for name in names for kind in ("loss", "bits"))
 
     def losses(self, batch: CopyBatch) -> tuple[Tensor, Tensor]:
-        """Give, for each of T sequences, its cross-entropy in bits and its wrong bits, both [T]."""
+        """Return, for each of T sequences, its cross-entropy in bits and its wrong bits, both
+        [T]."""
         logits, targets = batch.answers(self.model(batch.inputs())), batch.targets()
         asked = batch.asked().unsqueeze(-1)
         nats = F.binary_cross_entropy_with_logits(logits, targets, reduction="none") * asked

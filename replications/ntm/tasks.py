@@ -49,11 +49,11 @@ class CopyBatch:
         return len(self.lengths)
 
     def prefix(self, length: int) -> CopyBatch:
-        """Give the same tasks with `length` vectors each."""
+        """Return the same tasks with `length` vectors each."""
         return CopyBatch(self.vectors[:, :length], torch.full_like(self.lengths, length))
 
     def inputs(self) -> Tensor:
-        """Give what is shown, [T, 2 S + 1, bits + 1] with S the longest of `lengths`.
+        """Return what is shown, [T, 2 S + 1, bits + 1] with S the longest of `lengths`.
 
         Task i has its vectors at steps 0 … L-1, the delimiter (a channel of its own, the last) at
         step L, and zeros after that: its answer is due at steps L+1 … 2 L. What a shorter sequence
@@ -67,12 +67,12 @@ class CopyBatch:
         return x
 
     def targets(self) -> Tensor:
-        """Give what is to be copied, [T, S, bits], zeros after the end of a shorter sequence."""
+        """Return what is to be copied, [T, S, bits], zeros after the end of a shorter sequence."""
         longest = self.vectors[:, : int(self.lengths.max())]
         return longest * self.asked().unsqueeze(-1)
 
     def asked(self) -> Tensor:
-        """Give [T, S] float32: 1 for the vectors of a sequence, 0 after its end."""
+        """Return [T, S] float32: 1 for the vectors of a sequence, 0 after its end."""
         steps = torch.arange(int(self.lengths.max()), device=self.lengths.device)
         return (steps < self.lengths[:, None]).to(self.vectors.dtype)
 
@@ -111,7 +111,7 @@ class CopySequences(TaskSource):
 
     @classmethod
     def batch_bytes(cls, settings: Any, split: str, count: int) -> int:
-        """Give the bytes of inputs and targets, float32, and of a block's bits, uint8."""
+        """Return the bytes of inputs and targets, float32, and of a block's bits, uint8."""
         s = settings
         vectors = s.longest_at_test if split in ("val", "test") else s.longest
         return int(vectors * (s.bits + 1) * (4 * 3 * count + BLOCK))

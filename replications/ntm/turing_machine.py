@@ -89,8 +89,8 @@ class TuringMachine(nn.Module):
         self.first_read.requires_grad_(s.learned_start)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Give the logits [T, S, outputs] after each step of T sequences x [T, S, inputs], from the
-        state in which every sequence starts."""
+        """Return the logits [T, S, outputs] after each step of T sequences x [T, S, inputs], from
+        the state in which every sequence starts."""
         s, t = self.s, len(x)
         # The part of the controller that knows no state, for all steps at once.
         inputs = F.linear(x, self.input, self.input_bias).unbind(1)

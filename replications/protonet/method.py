@@ -49,7 +49,8 @@ def prototypes(embedded: Tensor, labels: Tensor, ways: int) -> Tensor:
 
 
 def logits(queries: Tensor, centres: Tensor, distance: str) -> Tensor:
-    """Give negative distances of queries [T, Q, D] to centres [T, N, D]: [T, Q, N] (equation 2)."""
+    """Return negative distances of queries [T, Q, D] to centres [T, N, D]: [T, Q, N] (equation
+    2)."""
     if distance == "cosine":
         return F.normalize(queries, dim=-1) @ F.normalize(centres, dim=-1).transpose(1, 2) - 1
     # Differences before squares: 2 q·c - |c|² - |q|² would lose digits to cancellation.
@@ -76,7 +77,7 @@ class ProtoNet(OneNetwork):
         return ("accuracy", "loss")
 
     def learning_rate(self, iteration: int) -> float:
-        """Give the rate of training step `iteration`, counted from 0.
+        """Return the rate of training step `iteration`, counted from 0.
 
         The authors step torch 0.4's StepLR(20 epochs) at the start of each epoch of 100 episodes,
         the first one included; there the first such step leaves the rate as it is, so that episodes
@@ -133,7 +134,7 @@ class ProtoNet(OneNetwork):
         return last
 
     def _scores(self, embedded: Tensor, support_y: Tensor) -> Tensor:
-        """Give logits [T, Q, ways] from embedded support and query images [T, S + Q, D]."""
+        """Return logits [T, Q, ways] from embedded support and query images [T, S + Q, D]."""
         shots = support_y.shape[1]
         ways = int(support_y[0].max()) + 1
         centres = prototypes(embedded[:, :shots], support_y, ways)

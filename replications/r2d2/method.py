@@ -159,7 +159,7 @@ class R2D2(EmbedsAlone):
         return int(torch.randint(s.shots_min, s.shots_max + 1, (), generator=drawn))
 
     def _logits(self, support: Tensor, support_y: Tensor, query: Tensor) -> Tensor:
-        """Give logits [T, Q, ways] from embeddings [T, S, D] and [T, Q, D]."""
+        """Return logits [T, Q, ways] from embeddings [T, S, D] and [T, Q, D]."""
         ways = int(support_y.max()) + 1
         labels = F.one_hot(support_y, ways).to(support.dtype)
         found = ridge_logits(support, labels, query, self.model.ridge)
@@ -168,7 +168,7 @@ class R2D2(EmbedsAlone):
 
 
 def reshuffled(batch: SupervisedBatch, shots: int) -> SupervisedBatch:
-    """Give the same images with `shots` of each class as support, the rest as queries.
+    """Return the same images with `shots` of each class as support, the rest as queries.
 
     Both sets of `batch` are ordered by class, with as many images of each, and so are those given.
     """

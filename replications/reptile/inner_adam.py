@@ -26,7 +26,7 @@ class AdamState:
 
     @classmethod
     def fresh(cls, params: Params) -> AdamState:
-        """Give the state before the first step."""
+        """Return the state before the first step."""
         device = next(iter(params.values())).device
         zeros = {k: torch.zeros_like(v) for k, v in params.items()}
         return cls(zeros, torch.zeros((), dtype=torch.int64, device=device))
@@ -104,7 +104,7 @@ def adapt(
 
 
 def carried_on(state: AdamState, second: Params, steps: int) -> AdamState:
-    """Give the state after the T tasks had their steps one after the other.
+    """Return the state after the T tasks had their steps one after the other.
 
     `second` [T, …] are second moments after `steps` steps of each task from the common `state`.
     v ← β₂ v + (1 - β₂) g² is linear in v, so what each task added is what it would have added to

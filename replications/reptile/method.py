@@ -82,7 +82,7 @@ class Reptile(Method):
         self.gradients = gradients_of(model, torch.zeros(s.inner_batch, *tasks.image_shape))
 
     def meta_step(self, iteration: int) -> float:
-        """Give the share of the way to go at `iteration`, counted from 0."""
+        """Return the share of the way to go at `iteration`, counted from 0."""
         s = self.settings
         done = iteration / s.meta_step_iterations
         return done * s.meta_step_final + (1 - done) * s.meta_step
@@ -103,7 +103,7 @@ class Reptile(Method):
         return found.loss.mean()
 
     def evaluate(self, batch: SupervisedBatch) -> dict[str, Tensor]:
-        """Give `accuracy` [T] in percent after `test_steps` steps on the support set.
+        """Return `accuracy` [T] in percent after `test_steps` steps on the support set.
 
         All tasks take their support images in the same random order, whichever tasks come
         together; which images these are differs from task to task.
@@ -124,7 +124,7 @@ class Reptile(Method):
         return {"accuracy": 100 * right.float().mean(1)}
 
     def weights(self) -> dict[str, Tensor]:
-        """Give the start and Adam's state, from which test tasks start as well."""
+        """Return the start and Adam's state, from which test tasks start as well."""
         second = {f"second_moment.{k}": v for k, v in self.state.second.items()}
         found = {**self.params, **second, "adam_steps": self.state.steps}
         return {k: v.clone() for k, v in found.items()}
@@ -137,7 +137,7 @@ class Reptile(Method):
         self.state = AdamState(second, weights["adam_steps"].clone())
 
     def training_state(self) -> dict[str, Any]:
-        """Give the state of the generator that draws mini-batches."""
+        """Return the state of the generator that draws mini-batches."""
         return {"generator": self.generator.get_state()}
 
     def load_training_state(self, state: dict[str, Any]) -> None:

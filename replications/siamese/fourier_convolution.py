@@ -23,7 +23,7 @@ images [size, size, R, K] that are not mirrors of others."""
 
 @functools.lru_cache(maxsize=64)
 def _waves(size: int, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Give cos and sin of 2 pi f p / size for all frequencies f and positions p: [size, size]."""
+    """Return cos and sin of 2 pi f p / size for all frequencies f and positions p: [size, size]."""
     # The product modulo size keeps angles small, and so exact to the last digit.
     turns = torch.outer(torch.arange(size), torch.arange(size)) % size
     angle = turns.double() * (2 * math.pi / size)
@@ -39,7 +39,7 @@ def _each(matrix: Tensor, x: Tensor) -> Tensor:
 
 
 def transform(x: Tensor, size: int) -> Spectrum:
-    """Give the spectrum of real images [h, w, R, K], padded with zeros to `size` a side."""
+    """Return the spectrum of real images [h, w, R, K], padded with zeros to `size` a side."""
     (h, w, r, k), half = x.shape, size // 2 + 1
     cos, sin = _waves(size, x.dtype, x.device)
     rows = torch.stack([cos[:half, :h], -sin[:half, :h]], 1).flatten(0, 1)
@@ -54,7 +54,7 @@ def transform(x: Tensor, size: int) -> Spectrum:
 
 
 def transform_back(spectrum: Spectrum, size: int, kept: int) -> Tensor:
-    """Give the first `kept` rows and columns of the images of a spectrum: [kept, kept, R, K]."""
+    """Return the first `kept` rows and columns of the images of a spectrum: [kept, kept, R, K]."""
     real, imaginary = spectrum
     half, shape = size // 2 + 1, real.shape[1:]
     cos, sin = _waves(size, real.dtype, real.device)

@@ -60,7 +60,7 @@ class NearestSettings:
 
 
 def best_threshold(scores: Tensor, same: Tensor) -> Tensor:
-    """Give the threshold on scores [N] above which calling a pair the same is right most often,
+    """Return the threshold on scores [N] above which calling a pair the same is right most often,
     where pairs that are the same [N] bool and pairs that are not count half each: a scalar."""
     order = scores.argsort()
     scores, same = scores[order].double(), same[order].double()
@@ -117,7 +117,7 @@ class Siamese(Method):
         return ("accuracy", "loss")
 
     def schedule(self, iteration: int, pairs: int) -> tuple[list[float], list[float]]:
-        """Give learning rates and momenta of each layer at a step on `pairs` pairs."""
+        """Return learning rates and momenta of each layer at a step on `pairs` pairs."""
         s, epoch = self.settings, iteration * pairs // self.epoch
         risen = min(1.0, epoch / s.momentum_epochs) if s.momentum_epochs else 1.0
         rates = [rate * s.rate_decay**epoch for rate in s.learning_rates]
@@ -147,7 +147,7 @@ class Siamese(Method):
         return loss.detach()
 
     def compared_runs(self, batch: SupervisedBatch) -> Tensor:
-        """Give the evidence of each query with each support drawing: [T, Q, S]."""
+        """Return the evidence of each query with each support drawing: [T, Q, S]."""
         found = []
         both = torch.cat([batch.support_x, batch.query_x], 1)
         # A few runs at once: the transforms of the filters cost as much for one as for many.
@@ -183,7 +183,7 @@ class Siamese(Method):
             self.threshold = best_threshold(logits.flatten(), same_in_run(validation).flatten())
 
     def weights(self) -> dict[str, Tensor]:
-        """Give copies of the weights, and the threshold."""
+        """Return copies of the weights, and the threshold."""
         state = {k: v.clone() for k, v in self.model.state_dict().items()}
         return {**state, "threshold": self.threshold.clone()}
 
@@ -193,7 +193,7 @@ class Siamese(Method):
         self.model.load_state_dict({k: v for k, v in weights.items() if k != "threshold"})
 
     def training_state(self) -> dict[str, Any]:
-        """Give the last changes, which momentum carries on."""
+        """Return the last changes, which momentum carries on."""
         return {"steps": dict(self.steps)}
 
     def load_training_state(self, state: dict[str, Any]) -> None:
@@ -203,7 +203,7 @@ class Siamese(Method):
 
 
 def same_in_run(batch: SupervisedBatch) -> Tensor:
-    """Tell which pairs of a query and a support drawing show one class: [T, Q, S] bool."""
+    """Return which pairs of a query and a support drawing show one class: [T, Q, S] bool."""
     return batch.query_y.unsqueeze(2) == batch.support_y.unsqueeze(1)
 
 
@@ -219,7 +219,7 @@ class NearestPixels(Untrained):
         return ("accuracy",)
 
     def train_step(self, batch: PairBatch, iteration: int) -> Tensor:
-        """Give zero: there is nothing to train."""
+        """Return zero: there is nothing to train."""
         return batch.first.new_zeros(())
 
     def evaluate(self, batch: SupervisedBatch) -> dict[str, Tensor]:

@@ -53,14 +53,14 @@ class Twin(nn.Module):
                 layer.get_parameter("bias").normal_(0.5, 0.01, generator=generator)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Give the vectors of images [B, C, S, S]."""
+        """Return the vectors of images [B, C, S, S]."""
         *_, dense = self.layers
         maps = self._pixels_first(x) if x.device.type == "cpu" else self._images_first(x)
         vectors: Tensor = dense(maps.flatten(1)).sigmoid()
         return vectors
 
     def _images_first(self, x: Tensor) -> Tensor:
-        """Give the last convolution's output [B, C, S, S]."""
+        """Return the last convolution's output [B, C, S, S]."""
         *convolutions, _ = self.layers
         for i, layer in enumerate(convolutions):
             x = layer(x)
@@ -70,7 +70,7 @@ class Twin(nn.Module):
         return x
 
     def _pixels_first(self, x: Tensor) -> Tensor:
-        """Give the same in less time on a CPU."""
+        """Return the same in less time on a CPU."""
         *convolutions, _ = self.layers
         x = x.permute(2, 3, 0, 1)
         for i, layer in enumerate(convolutions):

@@ -86,7 +86,7 @@ class _Pool(torch.autograd.Function):
 
 
 def _quarters(x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Give views of the four pixels of each 2 x 2 square: top left, top right, then below."""
+    """Return views of the four pixels of each 2 x 2 square: top left, top right, then below."""
     height, width = x.shape[0] // 2 * 2, x.shape[1] // 2 * 2
     top, bottom = x[:height:2], x[1:height:2]
     return top[:, :width:2], top[:, 1:width:2], bottom[:, :width:2], bottom[:, 1:width:2]

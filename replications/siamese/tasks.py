@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 
 from harness.data.datasets import load_store
-from harness.data.decode import ResizeFilter
 from harness.data.lake_runs import RUNS, WAYS, LakeRuns, read_lake_runs, runs_of_glyphs
+from harness.data.omniglot_decode import ResizeFilter
 from harness.errors import HarnessError
 from harness.ranges import Range
 from harness.switch_types import Pixels, Share, ShareBelowOne
@@ -103,25 +103,26 @@ class ImagePairs(TaskSource):
             )
 
     def data(self) -> tuple[Data, ...]:
-        """Give the images that tasks are drawn from."""
+        """Return the images that tasks are drawn from."""
         return (self.store,) if self._runs is None else (self.store, self._runs)
 
     def data_digest(self) -> str:
-        """Give the sha256 over the packed store and, where they are read, Lake's runs."""
+        """Return the sha256 over the packed store and, where they are read, Lake's runs."""
         if self._runs is None:
             return self.store.digest
         return hashlib.sha256((self.store.digest + self._runs.digest()).encode()).hexdigest()
 
     @classmethod
     def batch_bytes(cls, settings: Any, split: str, count: int) -> int:
-        """Give the bytes of the images as float32 and, in training, of what the set is kept as."""
+        """Return the bytes of the images as float32 and, in training, of what the set is kept
+        as."""
         runs = split == "val" or (split == "test" and settings.test_on == "lake-runs")
         images = 4 * count * (2 * WAYS if runs else 2) * settings.image_size**2
         kept = 64 * settings.train_pairs * (1 + settings.train_distortions)
         return int(images + (kept if split == "train" else 0))
 
     def arrays(self, split: str, first: int, count: int) -> dict[str, np.ndarray]:
-        """Give the raw arrays of tasks; of Lake's runs there are 20."""
+        """Return the raw arrays of tasks; of Lake's runs there are 20."""
         if split == "test" and self._runs is not None and first + count > RUNS:
             raise HarnessError(
                 f"found {first + count} test tasks, wanted at most {RUNS}: Lake's runs are "
@@ -205,7 +206,7 @@ class ImagePairs(TaskSource):
         return found
 
     def _order(self, epoch: int) -> np.ndarray:
-        """Give the order of the training set in one epoch; the last two are kept."""
+        """Return the order of the training set in one epoch; the last two are kept."""
         if epoch not in self._orders:
             while len(self._orders) >= 2:
                 self._orders.pop(next(iter(self._orders)))
@@ -218,7 +219,7 @@ class ImagePairs(TaskSource):
         return draw_pairs(self.parts[split], tasks, self.store.images_per_class, within, rng)
 
     def _gather(self, rows: np.ndarray) -> Tensor:
-        """Give images [*rows, 1, size, size] with ink = 1."""
+        """Return images [*rows, 1, size, size] with ink = 1."""
         which = torch.from_numpy(rows.ravel().astype(np.int64)).to(self.device)
         pixels = self._images.index_select(0, which)
         return pixels.view(*rows.shape, *self.image_shape).float().div_(255)

@@ -37,7 +37,7 @@ def tasks(device: torch.device = CPU, seed: int = 0, **switches: Any) -> ImagePa
 
 
 def characters(found: ImagePairs, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Give class and drawer of rows of the store."""
+    """Return class and drawer of rows of the store."""
     character, drawer = np.divmod(rows, found.store.images_per_class)
     return character, drawer
 

@@ -31,7 +31,7 @@ class AlphabetDrawings:
 
 
 def verification_split(store: ImageStore) -> dict[str, AlphabetDrawings]:
-    """Give the drawings for 'train', 'val' and 'test' of Omniglot or glyphs."""
+    """Return the drawings for 'train', 'val' and 'test' of Omniglot or glyphs."""
     alphabet = [name.split("/")[0] for name in store.class_names]
     names, first, counts = np.unique(alphabet, return_index=True, return_counts=True)
     background = store.part[first] == 1

@@ -27,7 +27,7 @@ def truncated_glorot_(weight: Tensor, generator: torch.Generator) -> None:
 
 
 def dropped(x: Tensor, keep: float, generator: torch.Generator | None) -> Tensor:
-    """Say which entries of x dropout sets to zero: bool, each true with probability 1 - keep.
+    """Return which entries of x dropout sets to zero: bool, each true with probability 1 - keep.
 
     The probability is rounded to a multiple of 1 / 65536: sixteen random bits an entry are several
     times faster to draw on a CPU than what `bernoulli_` uses.
@@ -70,7 +70,7 @@ class Features(nn.Module):
                 truncated_glorot_(conv.weight, generator)
 
     def size(self, pixels: int) -> int:
-        """Give D for images of `pixels` a side."""
+        """Return D for images of `pixels` a side."""
         for _ in self.convolutions:
             pixels = (pixels + (self.pool_padding == "same")) // 2
         filters = self.convolutions[0].out_channels

@@ -105,7 +105,7 @@ class Versa(OneNetwork):
     def _infer(
         self, batch: SupervisedBatch, keep: float, noise: torch.Generator | None
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Give query features [T, Q, D] and the posterior of each task."""
+        """Return query features [T, Q, D] and the posterior of each task."""
         # In two passes, as the authors do: support and query sets have statistics of their own, so
         # the queries of a task do see each other.
         features = self.model["features"]

@@ -40,12 +40,12 @@ class Amortised(nn.Module):
             self.networks[name] = nn.Sequential(first, nn.ELU(), second, nn.ELU(), third)
 
     def forward(self, class_features: Tensor) -> dict[str, Tensor]:
-        """Give the posterior of every class from its mean feature."""
+        """Return the posterior of every class from its mean feature."""
         return {name: network(class_features) for name, network in self.networks.items()}
 
 
 def logit_moments(posterior: dict[str, Tensor], queries: Tensor) -> tuple[Tensor, Tensor]:
-    """Give mean and variance [T, Q, N] of the logits of queries [T, Q, D].
+    """Return mean and variance [T, Q, N] of the logits of queries [T, Q, D].
 
     A logit is linear in Gaussian weights, so it is Gaussian itself, and logits of different classes
     are independent: sampling logits query by query (local reparameterisation) gives each query the
@@ -57,11 +57,11 @@ def logit_moments(posterior: dict[str, Tensor], queries: Tensor) -> tuple[Tensor
 
 
 def sampled_logits(posterior: dict[str, Tensor], queries: Tensor, normals: Tensor) -> Tensor:
-    """Give logits [T, L, Q, N] from standard normals of that shape."""
+    """Return logits [T, L, Q, N] from standard normals of that shape."""
     mean, variance = logit_moments(posterior, queries)
     return mean.unsqueeze(1) + normals * variance.sqrt().unsqueeze(1)
 
 
 def log_predictive(logits: Tensor) -> Tensor:
-    """Give ln of the softmax averaged over L samples: [T, L, Q, N] → [T, Q, N]."""
+    """Return ln of the softmax averaged over L samples: [T, L, Q, N] → [T, Q, N]."""
     return F.log_softmax(logits, -1).logsumexp(1) - math.log(logits.shape[1])

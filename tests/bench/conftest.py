@@ -30,7 +30,7 @@ DEVICES = (
 
 @pytest.fixture(params=DEVICES)
 def device(request, monkeypatch):
-    """Give `cpu` or `cuda`; on the second, convolutions are in float32 as products are."""
+    """Return `cpu` or `cuda`; on the second, convolutions are in float32 as products are."""
     if request.param == "cuda":
         cudnn = torch.backends.cudnn
         newer = getattr(cudnn, "conv", None)  # of torch 2.9; the older name warns beside it
@@ -43,7 +43,8 @@ def device(request, monkeypatch):
 
 @pytest.fixture
 def compare(request):
-    """Give a function (case, title, contenders, reference, …) → `Comparison`, printed and kept."""
+    """Return a function (case, title, contenders, reference, …) → `Comparison`, printed and
+    kept."""
     config = request.config
     if not config.getoption("ratios"):
         pytest.skip("timed comparisons run with --ratios (`tox -e bench`)")
@@ -73,7 +74,7 @@ def compare(request):
 
 
 def folder(config: pytest.Config) -> Path:
-    """Give the folder of this run's files."""
+    """Return the folder of this run's files."""
     given = config.getoption("bench_store") or os.environ.get("HARNESS_BENCH_STORE")
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     return Path(given) if given else config.rootpath / ".benchmarks" / "ratios" / stamp

@@ -29,7 +29,7 @@ def operations(problem: Problem, params: Params, batch: SupervisedBatch, inner: 
 
 
 def product(device: str) -> Work:
-    """Give the product of two square matrices of side `SIDE`."""
+    """Return the product of two square matrices of side `SIDE`."""
     a, b = (torch.rand(SIDE, SIDE, device=device) for _ in range(2))
     out = torch.empty_like(a)
     return lambda: torch.mm(a, b, out=out)

@@ -15,7 +15,7 @@ from harness.tasks.batch import SupervisedBatch
 def query_outputs(
     problem: Problem, params: Params, batch: SupervisedBatch, inner: InnerLoop
 ) -> Tensor:
-    """Give the query outputs [steps + 1, T, Q, …] after 0, 1, …, steps of fine-tuning."""
+    """Return the query outputs [steps + 1, T, Q, …] after 0, 1, …, steps of fine-tuning."""
     net = problem.model
     with torch.no_grad():
         for name, parameter in net.named_parameters():

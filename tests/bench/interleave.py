@@ -27,7 +27,7 @@ class Ratio:
 
     @property
     def spread(self) -> float:
-        """Give the distance between the quartiles as a share of the median."""
+        """Return the distance between the quartiles as a share of the median."""
         return (self.high - self.low) / self.median
 
 
@@ -39,11 +39,11 @@ class Timings:
 
     @property
     def rounds(self) -> int:
-        """Give the number of rounds."""
+        """Return the number of rounds."""
         return min(map(len, self.seconds.values()))
 
     def median(self, name: str) -> float:
-        """Give the median of a contender, in seconds."""
+        """Return the median of a contender, in seconds."""
         return float(np.median(self.seconds[name]))
 
     def ratio(self, slow: str, fast: str) -> Ratio:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from harness.catalog import Variant, find_cell
-from harness.data.sources import find_omniglot
+from harness.data.omniglot_source import find_omniglot
 from harness.errors import HarnessError
 from harness.method import Method
 from harness.tasks.source import TaskSource
@@ -16,7 +16,7 @@ OMNIGLOT, SINUSOID = "omniglot-5way-1shot", "sinusoid-10shot"
 
 
 def dataset_at_hand() -> str:
-    """Give `omniglot`, or `glyphs` (fewer classes, same size of image) where it is not here."""
+    """Return `omniglot`, or `glyphs` (fewer classes, same size of image) where it is not here."""
     try:
         find_omniglot()
     except HarnessError:
@@ -25,7 +25,7 @@ def dataset_at_hand() -> str:
 
 
 def resolve(cell: str, **changed: Any) -> Variant:
-    """Give second-order MAML of a cell; `changed` are switches with `__` for the dot."""
+    """Return second-order MAML of a cell; `changed` are switches with `__` for the dot."""
     name, sets = "maml", {k.replace("__", "."): v for k, v in changed.items()}
     if cell.startswith("omniglot"):
         name = "second-order"
@@ -34,11 +34,11 @@ def resolve(cell: str, **changed: Any) -> Variant:
 
 
 def task_source_of(variant: Variant, device: str = "cpu") -> TaskSource:
-    """Give the variant's tasks; seeds are 0 and 1."""
+    """Return the variant's tasks; seeds are 0 and 1."""
     return variant.task_source_class(variant.tasks, 0, 1, torch.device(device))
 
 
 def method_of(variant: Variant, tasks: TaskSource, engine: str, device: str = "cpu") -> Method:
-    """Give the variant's method at its start."""
+    """Return the variant's method at its start."""
     generator = torch.Generator().manual_seed(0)
     return variant.method_class(variant.method, tasks, torch.device(device), engine, generator)

@@ -30,7 +30,7 @@ class Case:
     first_order: bool
 
     def build(self, small: bool = False, device: str = "cpu") -> Built:
-        """Give the work in float32, or, to compare results, a small one in float64."""
+        """Return the work in float32, or, to compare results, a small one in float64."""
         problem, batch = self.problem(torch.Generator().manual_seed(0), small)
         dtype = torch.float64 if small else torch.float32
         problem.model.to(device, dtype)
@@ -41,7 +41,7 @@ class Case:
 
 
 def moved(batch: SupervisedBatch, device: str, dtype: torch.dtype) -> SupervisedBatch:
-    """Give the batch on `device`, its real numbers (not its labels) as `dtype`."""
+    """Return the batch on `device`, its real numbers (not its labels) as `dtype`."""
     return type(batch)(
         **{
             k: v.to(device, dtype if v.is_floating_point() else None)
@@ -81,7 +81,7 @@ def classification(
     image: tuple[int, ...],
     ways: int = 5,
 ) -> tuple[Problem, SupervisedBatch]:
-    """Give tasks of noise with the shape of images."""
+    """Return tasks of noise with the shape of images."""
     x = [torch.rand(tasks, ways * n, *image, generator=generator) for n in (shots, queries)]
     y = [torch.arange(ways).repeat_interleave(n).expand(tasks, -1) for n in (shots, queries)]
     return Problem(model, F.cross_entropy, F.cross_entropy), SupervisedBatch(x[0], y[0], x[1], y[1])

@@ -31,7 +31,7 @@ def meta_gradient(
 def query_outputs(
     problem: Problem, params: Params, batch: SupervisedBatch, inner: InnerLoop
 ) -> Tensor:
-    """Give the query outputs [steps + 1, T, Q, …] after 0, 1, …, steps of fine-tuning."""
+    """Return the query outputs [steps + 1, T, Q, …] after 0, 1, …, steps of fine-tuning."""
     tasks = []
     for i in range(len(batch)):
         fast = {k: v.detach().requires_grad_() for k, v in params.items()}

@@ -38,17 +38,17 @@ class Comparison:
 
     @property
     def names(self) -> list[str]:
-        """Give the contenders, the reference first."""
+        """Return the contenders, the reference first."""
         others = [n for n in self.timings.seconds if n not in (FLOOR, self.reference)]
         return [self.reference, *others]
 
     def share_of_floor(self, name: str) -> float:
-        """Give the median over rounds of (seconds its products would take) / (its seconds)."""
+        """Return the median over rounds of (seconds its products would take) / (its seconds)."""
         per_round = np.array(self.timings.seconds[FLOOR]) / np.array(self.timings.seconds[name])
         return float(np.median(per_round)) * self.operations / PRODUCT_OPERATIONS
 
     def table(self) -> list[str]:
-        """Give the lines that are printed."""
+        """Return the lines that are printed."""
         t = self.timings
         lines = [f"{self.title}  [{t.rounds} rounds, {threads(self.device)}]"]
         head = ["", "median", f"times {self.reference} (quartiles)"]
@@ -73,7 +73,7 @@ class Comparison:
         return [line.rstrip() for line in lines]
 
     def as_json(self) -> dict[str, Any]:
-        """Give everything: seconds of every round, and the ratio of every pair with quartiles."""
+        """Return everything: seconds of every round, and the ratio of every pair with quartiles."""
         t = self.timings
         ratios = {a: {b: vars(t.ratio(a, b)) for b in self.names if b != a} for a in self.names}
         found: dict[str, Any] = {
@@ -107,7 +107,7 @@ class Comparison:
 
 
 def installed(name: str) -> str | None:
-    """Give the version of a package, None without it."""
+    """Return the version of a package, None without it."""
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:

@@ -15,7 +15,7 @@ RIVALS = {PLAIN: "tests.bench.plain_maml", TORCHOPT: "tests.bench.torchopt_maml"
 
 
 def meta_gradients(first_order: bool) -> tuple[dict[str, Engine], dict[str, str]]:
-    """Give everything that computes a meta-gradient, by name, and why something is left out."""
+    """Return everything that computes a meta-gradient, by name, and why something is left out."""
     left_out = {n: "not installed" for n in (HIGHER, TORCHOPT) if not find_spec(n)}
     if first_order:
         left_out.setdefault(TORCHOPT, "its MetaSGD has no first order")
@@ -24,7 +24,7 @@ def meta_gradients(first_order: bool) -> tuple[dict[str, Engine], dict[str, str]
 
 
 def evaluations() -> tuple[dict[str, ModuleType], dict[str, str]]:
-    """Give the modules with `query_outputs`, by name, and why something is left out."""
+    """Return the modules with `query_outputs`, by name, and why something is left out."""
     left_out = {n: "not installed" for n in (HIGHER, TORCHOPT) if not find_spec(n)}
     modules = {**RIVALS, HIGHER: "tests.bench.higher_maml"}
     found = {n: import_module(p) for n, p in modules.items() if n not in left_out}

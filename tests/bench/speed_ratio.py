@@ -31,18 +31,18 @@ FAIL_BELOW = 0.6
 
 
 def expected() -> dict[str, float]:
-    """Give how many times as long `loop` takes as each engine."""
+    """Return how many times as long `loop` takes as each engine."""
     found: dict[str, float] = tomllib.loads(EXPECTED.read_text(encoding="utf-8"))["loop_over"]
     return found
 
 
 def lost(wanted: float, found: Ratio) -> bool:
-    """Say whether an engine is slower than expected by what counts as a factor of two."""
+    """Return whether an engine is slower than expected by what counts as a factor of two."""
     return found.median < FAIL_BELOW * wanted
 
 
 def work(name: str) -> Work:
-    """Give one meta-gradient: 8 tasks of Omniglot's shape, 64 filters, second order, one step."""
+    """Return one meta-gradient: 8 tasks of Omniglot's shape, 64 filters, second order, one step."""
     generator = torch.Generator().manual_seed(0)
     model = StridedConv4(1, 64, 5, generator)
     problem, batch = classification(model, generator, TASKS, 1, 1, (1, 28, 28))

@@ -51,7 +51,7 @@ def test_drawing_one_block(benchmark):
 
 
 def fetching_and_steps(device, steps):
-    """Give what fetches a whole block of batches, so that drawing it is counted in full, and what
+    """Return what fetches a whole block of batches, so that drawing it is counted in full, and what
     takes `steps` meta-gradients on such a batch."""
     tasks, block = source(device), count()
     model = StridedConv4(1, 64, WAYS, torch.Generator().manual_seed(0)).to(device)

@@ -16,7 +16,7 @@ OURS = "MAML.evaluate"
 
 
 def built(variant, tasks, device="cpu", dtype=torch.float32):
-    """Give the method, its test tasks, and its problem's parts for those who do it by hand."""
+    """Return the method, its test tasks, and its problem's parts for those who do it by hand."""
     source = task_source_of(variant, device)
     method = method_of(variant, source, "func", device)
     method.model.to(dtype)

@@ -14,7 +14,7 @@ from tests.bench.rivals import RIVALS, meta_gradients
 
 
 def steps(variant, device="cpu", dtype=torch.float32):
-    """Give contenders that take one more meta-step at each call, and the losses they leave."""
+    """Return contenders that take one more meta-step at each call, and the losses they leave."""
     names, left_out = meta_gradients(first_order=False)
     losses = {name: [] for name in names}
 

@@ -18,7 +18,7 @@ from harness.tasks.batch import SupervisedBatch
 def meta_gradient(
     problem: Problem, params: Params, batch: SupervisedBatch, inner: InnerLoop, rates: None = None
 ) -> MetaGradient:
-    """Give the second-order gradient; `MetaSGD` has no first order (`create_graph` is fixed)."""
+    """Return the second-order gradient; `MetaSGD` has no first order (`create_graph` is fixed)."""
     assert not inner.first_order
     net, start = problem.model, load(problem.model, params)
     optimiser = torchopt.MetaSGD(adapting(net, inner), lr=inner.rate)
@@ -41,7 +41,7 @@ def meta_gradient(
 def query_outputs(
     problem: Problem, params: Params, batch: SupervisedBatch, inner: InnerLoop
 ) -> Tensor:
-    """Give the query outputs [steps + 1, T, Q, …] after 0, 1, …, steps, as the example tests."""
+    """Return the query outputs [steps + 1, T, Q, …] after 0, 1, …, steps, as the example tests."""
     net = problem.model
     load(net, params)
     optimiser = torchopt.MetaSGD(adapting(net, inner), lr=inner.rate)
@@ -71,7 +71,8 @@ def load(net: nn.Module, params: Params) -> dict[str, nn.Parameter]:
 
 
 def adapting(net: nn.Module, inner: InnerLoop) -> nn.Module:
-    """Give the layers that adapt as one module: MetaSGD takes the gradient once for each module."""
+    """Return the layers that adapt as one module: MetaSGD takes the gradient once for each
+    module."""
     layers = []
     for prefix, layer in net.named_modules():
         own = {f"{prefix}.{k}" for k, _ in layer.named_parameters(recurse=False)}

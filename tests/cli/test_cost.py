@@ -87,7 +87,7 @@ def test_plots_leave_stdout_to_the_table(say, made_up):
     said = say(f"{line} --format json --plots plots")
     json.loads(said.out)
     assert "wrote plots/maml/sinusoid-5shot-maml-cost-" in said.err
-    assert len(list(Path("plots").rglob("*.png"))) == 1
+    assert len(list(Path("plots").rglob("*.svg"))) == 1
 
 
 def test_stopping_keeps_what_is_finished(say, monkeypatch):

@@ -116,10 +116,10 @@ def test_weights_that_are_left_out_of_the_repository(say, stored):
     weights(stored).unlink()
     sentence = say(f"{CELL} --weights {weights(stored)}").sentence
     assert sentence == (
-        f"{weights(stored)}: the record names this file, but it is not here (weights too large for "
-        "the repository are left out of it); run `harness run maml/sinusoid-5shot --variant maml "
-        "--seeds 0 --budget smoke --set training.meta_batch=2 --results elsewhere` to make it "
-        "again there."
+        f"{weights(stored)}: the record names this file, but it is not here (the repository leaves "
+        "out weights that are too large or of a shorter run); run `harness run maml/sinusoid-5shot "
+        "--variant maml --seeds 0 --budget smoke --set training.meta_batch=2 --results "
+        "elsewhere` to make it again there."
     )
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from harness.check import FILES
 from harness.cli import check
 from harness.cli import main as cli
 from harness.costs.published import COLUMNS
-from harness.paper_contract import FILES
 
 
 @pytest.fixture

@@ -100,14 +100,14 @@ def draw(
 
 
 def own_interval(runs: Runs, number: Printed) -> tuple[np.ndarray, np.ndarray]:
-    """Give whether the paper's own interval is the margin, and the margin, [runs] each."""
+    """Return whether the paper's own interval is the margin, and the margin, [runs] each."""
     default = default_margin(number.metric, VALUE)
     own = NORMAL_95 * runs.printed_se
     return own > default, np.maximum(own, default)
 
 
 def verdicts(runs: Runs, number: Printed) -> tuple[np.ndarray, np.ndarray]:
-    """Give (reproduced, above) [runs], by the rules."""
+    """Return (reproduced, above) [runs], by the rules."""
     is_own, size = own_interval(runs, number)
     entering = np.where(is_own, 0.0, runs.printed_se) ** 2
     parts = [*runs.variances, (entering, _truth(number)[1])]
@@ -132,7 +132,7 @@ def errors(seeds: int, tasks: int, seed_sd: float, kind: str, runs: int, seed: i
 
 
 def table(runs: int = 100_000) -> list[Errors]:
-    """Give all rows."""
+    """Return all rows."""
     return [
         errors(seeds, tasks, sd, kind, runs)
         for kind, seeds, tasks, sd in product(KINDS, SEEDS, TASKS, SEED_SDS)
@@ -140,7 +140,7 @@ def table(runs: int = 100_000) -> list[Errors]:
 
 
 def _truth(number: Printed) -> tuple[float, float]:
-    """Give the true standard error behind a printed number, and the freedom of what it states."""
+    """Return the true standard error behind a printed number, and the freedom of what it states."""
     found = printed_error(number)
     return (0.0, math.inf) if isinstance(found, str) else found
 

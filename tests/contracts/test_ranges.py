@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from harness import paper_contract, protocol
+from harness import check, protocol
 from harness.catalog import Paper, papers
 from harness.cli.main import build_parser
 from harness.protocol import ranges
@@ -21,11 +21,11 @@ RESULTS = Path(__file__).resolve().parents[2] / "results"
 
 
 def settings() -> Iterator[type[Any]]:
-    """Give the classes of switches: of task sources, methods, training and testing."""
+    """Yield the classes of switches: of task sources, methods, training and testing."""
     yield from (protocol.Training, protocol.Testing)
     yield from (shared_task_source(name).Settings for name in SOURCES)
     for paper in PAPERS.values():
-        for variant in paper_contract.variants(paper.folder):
+        for variant in check.variants(paper.folder):
             yield from (type(variant.tasks), type(variant.method))
 
 
@@ -45,7 +45,7 @@ def test_all_are_looked_at() -> None:
 
 @pytest.mark.parametrize("paper", PAPERS.values(), ids=list(PAPERS))
 def test_the_contract_of_a_paper_says_so(paper: Paper) -> None:
-    assert [f.passed for f in paper_contract.ranges(paper.folder)] == [True]
+    assert [f.passed for f in check.ranges(paper.folder)] == [True]
 
 
 def test_what_is_on_record_is_in_the_ranges() -> None:

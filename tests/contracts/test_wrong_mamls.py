@@ -245,7 +245,7 @@ DRAWINGS = [(a, c, d) for a in "ABCD" for c in range(5) for d in range(3)]
 
 
 def split(labels, train):
-    """Give the sets of labels for training and for test: the first `train` in a fixed shuffle."""
+    """Return the sets of labels for training and for test: the first `train` in a fixed shuffle."""
     labels = sorted(labels)
     order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(0)).tolist()
     return {labels[i] for i in order[:train]}, {labels[i] for i in order[train:]}

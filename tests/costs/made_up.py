@@ -79,7 +79,7 @@ def make_cell(root: Path, monkeypatch: pytest.MonkeyPatch) -> Cell:
 
 
 def outcome(kind: str, seconds: float = 0.5, mebibytes: float = 3.0) -> dict[str, Any]:
-    """Give what a process that measured might have said."""
+    """Return what a process that measured might have said."""
     time = {
         "seconds_median": seconds,
         "seconds_q1": 0.9 * seconds,
@@ -129,7 +129,7 @@ def cost_point(
     device: str = "cpu",
     **fields: Any,
 ) -> CostPoint:
-    """Give a measured point: a median of each round, and bytes."""
+    """Return a measured point: a median of each round, and bytes."""
     variant = "first" if (family, order) == ("second", "first") else family
     point = Point(family, variant, order, steps, engine, device)
     rounds = []
@@ -159,5 +159,5 @@ def cost_point(
 
 
 def cost_record(*points: CostPoint, machine: str = "toy-cpu-2-threads") -> CostRecord:
-    """Give a record of `points` from one session."""
+    """Return a record of `points` from one session."""
     return CostRecord(machine, "Toy CPU", 2, "toy", "loops", (SESSION,), points)

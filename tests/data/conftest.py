@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.data import omniglot, sources
+from harness.data import omniglot, omniglot_source
 from harness.data.omniglot_classes import SIDE, OmniglotClass, omniglot_classes
 
 Edit = Callable[[dict[str, bytes]], None]
@@ -58,7 +58,7 @@ def make_zips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
         monkeypatch.setenv("HARNESS_DATA", str(tmp_path / "data"))
         return folder
 
-    monkeypatch.setattr(sources, "omniglot_classes", few_classes)
+    monkeypatch.setattr(omniglot_source, "omniglot_classes", few_classes)
     monkeypatch.setattr(omniglot, "omniglot_classes", few_classes)
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
     return make

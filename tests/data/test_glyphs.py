@@ -28,7 +28,7 @@ def without_pillow():
         "import harness.tasks.image_episodes\n"
         "from harness.data.datasets import load_store\n"
         "print(load_store('glyphs', 28, 'nearest').digest)\n"
-        "from harness.data.decode import decode\n"
+        "from harness.data.omniglot_decode import decode\n"
         "decode(b'', 105, 'x')"
     )
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

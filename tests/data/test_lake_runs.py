@@ -8,10 +8,10 @@ import zipfile
 import numpy as np
 import pytest
 
-from harness.data.decode import resize
 from harness.data.glyphs import make_glyphs
 from harness.data.lake_runs import RUNS, WAYS, read_lake_runs, runs_of_glyphs
-from harness.data.verify import check_runs
+from harness.data.omniglot_decode import resize
+from harness.data.verify_omniglot import check_runs
 from harness.errors import DataNotAtHand, HarnessError
 
 Image = pytest.importorskip("PIL.Image")

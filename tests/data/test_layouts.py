@@ -10,7 +10,7 @@ import zipfile
 import pytest
 
 from harness.data.color_store import COLOR_SETS
-from harness.data.sources import PARTS, find_omniglot, read_drawings
+from harness.data.omniglot_source import PARTS, find_omniglot, read_drawings
 from harness.errors import DataNotAtHand, HarnessError
 from tests.color_trees import cifar_archive, cifar_tree, few_classes, mini_files, mini_tree, put
 from tests.color_trees import use_few as use

@@ -14,7 +14,7 @@ from harness.data.datasets import load_store
 from harness.data.glyphs import make_glyphs
 from harness.data.known import KNOWN
 from harness.data.omniglot import load_omniglot
-from harness.data.sources import OmniglotSource
+from harness.data.omniglot_source import OmniglotSource
 from harness.errors import HarnessError
 
 needs_omniglot = [

@@ -9,8 +9,8 @@ import zlib
 import numpy as np
 import pytest
 
-from harness.data.decode import decode
 from harness.data.decode_color import decode_color
+from harness.data.omniglot_decode import decode
 from harness.errors import HarnessError
 
 Image = pytest.importorskip("PIL.Image")

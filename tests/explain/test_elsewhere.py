@@ -5,9 +5,9 @@ import dataclasses
 import pytest
 
 from harness.catalog import find_cell
+from harness.check import reimplementations
 from harness.errors import HarnessError
 from harness.explain.elsewhere import FILE, differences, read_reimplementations
-from harness.paper_contract import reimplementations
 
 HEADER = "implementation,cells,switch,value,source\n"
 

@@ -53,7 +53,7 @@ class Case:
         return text
 
     def ours(self, seen: str) -> str:
-        """Give `seen` without the words that are not ours."""
+        """Return `seen` without the words that are not ours."""
         return re.sub(self.foreign, "~", seen) if self.foreign else seen
 
 

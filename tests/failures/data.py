@@ -30,7 +30,7 @@ SECTION = Section(
     holds=nothing_written,
 )
 case = SECTION.case
-SOURCES, MINI = "tests/data/test_sources.py", "tests/data/test_mini_imagenet.py"
+SOURCES, MINI = "tests/data/test_omniglot_source.py", "tests/data/test_mini_imagenet.py"
 IMAGES = "harness run maml/omniglot-5way-1shot --variant first-order --budget smoke"
 DECODER = r"(?<=image \()[^`]*?(?=\); take)|(?<=PNG \()[^`]*?(?=\); take)"
 

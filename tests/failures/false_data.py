@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from harness.data import omniglot as omniglot_module
-from harness.data import sources
+from harness.data import omniglot_source
 from harness.data.color_classes import color_classes
 from harness.data.lake_runs import RUNS, WAYS
 from harness.data.omniglot_classes import SIDE, omniglot_classes
@@ -26,7 +26,7 @@ WNIDS = tuple(c.name for c in color_classes("mini-imagenet"))
 
 @functools.cache
 def drawing() -> bytes:
-    """Give a drawing of nothing, as PNG."""
+    """Return a drawing of nothing, as PNG."""
     out = io.BytesIO()
     Image.new("1", (SIDE, SIDE), 1).save(out, "PNG")
     return out.getvalue()
@@ -34,14 +34,14 @@ def drawing() -> bytes:
 
 @functools.cache
 def photo() -> bytes:
-    """Give a photo of nothing, as JPEG."""
+    """Return a photo of nothing, as JPEG."""
     out = io.BytesIO()
     Image.new("RGB", (84, 84), (200, 100, 50)).save(out, "JPEG")
     return out.getvalue()
 
 
 def zipped(files: Files) -> bytes:
-    """Give a zip with these files."""
+    """Return a zip with these files."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
         for name, content in files.items():
@@ -52,7 +52,7 @@ def zipped(files: Files) -> bytes:
 def _part(part: str) -> Files:
     return {
         f"{part}/{c.name}/{n:04d}_{d:02d}.png": drawing()
-        for n, c in enumerate(sources.omniglot_classes(), start=1)
+        for n, c in enumerate(omniglot_source.omniglot_classes(), start=1)
         if c.background == (part == "images_background")
         for d in range(1, 21)
     }
@@ -60,14 +60,14 @@ def _part(part: str) -> Files:
 
 @functools.cache
 def _whole(part: str, known: int) -> bytes:
-    assert known == len(sources.omniglot_classes())
+    assert known == len(omniglot_source.omniglot_classes())
     return zipped(_part(part))
 
 
 def know_few(stage: Stage) -> None:
     """Let the harness know two alphabets of Omniglot only: a fiftieth of the work."""
     few = tuple(c for c in omniglot_classes() if c.alphabet in ("Angelic", "Greek"))
-    for module in (sources, omniglot_module):
+    for module in (omniglot_source, omniglot_module):
         stage.patch.setattr(module, "omniglot_classes", lambda: few)
 
 
@@ -82,7 +82,7 @@ def empty_zips(stage: Stage) -> None:
 def omniglot(stage: Stage, edit: Callable[[Files], None] | None = None) -> Path:
     """Put both zips of Omniglot below data/omniglot/; give that of the evaluation part, whose
     files were changed by `edit`."""
-    known = len(sources.omniglot_classes())
+    known = len(omniglot_source.omniglot_classes())
     evaluation = _whole("images_evaluation", known) if edit is None else _edited(edit)
     stage.patch.setenv("HARNESS_DATA", str(stage.folder / "data"))
     stage.put("data/omniglot/images_background.zip", _whole("images_background", known))
@@ -111,7 +111,7 @@ def lake_runs(stage: Stage, edit: Callable[[Files], None]) -> Path:
 
 
 def omniglot_store(size: int) -> ImageStore:
-    """Give a blank Omniglot as a packed store."""
+    """Return a blank Omniglot as a packed store."""
     classes = omniglot_classes()
     return ImageStore(
         dataset="omniglot",

@@ -40,7 +40,7 @@ lines of one command, "or" those of several. A traceback is a bug.
 
 
 def render(seen: Callable[[Case], str]) -> str:
-    """Give the page, with `seen(case)` as what is seen."""
+    """Return the page, with `seen(case)` as what is seen."""
     return "\n".join([INTRO, *(_table(section, seen) for section in SECTIONS)])
 
 
@@ -57,7 +57,7 @@ def _table(section: Section, seen: Callable[[Case], str]) -> str:
 
 
 def seen_in(page: str) -> dict[tuple[str, str], str]:
-    """Give what a page says is seen, by section and title."""
+    """Return what a page says is seen, by section and title."""
     found, section = {}, ""
     for line in page.splitlines():
         if line.startswith("## "):
@@ -69,5 +69,5 @@ def seen_in(page: str) -> dict[tuple[str, str], str]:
 
 
 def key(case: Case) -> tuple[str, str]:
-    """Give section and title, as `seen_in` has them."""
+    """Return section and title, as `seen_in` has them."""
     return case.section.title, case.shown_title

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from harness.data import sources
+from harness.data import omniglot_source
 from tests.color_trees import cifar_archive, mini_tree, use_few
 from tests.failures.case import Printed, Section, nothing_written
 from tests.failures.false_data import Files, know_few, omniglot
@@ -80,7 +80,7 @@ def cut_off_beside_a_tree(stage: Stage) -> Printed:
 def pipe(stage: Stage) -> Printed:
     know_few(stage)
     folder = stage.folder / "data" / "omniglot"
-    few = sources.omniglot_classes()
+    few = omniglot_source.omniglot_classes()
     for c in few:
         part = "images_background" if c.background else "images_evaluation"
         for d in range(1, 21):

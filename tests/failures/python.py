@@ -22,7 +22,7 @@ SECTION = Section(
 case = SECTION.case
 CELL = "protonet/omniglot-5way-1shot"
 FEW = {"tasks.dataset": "glyphs", "testing.tasks": 3, "testing.tasks_at_once": 2}
-ARGUMENTS, ANSWERS = "tests/outside/test_arguments.py", "tests/outside/test_evaluate.py"
+ARGUMENTS, ANSWERS = "tests/evaluation/test_arguments.py", "tests/evaluation/test_evaluate.py"
 
 
 def refused(stage: Stage, model: Any = None, **arguments: Any) -> str:
@@ -39,7 +39,7 @@ def refused(stage: Stage, model: Any = None, **arguments: Any) -> str:
 
 
 def answering(value: Any) -> Any:
-    """Give a model that gives `value` for every class of every query."""
+    """Return a model that gives `value` for every class of every query."""
     return lambda support_x, support_y, query_x: torch.full([len(query_x), 5], value)
 
 

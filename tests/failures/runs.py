@@ -39,7 +39,7 @@ def started(stage: Stage, line: str, first: str = "") -> Started:
 
 
 def _checkpoint_before(stage: Stage) -> int:
-    """Give its time, 0 where there is none."""
+    """Return its time, 0 where there is none."""
     return max(
         (p.stat().st_mtime_ns for p in stage.folder.rglob("checkpoint-before.pt")), default=0
     )

@@ -19,7 +19,7 @@ _VARYING = (
 
 
 def shown(text: str, folder: Path) -> str:
-    """Give `text` without what differs from user to user: folders, digests, process numbers."""
+    """Return `text` without what differs from user to user: folders, digests, process numbers."""
     for path in (folder.resolve(), folder, ROOT):
         text = text.replace(str(path), "…")
     for pattern, same in _VARYING:
@@ -28,7 +28,7 @@ def shown(text: str, folder: Path) -> str:
 
 
 def quoted(text: str) -> str:
-    """Give one line as Markdown code, fit for a cell of a table."""
+    """Return one line as Markdown code, fit for a cell of a table."""
     assert "\n" not in text, text
     text = text.replace("|", "\\|")
     return f"`` {text} ``" if "`" in text else f"`{text}`"
@@ -53,7 +53,7 @@ class Said:
             assert self.out == "", self.out
 
     def seen(self) -> str:
-        """Give the lines on standard error (else those on standard output), and the status."""
+        """Return the lines on standard error (else those on standard output), and the status."""
         lines = (self.err or self.out).splitlines()
         if self.status == 2:
             assert len(lines) == 1, self.err
@@ -68,7 +68,7 @@ class Said:
         return dataclasses.replace(self, out="", err="".join(kept))
 
     def part(self, pattern: str) -> str:
-        """Give what `pattern` matches, also in lines that a table has folded, quoted."""
+        """Return what `pattern` matches, also in lines that a table has folded, quoted."""
         text = f"{self.out}\n{self.err}"
         found = re.search(pattern, text) or re.search(pattern, " ".join(text.split()))
         assert found, f"{pattern!r} is not in:\n{self.out}{self.err}"

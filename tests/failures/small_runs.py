@@ -51,7 +51,7 @@ step = Phase._step
 
 def signalled(self):
     step(self)
-    for number in SIGNALS if self.trace.iteration == ITERATION else ():
+    for number in SIGNALS if self.state.iteration == ITERATION else ():
         os.kill(os.getpid(), number)
 
 Phase._step = signalled
@@ -62,7 +62,7 @@ ENDLESS = SMALL.replace("=20", "=1000000") + " --checkpoint-every 0.02"
 
 
 def results(folder: Path) -> list[Any]:
-    """Give the results of full records below a folder, with the files beside them, as bytes."""
+    """Return the results of full records below a folder, with the files beside them, as bytes."""
     return [
         (s.record.result(), {n: (s.folder / n).read_bytes() for n in verify_files(s.folder).files})
         for s in find_records(folder)
@@ -71,7 +71,7 @@ def results(folder: Path) -> list[Any]:
 
 
 def same_as_unbroken(stage: Stage) -> bool:
-    """Tell whether the one full record of the stage is what `SMALL` ends with when all goes well.
+    """Return whether the one full record of the stage is what `SMALL` ends with when all goes well.
 
     That is run once, for all cases.
     """
@@ -87,7 +87,7 @@ def _unbroken() -> list[Any]:
 
 
 def signalled(iteration: int, *numbers: int) -> str:
-    """Give `SIGNALLED` for these signals in this iteration."""
+    """Return `SIGNALLED` for these signals in this iteration."""
     words = SIGNALLED.replace("SIGNALS", repr(tuple(map(int, numbers))))
     return words.replace("ITERATION", str(iteration))
 
@@ -116,7 +116,7 @@ def _smoke() -> Path:
 
 
 def _kept(name: str, line: str) -> Path:
-    """Give a folder with what a line leaves, until this process ends."""
+    """Return a folder with what a line leaves, until this process ends."""
     folder = Path(tempfile.mkdtemp())
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     with on_stage(folder / name) as stage:

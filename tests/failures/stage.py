@@ -83,13 +83,13 @@ class Stage:
         path.write_text(text.replace(old, new, 1), encoding="utf-8")
 
     def one(self, pattern: str) -> Path:
-        """Give the one file that `pattern` finds below the folder."""
+        """Return the one file that `pattern` finds below the folder."""
         (found,) = self.folder.rglob(pattern)
         return found
 
     def files(self) -> dict[str, tuple[int, int]]:
-        """Give size and time of every file below the folder, by name; locks are left out, and what
-        Python keeps of the modules that it loaded."""
+        """Return size and time of every file below the folder, by name; locks are left out, and
+        what Python keeps of the modules that it loaded."""
         found = {}
         for folder, _, names in os.walk(self.folder):  # links are not followed
             if Path(folder).name == "__pycache__":
@@ -107,7 +107,7 @@ class Stage:
 
 @contextmanager
 def on_stage(folder: Path) -> Iterator[Stage]:
-    """Give a stage in `folder`: no data, no CUDA, one core; the process is then as it was."""
+    """Return a stage in `folder`: no data, no CUDA, one core; the process is then as it was."""
     folder.mkdir(parents=True)
     signals = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)}
     threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()

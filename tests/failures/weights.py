@@ -78,7 +78,7 @@ def no_file(stage: Stage) -> Printed:
 
 
 @case(
-    "weights too large for the repository, which were left out of it",
+    "weights that the repository leaves out",
     test="tests/records/test_again.py::test_weights_left_out_are_one_sentence",
 )
 def left_out(stage: Stage) -> Printed:

@@ -62,8 +62,8 @@ def boxed(seconds: float, round_of: Callable[[], None]) -> None:
 
 
 def told(call: Callable[[], Any], folder: Path) -> Any:
-    """Give what `call` gives, or the one sentence of its `HarnessError`; whatever else it raises, a
-    hang, 2 GB, a program that is run and a file written outside `folder` fail the test."""
+    """Return what `call` gives, or the one sentence of its `HarnessError`; whatever else it raises,
+    a hang, 2 GB, a program that is run and a file written outside `folder` fail the test."""
     with _guarded(folder):
         try:
             return call()

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.data.archive import open_archive
-from harness.data.sources import find_omniglot, read_drawings
+from harness.data.omniglot_source import find_omniglot, read_drawings
 from tests.fuzz.guard import boxed, fuzzed, told
 
 NAMES = (

@@ -34,7 +34,7 @@ def toy(tmp_path, monkeypatch):
 
 
 def places(value, path=()):
-    """Give the path of every value in a table."""
+    """Yield the path of every value in a table."""
     yield path
     if isinstance(value, dict | list):
         for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
@@ -54,7 +54,7 @@ def put(table, path, value):
 
 
 def redigested(raw):
-    """Give a changed record with digests that fit, where that can be done."""
+    """Return a changed record with digests that fit, where that can be done."""
     apart = ("measurement", "environment", "result_digest")
     with contextlib.suppress(Exception):
         raw.pop("measured_digest", None)  # as an older record, which has none

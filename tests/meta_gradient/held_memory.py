@@ -40,6 +40,6 @@ def held() -> Held:
 
 
 def reachable_tensors() -> list[torch.Tensor]:
-    """Give the tensors that Python can reach, of these types exactly: fake tensors and other
+    """Return the tensors that Python can reach, of these types exactly: fake tensors and other
     stand-ins have no storage."""
     return [o for o in gc.get_objects() if type(o) in (torch.Tensor, nn.Parameter)]

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(
 
 
 def meta_steps(compute, device="cpu"):
-    """Give a function that takes one whole meta-step: gradient and Adam."""
+    """Return a function that takes one whole meta-step: gradient and Adam."""
     generator = torch.Generator().manual_seed(0)
     model = StridedConv4(1, 32, 5, generator).to(device)
     problem, batch = classification(model, generator, 1, 1, 1, (1, 14, 14))
@@ -43,7 +43,7 @@ def meta_steps(compute, device="cpu"):
 
 
 def growth(compute, device="cpu"):
-    """Give what is held after 200 steps beyond what was after 20."""
+    """Return what is held after 200 steps beyond what was after 20."""
     # Tensors of other tests stay, whoever lets go of them meanwhile (the traceback of a failed one
     # does, some time): else they would count as memory that the steps gave back.
     others = reachable_tensors()
@@ -80,7 +80,7 @@ def test_device_memory_stays_flat(which):
 
 
 def without_inner_loop(problem, params, batch):
-    """Give the cheapest thing that looks like a meta-gradient, and the loss with its graph."""
+    """Return the cheapest thing that looks like a meta-gradient, and the loss with its graph."""
     loss = problem.on_query(params, batch.query_x[0], batch.query_y[0])
     found = torch.autograd.grad(loss, list(params.values()), retain_graph=True)
     return MetaGradient(loss.detach(), dict(zip(params, found, strict=True))), loss

@@ -34,7 +34,7 @@ class ResidualBlock(nn.Module):
                 nn.init.kaiming_normal_(conv.weight, nonlinearity="relu", generator=generator)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Give the block's output."""
+        """Return the block's output."""
         long = self.second_norm(self.second(F.relu(self.first_norm(self.first(x)))))
         return F.relu(long + self.shortcut_norm(self.shortcut(x)))
 

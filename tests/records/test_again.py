@@ -30,9 +30,9 @@ def test_weights_left_out_are_one_sentence(tmp_path, capsys, verb):
     assert main([verb, "siamese/one-shot", *what]) == 2
     assert capsys.readouterr().err == (
         f"harness: {folder}/weights.safetensors: the record names this file, but it is not here "
-        f"(weights too large for the repository are left out of it); run `harness run "
-        f"siamese/one-shot --variant convolutional-30k --seeds 0 --budget 0.003 --results "
-        f"elsewhere` to make it again there.\n"
+        f"(the repository leaves out weights that are too large or of a shorter run); run "
+        f"`harness run siamese/one-shot --variant convolutional-30k --seeds 0 --budget 0.003 "
+        f"--results elsewhere` to make it again there.\n"
     )
 
 

@@ -104,7 +104,6 @@ def test_every_record_reads_and_is_written_as_it_stands():
         found = read_record(path)
         assert found.to_json() == path.read_text("utf-8")
         missing = [n for n in found.files if not (path.parent / n).exists()]
-        # What the front page and .gitignore leave out of "final weights".
-        left_out = ["weights.safetensors"] if found.paper == "siamese" else []
-        assert missing in ([], left_out), path
+        # Which weights the repository leaves out: test_weights_kept.py.
+        assert missing in ([], ["weights.safetensors"]), path
         assert "weights.safetensors" in found.files or found.status == "diverged", path

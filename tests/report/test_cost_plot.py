@@ -34,13 +34,9 @@ def test_one_figure_for_each_machine_and_family(rows, tmp_path):
     paths = plot_costs([*rows, *other], tmp_path / "plots")
     assert [p.relative_to(tmp_path / "plots").as_posix() for p in paths] == [
         "toy/loops-second-cost-toy-cpu-2-threads.svg",
-        "toy/loops-second-cost-toy-cpu-2-threads.png",
         "toy/loops-second-cost-gpu.svg",
-        "toy/loops-second-cost-gpu.png",
     ]
-    for path in paths:
-        start = path.read_bytes()[:8]
-        assert start.startswith(b"\x89PNG" if path.suffix == ".png" else b"<?xml")
+    assert all(path.read_bytes().startswith(b"<?xml") for path in paths)
 
 
 def test_a_line_an_engine_and_order_over_what_was_measured(rows, tmp_path, monkeypatch):

@@ -40,7 +40,7 @@ def both(tmp_path, monkeypatch) -> tuple[list[CostRow], list[ClaimRow]]:
 
 
 def sections(text: str) -> dict[str, str]:
-    """Give the body of each section of the terminal's table by its title."""
+    """Return the body of each section of the terminal's table by its title."""
     blocks = (tuple(block.split("\n", 1)) for block in text.split("\n\n"))
     return dict(blocks)
 

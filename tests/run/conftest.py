@@ -33,7 +33,7 @@ def one_thread():
 
 @pytest.fixture
 def make_plan(tmp_path):
-    """Give plans of small runs; results and checkpoints go below `tmp_path / name`."""
+    """Return plans of small runs; results and checkpoints go below `tmp_path / name`."""
 
     def make(name="run", label="full", cell="maml/sinusoid-5shot", variant="maml", seed=0, **sets):
         found = find_cell(cell)

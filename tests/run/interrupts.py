@@ -92,7 +92,7 @@ class Command:
         self.pid = int(nursery.stdout.readline())
 
     def wait(self) -> tuple[int, str]:
-        """Give the exit status, negative for a signal, and what was said."""
+        """Return the exit status, negative for a signal, and what was said."""
         status = int(self.nursery.stdout.readline())
         return status, self.errors.read_text(errors="replace")
 
@@ -107,13 +107,13 @@ class Process:
         self.errors, self.pid = errors, self.process.pid
 
     def wait(self) -> tuple[int, str]:
-        """Give the exit status, negative for a signal, and what was said."""
+        """Return the exit status, negative for a signal, and what was said."""
         return self.process.wait(), self.errors.read_text(errors="replace")
 
 
 @contextlib.contextmanager
 def nursery(folder: Path) -> Iterator[Any]:
-    """Give the process whose forks do the commands."""
+    """Return the process whose forks do the commands."""
     first = ["run", *CELLS["maml"][0].split()[:1], "--variant", "maml", "--budget", "smoke"]
     first += ["--results", str(folder / "first"), "--work", str(folder / "first"), "--threads", "1"]
     words = [sys.executable, "-m", "tests.run.nursery", json.dumps(first)]
@@ -123,14 +123,14 @@ def nursery(folder: Path) -> Iterator[Any]:
 
 
 def command_line(name: str) -> list[str]:
-    """Give the words that run a cell of `CELLS`."""
+    """Return the words that run a cell of `CELLS`."""
     (cell, variant), sets = CELLS[name][0].split(), CELLS[name][1].split()
     words = ["run", cell, "--variant", variant, "--threads", "1", "--device", "cpu"]
     return words + [w for s in sets for w in ("--set", s)]
 
 
 def results(folder: Path) -> dict[int, Any]:
-    """Give the result and the files of each record in `folder`, by seed."""
+    """Return the result and the files of each record in `folder`, by seed."""
     return {
         s.record.seed: (
             s.record.result(),
@@ -157,7 +157,7 @@ def prepared(keeper: Any, name: str, folder: Path) -> Cell:
 
 
 def places(folder: Path) -> list[str]:
-    """Give the words that say where results and checkpoints go."""
+    """Return the words that say where results and checkpoints go."""
     return ["--results", str(folder / "results"), "--work", str(folder / "work")]
 
 
@@ -260,7 +260,7 @@ class Trial:
 
 
 def descendants(pid: int) -> list[int]:
-    """Give the children of a process (Linux)."""
+    """Return the children of a process (Linux)."""
     try:
         return [int(w) for w in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except OSError:
@@ -276,7 +276,7 @@ def running(pid: int) -> bool:
 
 
 def trials(count: int, seed: int, names: list[str], fresh_share: float) -> Iterator[Outcome]:
-    """Give `count` outcomes."""
+    """Yield `count` outcomes."""
     draw = random.Random(seed)
     with tempfile.TemporaryDirectory() as there, nursery(Path(there)) as keeper:
         cells = {name: prepared(keeper, name, Path(there)) for name in names}

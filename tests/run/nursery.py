@@ -68,7 +68,7 @@ class Places:
             setattr(module, name, self.around(name, getattr(module, name)))
 
     def around(self, place: str, call: Callable[..., Any]) -> Callable[..., Any]:
-        """Give `call`, counted as `place`."""
+        """Return `call`, counted as `place`."""
 
         @functools.wraps(call)
         def counted(*arguments: Any, **named: Any) -> Any:
@@ -116,7 +116,7 @@ class Fork:
             os.close(read)
 
     def poll(self) -> int | None:
-        """Give the exit status, None while there is none."""
+        """Return the exit status, None while there is none."""
         return self._look(os.WNOHANG)
 
     def wait(self, timeout: float | None = None) -> int | None:

@@ -58,7 +58,7 @@ class Command:
         self.pid = int(nursery.stdout.readline())
 
     def wait(self):
-        """Give the exit status, negative for a signal, and what was said."""
+        """Return the exit status, negative for a signal, and what was said."""
         return int(self.nursery.stdout.readline()), self.errors.read_text()
 
 
@@ -93,7 +93,7 @@ def results(folder):
 
 
 def newest(folder):
-    """Give the time of the newest checkpoint, 0 without one."""
+    """Return the time of the newest checkpoint, 0 without one."""
     found = 0
     for path in (folder / "work").rglob("checkpoint.pt"):
         try:

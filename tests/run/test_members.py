@@ -65,7 +65,7 @@ def stop_after(monkeypatch, steps):
     step = Phase._step
 
     def stopping(self):
-        if self.trace.iteration == steps:
+        if self.state.iteration == steps:
             self.save()
             raise KeyboardInterrupt
         step(self)

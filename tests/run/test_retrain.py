@@ -32,7 +32,7 @@ SMALL = {
 
 @pytest.fixture
 def protonet(make_plan):
-    """Give plans of ProtoNet runs of a dozen steps."""
+    """Return plans of ProtoNet runs of a dozen steps."""
 
     def make(name="run", ways=5, **sets):
         cell = f"protonet/omniglot-{ways}way-1shot"

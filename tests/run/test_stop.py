@@ -175,7 +175,7 @@ def test_the_run_goes_on_as_if_it_had_not_been_stopped(make_plan, monkeypatch):
         step(self)
 
     def stopping_too(self):
-        if self.trace.iteration == 20:
+        if self.state.iteration == 20:
             raise_signal(signal.SIGTERM)
         return validate(self)
 

@@ -78,7 +78,7 @@ def fitting(
 
 
 def _even(tasks: int, most: int) -> int:
-    """Give the size of equal parts of at most `most`."""
+    """Return the size of equal parts of at most `most`."""
     parts = -(-tasks // most)
     return -(-tasks // parts)
 

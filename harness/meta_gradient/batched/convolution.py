@@ -31,11 +31,11 @@ class Convolution(Rule):
         self.geometry, self.bias, self.inert_bias = geometry, bias, inert_bias
 
     def padded(self, sides: tuple[int, int, int, int]) -> Convolution:
-        """Give the same convolution of images with zeros around them."""
+        """Return the same convolution of images with zeros around them."""
         return Convolution(self.geometry.padded(sides), self.bias, self.inert_bias)
 
     def has_large_tasks(self, x: Tensor) -> bool:
-        """Say whether the windows of one task's images in x reach `PLANES_FROM_BYTES`."""
+        """Return whether the windows of one task's images in x reach `PLANES_FROM_BYTES`."""
         oh, ow = self.geometry.out(x.shape)
         kh, kw = self.geometry.kernel
         entries = x.shape[1] * oh * ow * kh * kw * x.shape[-1]
@@ -46,7 +46,7 @@ class Convolution(Rule):
         return (Planes if large else Windows).of(self.geometry, x)
 
     def forward(self, xs: Tensors, ps: Tensors) -> tuple[Tensor, Any]:
-        """Give [T, S, h', w', O]; keeps what products with the images read."""
+        """Return [T, S, h', w', O]; keeps what products with the images read."""
         (x,) = xs
         images = self._images(x)
         y = images.times(ps[0])
@@ -55,7 +55,7 @@ class Convolution(Rule):
         return y.view(*x.shape[:2], *self.geometry.out(x.shape), -1), images
 
     def backward(self, saved: Any, g: Tensor, ps: Tensors, wanted: Wanted) -> tuple[Maybe, Maybe]:
-        """Give the derivatives by images, kernel and bias."""
+        """Return the derivatives by images, kernel and bias."""
         flat = g.flatten(1, 3)
         gx = saved.back([(flat, ps[0])]) if wanted.inputs else None
         gw = saved.across(flat, wanted.summed[0]) if wanted.params[0] else None

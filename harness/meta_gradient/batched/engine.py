@@ -67,7 +67,7 @@ class Batched:
         inner: InnerLoop,
         rates: Params | None = None,
     ) -> MetaGradient:
-        """Give the mean query loss after adaptation, and its gradients."""
+        """Return the mean query loss after adaptation, and its gradients."""
         batch = problem.prepared(batch)
         learned = check_rates(params, inner, rates)
         work = _Work(self._passes(problem, batch), params, batch, inner, learned)
@@ -103,7 +103,7 @@ meta_gradient = Batched()
 
 
 def passes(problem: Problem, x: Tensor) -> Passes:
-    """Give the passes by rules, or the general ones where the model has an operation without."""
+    """Return the passes by rules, or the general ones where the model has an operation without."""
     shapes = {k: v.shape for k, v in problem.model.named_parameters()}
     try:
         graph = trace(problem.model, x)
@@ -144,7 +144,7 @@ class _Totals:
                 mine[name] = mine[name].add_(g) if name in mine else g
 
     def mean(self, params: Params, learned: Params, tasks: int) -> MetaGradient:
-        """Give means in the parameters' own shapes; zeros where the loss does not depend."""
+        """Return means in the parameters' own shapes; zeros where the loss does not depend."""
         assert isinstance(self.loss, Tensor)
         found = self.passes.unpacked({k: g / tasks for k, g in self.gradients.items()})
         steps, own = (
@@ -181,7 +181,7 @@ class _Work:
         self._params, self._learned, self._mode = params, learned, mode
 
     def shape(self) -> Hashable:
-        """Give all that memory depends on."""
+        """Return all that memory depends on."""
         b, i = self.batch, self.inner
         tensors = [b.support_x, b.support_y, b.query_x, b.query_y]
         sizes = tuple((tuple(t.shape), t.dtype, str(t.device)) for t in tensors)
@@ -189,7 +189,7 @@ class _Work:
         return sizes, loop, tuple(self._learned)
 
     def _packed(self) -> tuple[Params, list[Params], list[Params]]:
-        """Give what adapts, and by step what does not and the rates."""
+        """Return what adapts, and by step what does not and the rates."""
         shapes = {k: v.shape for k, v in self._params.items()}
         rates = [
             self.passes.packed({k: r[step].expand(shapes[k]) for k, r in self._learned.items()})
@@ -205,7 +205,7 @@ class _Work:
         return self.passes.packed(adapting), seen, rates
 
     def rehearsal(self) -> _Work:
-        """Give the work to measure: where it would take long, without its numbers."""
+        """Return the work to measure: where it would take long, without its numbers."""
         x = self.batch.query_x
         if x.device.type != "cpu" or x[0].nbytes < LONG_BYTES:
             return self
@@ -217,7 +217,7 @@ class _Work:
         return _Work(self.passes, params, batch, self.inner, learned, shapes_only)
 
     def measured_peak(self, chunks: Chunks) -> int:
-        """Give `peak` of the rehearsal; of the work itself where it has what needs numbers."""
+        """Return `peak` of the rehearsal; of the work itself where it has what needs numbers."""
         rehearsal = self.rehearsal()
         if rehearsal is not self:
             # torch has no narrower type for all that shapes cannot do.
@@ -226,7 +226,7 @@ class _Work:
         return self.peak(chunks)
 
     def peak(self, chunks: Chunks) -> int:
-        """Give the most bytes alive at once: what one chunk takes, beside the sums so far."""
+        """Return the most bytes alive at once: what one chunk takes, beside the sums so far."""
         with self._mode, LiveTensors() as live:
             sums = self.over(chunks, most=1)
             others = len(self.batch) > chunks.tasks

@@ -10,7 +10,8 @@ from torch.nn import functional as F
 
 
 def pack_kernel(w: Tensor) -> Tensor:
-    """Give a kernel [O, C, h, w] as the matrix [h * w * C, O] that windows are multiplied with."""
+    """Return a kernel [O, C, h, w] as the matrix [h * w * C, O] that windows are multiplied
+    with."""
     return w.permute(2, 3, 1, 0).flatten(0, 2)
 
 
@@ -30,12 +31,12 @@ class Geometry:
     """Zeros around the image: left, right, top, bottom."""
 
     def padded(self, sides: tuple[int, int, int, int]) -> Geometry:
-        """Give the same convolution of images with zeros around them."""
+        """Return the same convolution of images with zeros around them."""
         left, right, top, bottom = (a + b for a, b in zip(self.sides, sides, strict=True))
         return replace(self, sides=(left, right, top, bottom))
 
     def out(self, shape: torch.Size) -> tuple[int, int]:
-        """Give the height and width of the output for images [T, S, H, W, C]."""
+        """Return the height and width of the output for images [T, S, H, W, C]."""
         left, right, top, bottom = self.sides
         h = (shape[2] + top + bottom - self.kernel[0]) // self.stride[0] + 1
         return h, (shape[3] + left + right - self.kernel[1]) // self.stride[1] + 1

@@ -42,7 +42,7 @@ class Graph:
         self.names = list(dict.fromkeys(name for node in nodes for name in node.params))
 
     def forward(self, x: Tensor, params: Params) -> Tape:
-        """Give the outputs [T, S, …] for the inputs x, channels last."""
+        """Return the outputs [T, S, …] for the inputs x, channels last."""
         left = self._readers()
         values: dict[int, Tensor] = {0: x}
         saved = []
@@ -80,7 +80,7 @@ class Graph:
         summed: set[str],
         keep: bool,
     ) -> Params:
-        """Give the derivatives by the `wanted` parameters, from the loss's derivative `g` by the
+        """Return the derivatives by the `wanted` parameters, from the loss's derivative `g` by the
         outputs, going back as far as there are parameters of `through`; with `INPUT` in `through`
         also that by the input.
 
@@ -103,7 +103,7 @@ class Graph:
         return _with_input(found, grads)
 
     def parted(self, adapting: set[str]) -> tuple[Graph, Graph] | None:
-        """Give the layers before the first that adapts, and the others as a graph of their own.
+        """Return the layers before the first that adapts, and the others as a graph of their own.
 
         The first part is as long as it can be with one value that the second reads. None where it
         has no parameters: then there is nothing to save.
@@ -123,7 +123,8 @@ class Graph:
     def tangent(
         self, tape: Tape, params: Params, direction: Params
     ) -> tuple[Tensor | None, list[Any]]:
-        """Give the tangent of the outputs along `direction` (None: zero), and of what is saved."""
+        """Return the tangent of the outputs along `direction` (None: zero), and of what is
+        saved."""
         values: dict[int, Tensor] = {}
         moved: list[Any] = []
         for i, node in enumerate(self.nodes):
@@ -147,8 +148,8 @@ class Graph:
         wanted: set[str],
         summed: set[str],
     ) -> Params:
-        """Give the tangents of the `wanted` parameters' derivatives (and, with `INPUT` among them,
-        of the input's); `dg` is that of the loss's derivative by the outputs."""
+        """Return the tangents of the `wanted` parameters' derivatives (and, with `INPUT` among
+        them, of the input's); `dg` is that of the loss's derivative by the outputs."""
         reached = self._reached(wanted)
         grads: dict[int, Tensor] = {len(self.nodes): dg}
         found: Params = {}

@@ -20,7 +20,7 @@ class Relu(LinearMap):
         self.slope, self.in_place = slope, in_place
 
     def forward(self, xs: Tensors, ps: Tensors) -> tuple[Tensor, Any]:
-        """Give the positive part."""
+        """Return the positive part."""
         if self.slope:
             y = F.leaky_relu(xs[0], self.slope, self.in_place)
         else:
@@ -53,7 +53,7 @@ class MaxPool(LinearMap):
         self.size = size
 
     def forward(self, xs: Tensors, ps: Tensors) -> tuple[Tensor, Any]:
-        """Give the maxima; keeps where in each plane they were."""
+        """Return the maxima; keeps where in each plane they were."""
         planes = _planes(xs[0])
         best, where = F.max_pool2d(planes, self.size, return_indices=True)
         return _images(best, xs[0].shape[:2]), (where, planes)
@@ -69,7 +69,7 @@ class MaxPool(LinearMap):
         return found.view(t, s, *index.shape[1:])
 
     def pull(self, saved: Any, g: Tensor) -> Tensors:
-        """Give the gradient to the winners."""
+        """Return the gradient to the winners."""
         where, planes = saved
         n = [self.size, self.size]
         found = torch.ops.aten.max_pool2d_with_indices_backward(

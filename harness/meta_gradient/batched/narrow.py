@@ -44,7 +44,7 @@ class Narrow:
     """Of the output [T, S, h', w', O]."""
 
     def times(self, by_entry: Tensor, offset: Tensor | None) -> Tensor:
-        """Give [X 1] times [by_entry; offset] for by_entry [T, K, O] and offset [O] or [T, O]."""
+        """Return [X 1] times [by_entry; offset] for by_entry [T, K, O] and offset [O] or [T, O]."""
         t, k, o = by_entry.shape
         a = self.windows.new_zeros(t, k + 1, o)
         a[:, :k] = by_entry
@@ -53,12 +53,12 @@ class Narrow:
         return torch.bmm(self.windows, a).view(self.shape)
 
     def across(self, g: Tensor) -> tuple[Tensor, Tensor]:
-        """Give X' g [T, K, O] in float64, and the sum of g over positions [T, O]."""
+        """Return X' g [T, K, O] in float64, and the sum of g over positions [T, O]."""
         found = torch.bmm(self.windows.transpose(1, 2), g.flatten(1, 3))
         return found[:, :-1].double(), found[:, -1]
 
     def pull(self, g: Tensor) -> tuple[Tensor, Tensor]:
-        """Give the derivative by the kernel for g by B, and (B' g) of each channel [T, 1, O]."""
+        """Return the derivative by the kernel for g by B, and (B' g) of each channel [T, 1, O]."""
         along = _dot(self.unit, g)
         return self.n * (g - self.seen * along), along
 
@@ -74,7 +74,7 @@ class NarrowNorm(Rule):
         self.convolution, self.norm = convolution, norm
 
     def _parted(self, ps: Any) -> tuple[Any, Any, Any]:
-        """Give what belongs to the kernel, scale and offset (None where there is none)."""
+        """Return what belongs to the kernel, scale and offset (None where there is none)."""
         return (
             ps[0],
             ps[1 + self.convolution.bias] if self.norm.scale else None,
@@ -87,7 +87,7 @@ class NarrowNorm(Rule):
         return [w, *bias, *[scale] * self.norm.scale, *[offset] * self.norm.offset]
 
     def forward(self, xs: Tensors, ps: Tensors) -> tuple[Tensor, Any]:
-        """Give [T, S, h', w', O]."""
+        """Return [T, S, h', w', O]."""
         (x,), (w, scale, offset) = xs, self._parted(ps)
         windows = Windows.of(self.convolution.geometry, x).windows
         t, p, k = windows.shape
@@ -104,7 +104,7 @@ class NarrowNorm(Rule):
         return saved.times(_scaled(unit, scale), offset), saved
 
     def backward(self, saved: Any, g: Tensor, ps: Tensors, wanted: Wanted) -> tuple[Maybe, Maybe]:
-        """Give the derivatives by kernel, bias, scale and offset."""
+        """Return the derivatives by kernel, bias, scale and offset."""
         by_unit, by_offset = saved.across(g)
         _, scale, _ = self._parted(ps)
         gw, _ = saved.pull(_scaled(by_unit, scale))
@@ -112,7 +112,7 @@ class NarrowNorm(Rule):
         return [None], self._wanted(self._joined(gw, by_scale, by_offset), ps, g, wanted)
 
     def _wanted(self, found: Maybe, ps: Tensors, g: Tensor, wanted: Wanted) -> Maybe:
-        """Give those that are asked for, summed over tasks as they are, in the type of `g`."""
+        """Return those that are asked for, summed over tasks as they are, in the type of `g`."""
         if self.convolution.bias:
             found[1] = g.new_zeros(len(g), g.shape[-1])
         return [
@@ -121,7 +121,7 @@ class NarrowNorm(Rule):
         ]
 
     def _moved(self, saved: Narrow, dw: Tensor | None) -> tuple[Tensor, Tensor] | None:
-        """Give the tangents of B, and of n over n."""
+        """Return the tangents of B, and of n over n."""
         if dw is None:
             return None
         dw = dw.double()
@@ -129,7 +129,7 @@ class NarrowNorm(Rule):
         return torch.addcmul(saved.unit * dn, dw, saved.n), dn
 
     def tangent(self, saved: Any, dxs: Maybe, ps: Tensors, dps: Maybe) -> tuple[Tensor, Any]:
-        """Give y's tangent; keeps those of B and n."""
+        """Return y's tangent; keeps those of B and n."""
         (_, scale, _), (dw, dscale, doffset) = self._parted(ps), self._parted(dps)
         moved = self._moved(saved, dw)
         da = torch.zeros_like(saved.unit) if moved is None else _scaled(moved[0], scale)
@@ -147,7 +147,7 @@ class NarrowNorm(Rule):
         dps: Maybe,
         wanted: Wanted,
     ) -> tuple[Maybe, Maybe]:
-        """Give the tangents of what `backward` gives, by the product rule."""
+        """Return the tangents of what `backward` gives, by the product rule."""
         (_, scale, _), (_, dscale, _) = self._parted(ps), self._parted(dps)
         (by_unit, _), (dby_unit, dby_offset) = saved.across(g), saved.across(dg)
         gb, dgb = _scaled(by_unit, scale), _scaled(dby_unit, scale)
@@ -166,12 +166,12 @@ class NarrowNorm(Rule):
 
 
 def _dot(a: Tensor, b: Tensor) -> Tensor:
-    """Give the sum over a window's entries of a * b: [T, 1, O]."""
+    """Return the sum over a window's entries of a * b: [T, 1, O]."""
     return (a * b).sum(1, keepdim=True)
 
 
 def _scaled(a: Tensor, scale: Tensor | None) -> Tensor:
-    """Give a [T, K, O] times a channel's scale [O] or [T, O]."""
+    """Return a [T, K, O] times a channel's scale [O] or [T, O]."""
     if scale is None:
         return a
     return a * (scale.unsqueeze(1) if scale.dim() == 2 else scale)

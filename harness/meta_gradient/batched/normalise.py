@@ -24,12 +24,12 @@ class BatchNorm(Rule):
         return (ps[0] if self.scale else None), (ps[-1] if self.offset else None)
 
     def forward(self, xs: Tensors, ps: Tensors) -> tuple[Tensor, Any]:
-        """Give the normalised input, scaled and shifted."""
+        """Return the normalised input, scaled and shifted."""
         y, found = Standardised.of(flat(xs[0]), self.eps, *self._named(ps))
         return y.view(xs[0].shape), (found, xs[0].shape)
 
     def backward(self, saved: Any, g: Tensor, ps: Tensors, wanted: Wanted) -> tuple[Maybe, Maybe]:
-        """Give the derivatives by x, scale and offset."""
+        """Return the derivatives by x, scale and offset."""
         scale, _ = self._named(ps)
         by_x, by_both = saved[0].back(flat(g), scale, self._both(wanted))
         return [None if by_x is None else by_x.view(g.shape)], self._own(by_both, wanted)
@@ -48,7 +48,7 @@ class BatchNorm(Rule):
         ]
 
     def tangent(self, saved: Any, dxs: Maybe, ps: Tensors, dps: Maybe) -> tuple[Tensor, Any]:
-        """Give y's tangent; keeps z's and how n moves."""
+        """Return y's tangent; keeps z's and how n moves."""
         (x, shape), (dx,) = saved, dxs
         scale, _ = self._named(ps)
         dscale, doffset = self._named(dps)
@@ -76,7 +76,7 @@ class BatchNorm(Rule):
         dps: Maybe,
         wanted: Wanted,
     ) -> tuple[Maybe, Maybe]:
-        """Give the tangents of what `backward` gives."""
+        """Return the tangents of what `backward` gives."""
         (x, shape), (dz, dn) = saved, dsaved
         z, n = x.z, x.n
         scale, _ = self._named(ps)

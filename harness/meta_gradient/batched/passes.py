@@ -26,24 +26,24 @@ class Passes(Protocol):
     """
 
     def packed(self, params: Params) -> Params:
-        """Give parameters (or rates) in the shapes computed with; extra leading axes stay."""
+        """Return parameters (or rates) in the shapes computed with; extra leading axes stay."""
 
     def unpacked(self, params: Params) -> Params:
         """Undo `packed`."""
 
     def input(self, x: Tensor) -> Tensor:
-        """Give inputs [T, S, …] in the order computed with."""
+        """Return inputs [T, S, …] in the order computed with."""
 
     def support(
         self, x: Tensor, y: Tensor, adapting: Params, fixed: Params, gradients: bool, keep: bool
     ) -> tuple[Params, Any]:
-        """Give the support losses' derivatives by `adapting` (if `gradients`) and, with `keep`,
+        """Return the support losses' derivatives by `adapting` (if `gradients`) and, with `keep`,
         what `product` would have to compute again."""
 
     def query(
         self, x: Tensor, y: Tensor, adapting: Params, fixed: Params, summed: bool
     ) -> tuple[Tensor, Params, Params]:
-        """Give the query losses [T] and their derivatives by `adapting` and by `fixed`."""
+        """Return the query losses [T] and their derivatives by `adapting` and by `fixed`."""
 
     def product(
         self,
@@ -55,7 +55,7 @@ class Passes(Protocol):
         direction: Params,
         summed: bool,
     ) -> tuple[Params, Params]:
-        """Give the derivatives of (gradient by `adapting`) · direction by `adapting` and `fixed`:
+        """Return the derivatives of (gradient by `adapting`) · direction by `adapting` and `fixed`:
         the Hessian-vector product and its mixed part."""
 
 

@@ -34,7 +34,7 @@ class Planes:
         return cls(geometry, shape, x.contiguous())
 
     def times(self, w: Tensor) -> Tensor:
-        """Give the convolution with the packed kernel w: [T, P, O]."""
+        """Return the convolution with the packed kernel w: [T, P, O]."""
         padding = self._padding()
         if w.dim() == 2:
             y = torch.conv2d(
@@ -52,7 +52,7 @@ class Planes:
         return to.add_(self.times(w))
 
     def across(self, g: Tensor, summed: bool) -> Tensor:
-        """Give the derivative by the packed kernel for g [T, P, O]: per task, or `summed`."""
+        """Return the derivative by the packed kernel for g [T, P, O]: per task, or `summed`."""
         g = self._outputs(g)
         if summed:
             return self._by_kernel(self.x.flatten(0, 1), g.flatten(0, 1))
@@ -63,7 +63,7 @@ class Planes:
         return to.add_(self.across(g, to.dim() == 2))
 
     def back(self, pairs: list[tuple[Tensor, Tensor]]) -> Tensor:
-        """Give the derivative by the images: the sum over pairs of (g [T, P, O], kernel)."""
+        """Return the derivative by the images: the sum over pairs of (g [T, P, O], kernel)."""
         found: Tensor | None = None
         for g, w in pairs:
             one = self._by_images(self._outputs(g), w)

@@ -26,7 +26,7 @@ def factors_in(dtype: torch.dtype | None) -> Iterator[None]:
 
 
 def _product(a: Tensor, b: Tensor) -> Tensor:
-    """Give a @ b for two matrices, or for two stacks of them."""
+    """Return a @ b for two matrices, or for two stacks of them."""
     dtype = _type.get()
     by = torch.mm if a.dim() == 2 else torch.bmm
     return by(a, b) if dtype is None else by(a.to(dtype), b.to(dtype)).to(a.dtype)
@@ -40,7 +40,7 @@ def _add_product(to: Tensor, a: Tensor, b: Tensor) -> Tensor:
 
 
 def times(x: Tensor, w: Tensor) -> Tensor:
-    """Give x [T, P, K] @ w, [T, P, O]: w is [K, O] or [T, K, O]."""
+    """Return x [T, P, K] @ w, [T, P, O]: w is [K, O] or [T, K, O]."""
     if w.dim() == 3:
         return _product(x, w)
     return _product(x.flatten(0, 1), w).view(*x.shape[:2], -1)
@@ -55,7 +55,7 @@ def add_times(to: Tensor, x: Tensor, w: Tensor) -> Tensor:
 
 
 def across(a: Tensor, b: Tensor, summed: bool) -> Tensor:
-    """Give a [T, P, K] transposed times b [T, P, O]: [T, K, O], or [K, O] summed over tasks."""
+    """Return a [T, P, K] transposed times b [T, P, O]: [T, K, O], or [K, O] summed over tasks."""
     if summed:
         return _product(a.flatten(0, 1).t(), b.flatten(0, 1))
     return _product(a.transpose(1, 2), b)
@@ -82,7 +82,7 @@ class Linear(Rule):
     """x [T, S, I] times the transposed weight [O, I], plus a bias [O] if there is one."""
 
     def forward(self, xs: Tensors, ps: Tensors) -> tuple[Tensor, Any]:
-        """Give [T, S, O]; keeps x."""
+        """Return [T, S, O]; keeps x."""
         (x,) = xs
         y = times(x, ps[0].transpose(-1, -2))
         if len(ps) > 1:
@@ -90,7 +90,7 @@ class Linear(Rule):
         return y, x
 
     def backward(self, saved: Any, g: Tensor, ps: Tensors, wanted: Wanted) -> tuple[Maybe, Maybe]:
-        """Give the derivatives by x, weight and bias."""
+        """Return the derivatives by x, weight and bias."""
         gps: Maybe = [None] * len(ps)
         if wanted.params[0]:
             gps[0] = across(g, saved, wanted.summed[0])

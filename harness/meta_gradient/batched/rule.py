@@ -46,15 +46,16 @@ class Rule(abc.ABC):
 
     @abc.abstractmethod
     def forward(self, xs: Tensors, ps: Tensors) -> tuple[Tensor, Any]:
-        """Give y and what the derivatives need."""
+        """Return y and what the derivatives need."""
 
     @abc.abstractmethod
     def backward(self, saved: Any, g: Tensor, ps: Tensors, wanted: Wanted) -> tuple[Maybe, Maybe]:
-        """Give the loss's derivatives by inputs and by parameters, those that are wanted."""
+        """Return the loss's derivatives by inputs and by parameters, those that are wanted."""
 
     @abc.abstractmethod
     def tangent(self, saved: Any, dxs: Maybe, ps: Tensors, dps: Maybe) -> tuple[Tensor, Any]:
-        """Give y's tangent (some of `dxs`, `dps` is not None) and what `backward_tangent` needs."""
+        """Return y's tangent (some of `dxs`, `dps` is not None) and what `backward_tangent`
+        needs."""
 
     @abc.abstractmethod
     def backward_tangent(
@@ -67,7 +68,7 @@ class Rule(abc.ABC):
         dps: Maybe,
         wanted: Wanted,
     ) -> tuple[Maybe, Maybe]:
-        """Give the tangents of what `backward` gives, where y has a tangent.
+        """Return the tangents of what `backward` gives, where y has a tangent.
 
         Where y has none, `backward` itself, applied to `dg`, gives them.
         """
@@ -88,7 +89,7 @@ class Straight(Rule):
         dps: Maybe,
         wanted: Wanted,
     ) -> tuple[Maybe, Maybe]:
-        """Give what `backward` gives for the tangent."""
+        """Return what `backward` gives for the tangent."""
         return self.backward(saved, dg, ps, wanted)
 
 

@@ -79,7 +79,7 @@ def _narrow(a: Node, b: Node, x: Tensor, shapes: dict[str, torch.Size]) -> Node 
 
 
 def _renumbered(node: Node, gone: int) -> Node:
-    """Give a node that reads the values of a list in which node `gone` is no more."""
+    """Return a node that reads the values of a list in which node `gone` is no more."""
     moved = tuple(v - 1 if v > gone + 1 else v for v in node.inputs)
     return Node(node.rule, moved, node.params)
 

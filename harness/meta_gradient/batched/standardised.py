@@ -22,17 +22,17 @@ was slower at 1.1 MiB and faster at 65 (`tests/bench/test_two_ways_ratios.py`)."
 
 
 def flat(x: Tensor) -> Tensor:
-    """Give [T, P, C]: all examples and positions of a task in one axis."""
+    """Return [T, P, C]: all examples and positions of a task in one axis."""
     return x.flatten(1, -2)
 
 
 def row(p: Tensor) -> Tensor:
-    """Give a channel parameter [C] or [T, C] in the shape that broadcasts against [T, P, C]."""
+    """Return a channel parameter [C] or [T, C] in the shape that broadcasts against [T, P, C]."""
     return p.unsqueeze(1) if p.dim() == 2 else p
 
 
 def dot(a: Tensor, b: Tensor) -> Tensor:
-    """Give the mean over positions of a * b: [T, 1, C]."""
+    """Return the mean over positions of a * b: [T, 1, C]."""
     return (a * b).mean(1, keepdim=True)
 
 
@@ -62,7 +62,7 @@ class Standardised:
     def of(
         cls, x: Tensor, eps: float, scale: Tensor | None, offset: Tensor | None
     ) -> tuple[Tensor, Standardised]:
-        """Give z * scale + offset, and what derivatives need. Parameters are [C] or [T, C]."""
+        """Return z * scale + offset, and what derivatives need. Parameters are [C] or [T, C]."""
         if x.device.type == "cpu" and x[0].numel() * x.element_size() >= NATIVE_FROM_BYTES:
             return cls._native(x, eps, scale, offset)
         z = x - x.mean(1, keepdim=True)
@@ -97,7 +97,7 @@ class Standardised:
         return y, cls(n.unsqueeze(1), x, mean.unsqueeze(1), eps)
 
     def project(self, v: Tensor) -> tuple[Tensor, Tensor]:
-        """Give the Jacobian times v [T, P, C], and mean(z v)."""
+        """Return the Jacobian times v [T, P, C], and mean(z v)."""
         z, n = self.z, self.n
         along = dot(z, v)
         mean = v.mean(1, keepdim=True)
@@ -105,7 +105,7 @@ class Standardised:
         return torch.addcmul(-mean * n, v, n).addcmul_(z, along * n, value=-1), along
 
     def back(self, g: Tensor, scale: Tensor | None, wanted: Wanted) -> tuple[Tensor | None, Maybe]:
-        """Give the derivatives by x, and [by scale, by offset] per task [T, C] as `wanted` says,
+        """Return the derivatives by x, and [by scale, by offset] per task [T, C] as `wanted` says,
         for the derivative g [T, P, C] by z * scale + offset."""
         if self.mean is not None:
             return self._native_back(g, scale, wanted)

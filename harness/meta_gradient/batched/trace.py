@@ -29,7 +29,7 @@ class NoRule(Exception):
 
 
 def trace(model: nn.Module, x: Tensor) -> Graph:
-    """Give the graph of `model` for one task's inputs like `x` [S, …] (values do not matter)."""
+    """Return the graph of `model` for one task's inputs like `x` [S, …] (values do not matter)."""
     names = [n for n, _ in model.named_parameters()]
     shapes = [torch.zeros(p.shape, dtype=p.dtype) for p in model.parameters()]
     example = torch.zeros(x.shape, dtype=x.dtype)

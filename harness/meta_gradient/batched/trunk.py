@@ -69,7 +69,7 @@ def recursion(
     rates: list[Params],
     keep: int,
 ) -> Recursion:
-    """Give the recursion, behind a trunk where a model with rules begins with frozen layers."""
+    """Return the recursion, behind a trunk where a model with rules begins with frozen layers."""
     # What has a value for each step changes from step to step as well.
     changing = set(adapting) | inner.per_step
     parts = passes.graph.parted(changing) if isinstance(passes, RulePasses) else None

@@ -41,7 +41,7 @@ class Windows:
         return cls(geometry, x.shape, view.reshape(t, s * oh * ow, kh * kw * c))
 
     def times(self, w: Tensor) -> Tensor:
-        """Give the convolution with the packed kernel w: [T, P, O]."""
+        """Return the convolution with the packed kernel w: [T, P, O]."""
         return times(self.windows, w)
 
     def add_times(self, to: Tensor, w: Tensor) -> Tensor:
@@ -49,7 +49,7 @@ class Windows:
         return add_times(to, self.windows, w)
 
     def across(self, g: Tensor, summed: bool) -> Tensor:
-        """Give the derivative by the packed kernel for g [T, P, O]: per task, or `summed`."""
+        """Return the derivative by the packed kernel for g [T, P, O]: per task, or `summed`."""
         return across(self.windows, g, summed)
 
     def add_across(self, to: Tensor, g: Tensor) -> Tensor:
@@ -57,7 +57,7 @@ class Windows:
         return add_across(to, self.windows, g)
 
     def back(self, pairs: list[tuple[Tensor, Tensor]]) -> Tensor:
-        """Give the derivative by the images: the sum over pairs of (g [T, P, O], kernel)."""
+        """Return the derivative by the images: the sum over pairs of (g [T, P, O], kernel)."""
         (g, w), *more = pairs
         found = times(g, w.transpose(-1, -2))
         for g, w in more:
