@@ -19,6 +19,7 @@ from harness.costs.published import read_claims
 from harness.errors import HarnessError
 from harness.explain.elsewhere import FILE as REIMPLEMENTATIONS_FILE
 from harness.explain.elsewhere import read_reimplementations
+from harness.metric import with_best_of_steps
 from harness.text_file import read_text
 
 FILES = ("paper.toml", "published.csv", "method.py", "README.md")
@@ -232,9 +233,7 @@ def metrics(variant: Variant) -> tuple[str, ...]:
         raise HarnessError(
             f"{variant.key}: metrics() of {variant.algorithm!r} raised {type(e).__name__}: {e}."
         ) from e
-    if not variant.testing.best_of_steps:
-        return named
-    return (*named, *dict.fromkeys(f"{m.partition('@')[0]}@best" for m in named))
+    return with_best_of_steps(named) if variant.testing.best_of_steps else named
 
 
 def imported(path: Path) -> Iterator[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from harness.errors import HarnessError, closest
 from harness.interval_kinds import KINDS
+from harness.metric import Metric, read_metric
 from harness.shown import shown
 from harness.table_file import read_count, read_number, read_table, read_width
 
@@ -91,7 +92,8 @@ def _line(text: dict[str, str], paper: str, where: str) -> PublishedLine:
         for name in ("episodes", "seeds")
     )
     value = read_number(text["value"], f"{where}: value")
-    if text["metric"].startswith("accuracy") and not 0 <= value <= 100:
+    metric = _metric(text["metric"], where)
+    if metric.is_percent and not 0 <= value <= 100:
         raise HarnessError(f"{where}: value: found {text['value']}, wanted percent, 0 to 100.")
     return PublishedLine(
         paper=paper,
@@ -109,6 +111,13 @@ def _line(text: dict[str, str], paper: str, where: str) -> PublishedLine:
         note=text["note"],
         **{name: text.get(name, "") for name in OPTIONAL},
     )
+
+
+def _metric(name: str, where: str) -> Metric:
+    try:
+        return read_metric(name)
+    except HarnessError as e:
+        raise HarnessError(f"{where}: {e}") from None
 
 
 def _check_kind(kind: str, interval: float | None, where: str) -> None:

@@ -15,12 +15,15 @@ from typing import Any
 
 from harness.catalog import Cell
 from harness.compare.groups import Group, tested_on_more
-from harness.compare.numbers import is_accuracy
 from harness.compare.row import Row
 from harness.compare.rows import Collection
 from harness.compare.setting import Setting, setting
 from harness.compare.spent import Spent, spent
+from harness.metric import read_metric
 from harness.stated import NOT_STATED
+
+ACCURACY = "accuracy"
+"""The family in which methods are set side by side."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ def across_rows(collection: Collection, results: Path) -> list[AcrossRow]:
     for row in collection.rows:
         group = by_records.get(tuple(row.records))
         found = _setting(collection, row, cells.get(f"{row.paper}/{row.cell}"), group)
-        if is_accuracy(row.metric) and found is not None:
+        if row.metric and read_metric(row.metric).family == ACCURACY and found is not None:
             more = None if group is None else tested_on_more(group, collection.groups)
             rows.append(_across(row, found, group, more))
     ranked = [row for here in sorted({r.setting for r in rows}) for row in _ranked(rows, here)]
@@ -89,8 +92,10 @@ def shown_metric(collection: Collection, group: Group) -> str:
     ]
     others = [r.metric for r in collection.rows if (r.paper, r.cell) == where]
     for metric in [*own, *others]:
-        if is_accuracy(metric) and not _chosen_on_test(metric) and metric in group.metrics:
-            return metric
+        if metric in group.metrics:
+            one = read_metric(metric)
+            if one.family == ACCURACY and not one.chosen_on_test:
+                return metric
     return ""
 
 
@@ -129,7 +134,7 @@ def _across(row: Row, found: Setting, group: Group | None, more: Group | None) -
             why = row.reason
         if not why and found.inference == NOT_STATED:
             why = "the method does not say whether it is inductive or transductive"
-        if not why and _chosen_on_test(row.metric):
+        if not why and read_metric(row.metric).chosen_on_test:
             why = "the best of the test steps, chosen on the test tasks"
         if not why and more is not None:
             why = f"the same weights are ranked by more test tasks, as {more.variant}"
@@ -174,10 +179,6 @@ def _ranked(rows: list[AcrossRow], here: Setting) -> Iterator[AcrossRow]:
     yield from sorted(
         (r for r in own if not r.budget), key=lambda r: r.published or 0.0, reverse=True
     )
-
-
-def _chosen_on_test(metric: str) -> bool:
-    return metric.endswith("@best")
 
 
 def _short(note: str) -> str:

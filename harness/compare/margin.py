@@ -32,8 +32,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from harness.compare.numbers import is_accuracy, width
+from harness.compare.numbers import width
 from harness.compare.statistics import Estimate
+from harness.metric import read_metric
 
 ACCURACY_MARGIN = 1.0  # percentage points
 SHARE_OF_ERRORS = 1 / 3
@@ -68,7 +69,7 @@ class Margin:
 
 def default_margin(metric: str, value: float) -> float:
     """Return the margin that needs no ±, in the unit of `metric`."""
-    if not is_accuracy(metric):
+    if not read_metric(metric).is_percent:
         return LOSS_MARGIN * abs(value)
     return max(LEAST_MARGIN, min(ACCURACY_MARGIN, SHARE_OF_ERRORS * (100 - value)))
 

@@ -1,38 +1,44 @@
-"""How numbers are printed: accuracies in percent with two decimals, the rest by digits."""
+"""How numbers are printed: percentages with two decimals, the rest by digits.
+
+`metric` is the name of a metric, or '' for a plain number such as a ratio of costs.
+"""
 
 from __future__ import annotations
 
+from harness.metric import read_metric
 
-def is_accuracy(metric: str) -> bool:
-    """Return whether `metric` is an accuracy in percent (higher is better); others are losses."""
-    return metric.startswith("accuracy")
+
+def _is_percent(metric: str) -> bool:
+    return metric != "" and read_metric(metric).is_percent
 
 
 def number(metric: str, value: float | None, sign: bool = False) -> str:
-    """Print a value of `metric`: two decimals, or four significant digits for losses; '' = None."""
+    """Return a value of `metric` as text: two decimals, or four significant digits for what is no
+    percentage; '' for None."""
     if value is None:
         return ""
-    text = f"{value:{'+' if sign else ''}{'.2f' if is_accuracy(metric) else '#.4g'}}"
+    text = f"{value:{'+' if sign else ''}{'.2f' if _is_percent(metric) else '#.4g'}}"
     return text.rstrip(".")
 
 
 def width(metric: str, value: float | None) -> str:
-    """Print a half-width: two decimals, or three significant digits for losses; '' = None."""
+    """Return a half-width as text: two decimals, or three significant digits for what is no
+    percentage; '' for None."""
     if value is None:
         return ""
-    return (f"{value:.2f}" if is_accuracy(metric) else f"{value:#.3g}").rstrip(".")
+    return (f"{value:.2f}" if _is_percent(metric) else f"{value:#.3g}").rstrip(".")
 
 
 def published(metric: str, value: float | None, interval: float | None) -> str:
-    """Print a published value as papers do, e.g. `98.7 ± 0.4`, `0.35`; '' = None.
+    """Return a published value as papers print it, e.g. `98.7 ± 0.4`, `0.35`; '' for None.
 
-    Accuracies have one decimal, or two where the second is not 0.
+    Percentages have one decimal, or two where the second is not 0.
     """
     if value is None:
         return ""
 
     def text(x: float) -> str:
-        if not is_accuracy(metric):
+        if not _is_percent(metric):
             return f"{x:.4g}"
         two = f"{x:.2f}"
         return two[:-1] if two.endswith("0") else two
@@ -41,17 +47,15 @@ def published(metric: str, value: float | None, interval: float | None) -> str:
 
 
 def span(metric: str, low: float, high: float) -> str:
-    """Print an interval, e.g. `[-0.31, +0.42]`."""
+    """Return an interval as text, e.g. `[-0.31, +0.42]`."""
     return f"[{number(metric, low, sign=True)}, {number(metric, high, sign=True)}]"
 
 
 def p_value(p: float) -> str:
-    """Print a p-value: two significant digits, `<0.001` below that."""
+    """Return a p-value as text: two significant digits, `<0.001` below that."""
     return "<0.001" if p < 0.001 else f"{p:.2g}"
 
 
 def axis_label(metric: str) -> str:
-    """Name a metric with its unit for an axis: `accuracy@3` -> `accuracy (%)`."""
-    name = metric.split("@")[0]
-    known = {"accuracy": "accuracy (%)", "mse": "mean squared error", "loss": "loss"}
-    return known.get(name, f"{name} (%)" if is_accuracy(metric) else name)
+    """Return the name of a metric with its unit, for an axis: `accuracy@3` -> `accuracy (%)`."""
+    return read_metric(metric).label

@@ -140,7 +140,7 @@ def _without_line(
     for metric in metrics or [""]:
         scores = group.scores(metric) if metric else None
         reason = "; ".join([why, *group.obstacles(), *unusable(scores)])
-        verdict = Verdict("not comparable", reason)
+        verdict = Verdict("no published number", reason)
         yield _noted(group, metric, scores, verdict, None, own, results)
 
 

@@ -6,14 +6,28 @@ from dataclasses import dataclass
 from typing import Literal
 
 from harness.compare.margin import Margin
-from harness.compare.numbers import is_accuracy, number, span
+from harness.compare.numbers import number, span
 from harness.compare.statistics import Estimate, difference_estimate, equivalence_p
+from harness.metric import read_metric
 
 VerdictName = Literal[
-    "reproduced", "below", "above", "inconclusive", "not comparable", "not run", "context"
+    "reproduced",
+    "better",
+    "worse",
+    "inconclusive",
+    "not comparable",
+    "no published number",
+    "not run",
+    "context",
 ]
+Place = Literal["inside", "below", "above", "undecided"]
 LEVEL = 0.05  # of each one-sided test; the interval shown is the matching 90 % one
-JUDGED = ("reproduced", "below", "above", "inconclusive")  # verdicts that a test gave
+JUDGED: tuple[VerdictName, ...] = (
+    "reproduced",
+    "better",
+    "worse",
+    "inconclusive",
+)  # verdicts that a test gave
 
 
 @dataclass(frozen=True)
@@ -31,8 +45,8 @@ class Verdict:
 def judge(metric: str, margin: Margin, measured: Estimate) -> Verdict:
     """Test `measured` against the printed number of `margin` with two one-sided tests at 5 %.
 
-    reproduced: the 90 % interval of the difference lies inside ±margin; below or above: wholly
-    outside, in the number's sense (a loss below the paper's is better); else inconclusive.
+    reproduced: the 90 % interval of the difference lies inside ±margin; better or worse: it lies
+    wholly outside, on the side that the metric calls better or worse; else inconclusive.
     """
     difference = difference_estimate(measured, margin.printed)
     size = margin.size
@@ -41,35 +55,33 @@ def judge(metric: str, margin: Margin, measured: Estimate) -> Verdict:
         f"difference {number(metric, difference.value, sign=True)}, "
         f"90 % CI {span(metric, low, high)}, margin ±{number(metric, size)}, {margin.words}"
     )
-    name = place(difference, size)
-    if name == "reproduced":
-        why = "within the margin"
-    elif name == "inconclusive":
-        why = "too wide to tell: more seeds or tasks decide"
+    where = place(difference, size)
+    name: VerdictName
+    if where == "inside":
+        name, why = "reproduced", "within the margin"
+    elif where == "undecided":
+        name, why = "inconclusive", "too wide to tell: more seeds or tasks decide"
         if margin.printed.se > measured.se:
             why = "too wide to tell: most of it is the printed number's own error"
+    elif read_metric(metric).higher_is_better == (where == "above"):
+        name, why = "better", "better than the paper, by more than the margin"
     else:
-        better = is_accuracy(metric) == (name == "above")
-        why = (
-            "better than the paper, by more than the margin"
-            if better
-            else "worse than the paper, by more than the margin"
-        )
+        name, why = "worse", "worse than the paper, by more than the margin"
     return Verdict(name, f"{why}: {facts}", size, difference.value, interval)
 
 
-def place(difference: Estimate, margin: float) -> VerdictName:
-    """Return where `difference` (measured - published) lies: two one-sided tests against
-    ±`margin`."""
+def place(difference: Estimate, margin: float) -> Place:
+    """Return where `difference` (measured - published) lies in respect of ±`margin`, by two
+    one-sided tests at `LEVEL` each."""
     if equivalence_p(difference, margin) < LEVEL:
-        return "reproduced"
+        return "inside"
     if difference.p_less(-margin) < LEVEL or difference.p_greater(margin) < LEVEL:
         return "above" if difference.value > 0 else "below"
-    return "inconclusive"
+    return "undecided"
 
 
 def verdict_words(name: str, trained_seeds: int | None) -> str:
-    """Say a verdict with what it rests on: `reproduced (1 seed)` where it is one training's.
+    """Return a verdict with what it rests on: `reproduced (1 seed)` where it is one training's.
 
     Another training may give another verdict. `trained_seeds` is 0 where nothing is trained.
     """

@@ -11,7 +11,7 @@ from typing import Any
 from harness.catalog import Cell
 from harness.compare.numbers import number, span
 from harness.compare.statistics import Estimate
-from harness.compare.verdict import LEVEL, VerdictName, place
+from harness.compare.verdict import LEVEL, Place, VerdictName, place
 from harness.costs.published import CostClaim, Selector
 from harness.costs.record import CostPoint, CostRecord
 from harness.costs.request import MEASURED
@@ -168,19 +168,26 @@ def _why_not(quantity: str, a: CostPoint, b: CostPoint) -> str:
     return "; ".join(missing) or "not countable"
 
 
+def _words(where: Place, unit: str) -> tuple[VerdictName, str]:
+    """Return the verdict on a cost, and why: of a saving more is cheaper, of a cost less."""
+    if where == "inside":
+        return "reproduced", "within the margin"
+    if where == "undecided":
+        return "inconclusive", "too wide to tell: more rounds decide"
+    if (unit == "percent less") == (where == "above"):
+        return "better", "cheaper than the paper says, by more than the margin"
+    return "worse", "dearer than the paper says, by more than the margin"
+
+
 def _judge(claim: CostClaim, margin: float, measured: Estimate) -> tuple[VerdictName, str]:
     difference = Estimate(measured.value - claim.value, measured.se, measured.df)
-    name = place(difference, margin)
-    words = {
-        "reproduced": "within the margin",
-        "inconclusive": "too wide to tell: more rounds decide",
-    }
+    name, why = _words(place(difference, margin), claim.unit)
     low, high = difference.interval(1 - 2 * LEVEL)
     facts = (
         f"difference {number('', difference.value, sign=True)}, "
         f"90 % CI {span('', low, high)}, margin ±{number('', margin)}"
     )
-    return name, f"{words.get(name, 'off by more than the margin')}: {facts}"
+    return name, f"{why}: {facts}"
 
 
 def _empty(claim: CostClaim, name: VerdictName, reason: str) -> ClaimRow:

@@ -9,6 +9,7 @@ import numpy as np
 
 from harness.compare.statistics import paired_estimate
 from harness.errors import HarnessError, closest
+from harness.metric import read_metric
 from harness.records.schema import Record
 from harness.records.store import RECORD, StoredRecord, verify_files
 
@@ -61,7 +62,7 @@ def recorded(folder: Path, metric: str | None, measured: str, digest: str) -> Re
             f"{folder}: its test tasks are others than these (digest {record.tasks_digest[:8]}, "
             f"here {digest[:8]}); wanted the same cell, switches and number of tasks."
         )
-    alike = [m for m in record.metrics if m.partition("@")[0] == measured]
+    alike = [m for m in record.metrics if read_metric(m).family == measured]
     name = _watched(record) if metric is None else metric
     if name not in alike:
         raise HarnessError(

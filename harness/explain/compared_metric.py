@@ -7,6 +7,7 @@ from typing import Any
 from harness.errors import HarnessError, closest
 from harness.explain.alternatives import STEPS, of
 from harness.explain.kept import Kept
+from harness.metric import read_metric
 from harness.run.scores import Scores
 
 
@@ -25,7 +26,7 @@ def compared_metric(kept: Kept, metric: str | None, scores: Scores) -> str:
         return metric
     r = kept.record
     printed = [line.metric for line in kept.cell.published if r.variant in line.variants]
-    definite = [m for m in printed if not m.endswith("@best")]
+    definite = [m for m in printed if not read_metric(m).chosen_on_test]
     watched = str(of(r.protocol, "training.validation_metric"))
     first = [watched] if watched in definite else []
     return next((m for m in [*first, *definite, watched] if m in scores), next(iter(scores)))
@@ -37,7 +38,7 @@ def fewest_steps(kept: Kept, metric: str) -> dict[str, Any]:
     all."""
     steps = of(kept.record.protocol, STEPS)
     watched = str(of(kept.record.protocol, "training.validation_metric"))
-    named = [m.partition("@")[2] for m in (metric, watched)]
+    named = [read_metric(m).at for m in (metric, watched)]
     if steps is None or not kept.has_steps or not all(n.isdigit() for n in named):
         return {}
     needed = max(int(n) for n in named)

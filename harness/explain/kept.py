@@ -17,6 +17,7 @@ from harness.catalog import Cell
 from harness.errors import HarnessError
 from harness.meta_gradient.engines import DEFAULT
 from harness.method import Method
+from harness.metric import with_best_of_steps
 from harness.records.schema import Record
 from harness.records.store import find_records, verify_files
 from harness.run.budget import budget
@@ -54,9 +55,7 @@ class Retest:
 
     def metrics(self) -> tuple[str, ...]:
         """Name what the test gives, and the best of its steps."""
-        names = self.method.metrics(self.plan.variant.method)
-        families = dict.fromkeys(n.partition("@")[0] for n in names if "@" in n)
-        return (*names, *(f"{family}@best" for family in families))
+        return with_best_of_steps(self.method.metrics(self.plan.variant.method))
 
 
 class Kept:

@@ -25,6 +25,7 @@ from harness.explain.effect import NESTED, NONE, PAIRED, TRAINED, EffectRow, eff
 from harness.explain.elsewhere import BUDGET, PAPER, Difference
 from harness.explain.kept import Kept
 from harness.explain.question import MANY
+from harness.metric import read_metric
 from harness.progress import Progress
 from harness.run.scores import Scores
 
@@ -71,15 +72,16 @@ class Explaining:
         k of name@k counts something else."""
         if not self.kept.has_steps:
             return
-        family, _, step = self.metric.partition("@")
+        judged = read_metric(self.metric)
         base = self.scores[self.metric]
-        others = [k.partition("@")[2] for k in self.scores if k.startswith(f"{family}@")]
-        for other in (k for k in others if k not in (step, "0")):
-            scores, note = self.scores[f"{family}@{other}"], ""
-            if other == "best":
-                at = [k for k in others if k != "best" and self.scores[f"{family}@{k}"] is scores]
-                note = f"step {at[0]}, chosen on the test tasks themselves"
-            yield self.row(Alternative(STEPS, other), scores, base, PAIRED, note, here=step)
+        others = [m for m in map(read_metric, self.scores) if m.family == judged.family and m.at]
+        for other in (m for m in others if m.at not in (judged.at, "0")):
+            scores, note = self.scores[other.name], ""
+            if other.chosen_on_test:
+                steps = (m for m in others if not m.chosen_on_test)
+                chosen = next(m.at for m in steps if self.scores[m.name] is scores)
+                note = f"step {chosen}, chosen on the test tasks themselves"
+            yield self.row(Alternative(STEPS, other.at), scores, base, PAIRED, note, here=judged.at)
 
     def episodes(self, asked: tuple[int, ...]) -> Iterator[EffectRow]:
         """Compare the number of test tasks with others: with those asked for by tests, with those
@@ -161,7 +163,7 @@ class Explaining:
         ]
         if a.switch == STEPS:
             # Printed numbers name their step.
-            name = f"{self.metric.partition('@')[0]}@{a.value}"
+            name = f"{read_metric(self.metric).family}@{a.value}"
             found += [
                 line.source.partition(",")[0]
                 for line in self.kept.cell.published

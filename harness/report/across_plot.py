@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.compare.across import AcrossRow
+from harness.metric import read_metric
 from harness.report.shown_plots import Wanted, every_plot
 from harness.report.style import COLOURS, MARKERS, PAPER_COLOUR, figure, save
 from harness.run.budget import share
@@ -81,7 +82,7 @@ def _draw(axes: Any, rows: Sequence[AcrossRow]) -> None:
         i = names.index((r.method, r.metric, r.setting.inference, r.budget))
         full = r.rank is not None
         colour = COLOURS[i % len(COLOURS)]
-        step = f" {r.metric}" if "@" in r.metric else ""
+        step = f" {r.metric}" if read_metric(r.metric).at else ""
         axes.errorbar(
             *(x, y, r.task_interval),
             label=f"{r.method}{step}, {r.setting.inference}, budget {r.budget}",

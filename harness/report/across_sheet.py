@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from harness.compare.across import AcrossRow
 from harness.compare.across_pairs import AcrossPair
 from harness.compare.numbers import number, p_value, published, width
+from harness.metric import read_metric
 from harness.report.sheet import OVER_TASKS, TRAININGS, Line, Section, few_seeds, of_pair
 
 CODE = 6  # digits of a digest that tell sets of test tasks apart
@@ -146,7 +147,7 @@ def _spent(r: AcrossRow) -> Line:
 
 def _named(method: str, metric: str) -> str:
     """Return the method, with what its accuracy counts where that is not plain."""
-    step = metric.partition("@")[2]
+    step = read_metric(metric).at
     return _cut(f"{method} @{step}" if step else method)
 
 

@@ -25,7 +25,7 @@ def render_latex(sections: Sequence[Section]) -> str:
 
 def escape(text: str) -> str:
     """Return `text` with everything that LaTeX would act on escaped."""
-    for mark, name in (("▲ above", "above"), ("▼ below", "below")):
+    for mark, name in (("▲ better", "better"), ("▼ worse", "worse")):
         if text == mark or text.startswith(f"{mark} ("):
             return rf"\textbf{{{name}}}{text.removeprefix(mark)}"
     return "".join(_SIGNS.get(c, c) for c in text)

@@ -10,6 +10,7 @@ from harness.catalog import Cell
 from harness.compare.margin import Printed, margin
 from harness.compare.numbers import axis_label
 from harness.compare.row import Row
+from harness.metric import read_metric
 from harness.report.shown_plots import Wanted, every_plot
 from harness.report.style import COLOURS, PAPER_COLOUR, figure, save
 
@@ -26,8 +27,8 @@ def plot_against_paper(
     """
     both = [r for r in rows if r.measured is not None and r.published is not None]
     paths = []
-    for name in sorted({r.metric.split("@")[0] for r in both}):
-        own = [r for r in both if r.metric.split("@")[0] == name]
+    for name in sorted({read_metric(r.metric).family for r in both}):
+        own = [r for r in both if read_metric(r.metric).family == name]
         if not wanted(place := stem.with_name(f"{stem.name}-{name}")):
             continue
         made, [axes] = figure(height_inches=1.6 + 0.45 * len(own))
@@ -91,5 +92,5 @@ def _draw(axes: Any, y: int, row: Row) -> None:
 
 
 def _label(row: Row) -> str:
-    kind = "" if row.metric.count("@") == 0 else f" {row.metric}"
+    kind = f" {row.metric}" if read_metric(row.metric).at else ""
     return f"{row.variant}{kind}\n{row.verdict_words}"

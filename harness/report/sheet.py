@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from harness.compare.numbers import number, p_value, published, width
 from harness.compare.paired import PairedRow
 from harness.compare.row import Row
+from harness.compare.verdict import JUDGED, VerdictName
 
-MARKS = {"above": "▲ above", "below": "▼ below"}  # equally loud, whichever way it went
+MARKS = {"better": "▲ better", "worse": "▼ worse"}  # equally loud, whichever way it went
 TRAININGS = (
     "Trainings compared on the same test tasks: with fewer than three trained seeds a side nothing "
     "is said of the methods, another seed may turn the sign"
@@ -55,16 +56,18 @@ def few_seeds(seeds: Sequence[int], trained: int | None) -> str:
 
 
 def row_sections(rows: Sequence[Row]) -> list[Section]:
-    """Lay out rows as sections: compared with the paper, not comparable, quoted for context."""
+    """Lay out rows as sections: compared with the paper, not comparable, without a published
+    number, quoted for context."""
     header = ("variant", "metric", "paper", "here", "± tasks (n)", "± seeds (n)", "on", "verdict")
-    parts = {
-        "Compared with the paper (95 % intervals)": ("not comparable", "context", False),
-        "Not comparable with the paper": ("not comparable", "", True),
-        "Quoted for context": ("context", "", True),
+    parts: dict[str, tuple[VerdictName, ...]] = {
+        "Compared with the paper (95 % intervals)": (*JUDGED, "not run"),
+        "Not comparable with the paper": ("not comparable",),
+        "Without a published number": ("no published number",),
+        "Quoted for context": ("context",),
     }
     sections = []
-    for title, (one, other, inside) in parts.items():
-        lines = tuple(_line(r) for r in rows if (r.verdict in (one, other)) == inside)
+    for title, verdicts in parts.items():
+        lines = tuple(_line(r) for r in rows if r.verdict in verdicts)
         if lines:
             sections.append(Section(title, header, lines, left=2))
     return sections

@@ -11,8 +11,9 @@ import numpy as np
 
 from harness.catalog import Cell
 from harness.compare.groups import Group
-from harness.compare.numbers import axis_label, is_accuracy
+from harness.compare.numbers import axis_label
 from harness.compare.statistics import largest_share, mean_estimate
+from harness.metric import read_metric
 from harness.report.shown_plots import Wanted, every_plot
 from harness.report.style import PAPER_COLOUR, figure, look, save
 from harness.stated import STEPS_AT_TEST
@@ -77,7 +78,7 @@ def plot_test_steps(
 def value_scale(name: str, values: list[float]) -> tuple[str, dict[str, float]]:
     """Choose the scale of an axis of means: logarithmic but for accuracies, and linear from zero to
     the smallest number above it where some are zero."""
-    if is_accuracy(name) or max(values, default=0.0) <= 0:
+    if read_metric(name).is_percent or max(values, default=0.0) <= 0:
         return "linear", {}
     if min(values) > 0:
         return "log", {}
@@ -86,12 +87,11 @@ def value_scale(name: str, values: list[float]) -> tuple[str, dict[str, float]]:
 
 def steps(metrics: list[str]) -> dict[str, dict[int, str]]:
     """Sort `name@k` metrics: name -> test steps k -> metric."""
-    found: dict[str, dict[int, str]] = {}
-    for metric in metrics:
-        name, _, step = metric.partition("@")
-        if step.isdecimal():
-            found.setdefault(name, {})[int(step)] = metric
-    return found
+    by_family: dict[str, dict[int, str]] = {}
+    for metric in map(read_metric, metrics):
+        if metric.at.isdecimal():
+            by_family.setdefault(metric.family, {})[int(metric.at)] = metric.name
+    return by_family
 
 
 def counted(cell: Cell) -> str:

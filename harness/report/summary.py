@@ -10,8 +10,7 @@ from harness.compare.row import Row
 from harness.compare.verdict import VerdictName
 from harness.report.sheet import Line, Section, marked
 
-NONE = "without a published number"
-_ORDER = {name: i for i, name in enumerate((*get_args(VerdictName), NONE))}
+_ORDER = {name: i for i, name in enumerate(get_args(VerdictName))}
 
 
 def summary_sections(rows: Sequence[Row]) -> list[Section]:
@@ -20,8 +19,7 @@ def summary_sections(rows: Sequence[Row]) -> list[Section]:
     for r in rows:
         if r.budget:
             key = (f"{r.paper}/{r.cell}", r.variant, r.budget)
-            name = r.verdict_words if r.published is not None else NONE
-            counts.setdefault(key, Counter())[name] += 1
+            counts.setdefault(key, Counter())[r.verdict_words] += 1
     lines = tuple(
         Line(cell, (variant, budget, _words(found)))
         for (cell, variant, budget), found in counts.items()

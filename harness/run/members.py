@@ -7,6 +7,8 @@ from typing import Any, TypedDict
 
 from torch import Tensor
 
+from harness.metric import read_metric
+
 Weights = dict[str, Tensor]
 ENSEMBLES = {"ensemble-of-best-3": 3, "ensemble-of-best-5": 5}
 """Members by `training.selection`."""
@@ -26,15 +28,14 @@ def among_best(
 ) -> list[Member]:
     """Return the at most `most` best of `members` and one more, the best one first.
 
-    Accuracies are to be high, everything else low; of equal ones the later is better; one that is
-    no number is none.
+    Of equal ones the later is better; a value that is not finite is no member.
     """
     if not math.isfinite(value):
         return members
     new = Member(value=value, iteration=iteration, weights=weights)
-    sign = 1 if metric.startswith("accuracy") else -1
-    found = sorted([*members, new], key=lambda m: (sign * m["value"], m["iteration"]))
-    return found[::-1][:most]
+    sign = 1 if read_metric(metric).higher_is_better else -1
+    ranked = sorted([*members, new], key=lambda m: (sign * m["value"], m["iteration"]))
+    return ranked[::-1][:most]
 
 
 def is_member(x: Any) -> bool:

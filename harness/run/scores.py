@@ -10,6 +10,7 @@ from torch import Tensor
 
 from harness.method import Method
 from harness.methods.embeds_alone import EMBEDDED_AT_ONCE, EmbedsAlone
+from harness.metric import Metric, read_metric
 from harness.tasks.embedded_episodes import embedded_once
 from harness.tasks.episodes import Episodes
 from harness.tasks.source import TaskSource
@@ -81,11 +82,13 @@ def evaluate(
 def add_best_of_steps(scores: Scores) -> Scores:
     """Add `<name>@best` for each family `<name>@k`, k ≥ 1: the scores of the step with the best
     mean. It is chosen on the very tasks it reports, as some published tables do."""
-    found = dict(scores)
-    families = sorted({name.partition("@")[0] for name in scores if "@" in name})
-    for family in families:
-        steps = [n for n in scores if n.startswith(f"{family}@") and not n.endswith("@0")]
-        choose = max if family.startswith("accuracy") else min
-        if steps:
-            found[f"{family}@best"] = scores[choose(steps, key=lambda n: scores[n].mean())]
-    return found
+    steps: dict[str, list[Metric]] = {}
+    for metric in map(read_metric, scores):
+        if metric.at not in ("", "0"):
+            steps.setdefault(metric.family, []).append(metric)
+    with_best = dict(scores)
+    for family in sorted(steps):
+        choose = max if steps[family][0].higher_is_better else min
+        best = choose(steps[family], key=lambda metric: scores[metric.name].mean())
+        with_best[best.best_of_steps().name] = scores[best.name]
+    return with_best

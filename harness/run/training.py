@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from harness.method import Method
+from harness.metric import read_metric
 from harness.progress import Progress
 from harness.protocol import Training
 from harness.run import checkpoint, stop
@@ -57,10 +58,10 @@ class TrainingState:
 
 
 def better(metric: str, new: float, old: float | None) -> bool:
-    """Return whether `new` beats `old`: accuracies are to be high, everything else low."""
+    """Return whether `new` beats `old`, in the direction that the metric calls better."""
     if not math.isfinite(new):
         return False
-    return old is None or (new > old if metric.startswith("accuracy") else new < old)
+    return old is None or read_metric(metric).better(new, old)
 
 
 class Phase:

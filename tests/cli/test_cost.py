@@ -78,7 +78,7 @@ def test_a_claim_that_is_comparable_gets_a_verdict(say, made_up, workplace):
     saving = json.loads(say(f"harness cost {cell} --stored --claims --format json").out)
     assert [(r["engine"], r["inner_steps"]) for r in saving] == [("func", 5), ("loop", 5)]
     assert all(r["published"] == 33 and r["measured"] == 0.0 for r in saving), "all cost the same"
-    assert {r["verdict"] for r in saving} == {"below"}
+    assert {r["verdict"] for r in saving} == {"worse"}
 
 
 def test_plots_leave_stdout_to_the_table(say, made_up):

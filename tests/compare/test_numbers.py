@@ -48,5 +48,4 @@ def test_p_values_and_axes() -> None:
     assert (p_value(1e-9), p_value(0.0312)) == ("<0.001", "0.031")
     assert axis_label("accuracy@3") == "accuracy (%)"
     assert axis_label("mse@3") == "mean squared error"
-    assert axis_label("accuracy-ci@1") == "accuracy-ci (%)"
-    assert axis_label("regret") == "regret"
+    assert axis_label("bits@20") == "bits"

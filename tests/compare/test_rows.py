@@ -86,8 +86,8 @@ def test_an_unclean_tree_at_the_test_alone_is_stated(toy: ToyPaper) -> None:
     assert "tested from a working tree" in rows(toy)[0].reason
 
 
-@pytest.mark.parametrize(("mean", "verdict"), [(98.0, "above"), (90.0, "below")])
-def test_above_and_below(toy: ToyPaper, mean: float, verdict: str) -> None:
+@pytest.mark.parametrize(("mean", "verdict"), [(98.0, "better"), (90.0, "worse")])
+def test_better_and_worse(toy: ToyPaper, mean: float, verdict: str) -> None:
     toy.add({"accuracy": draws(mean, 4)})
     assert rows(toy)[0].verdict == verdict
 
@@ -222,7 +222,7 @@ def test_words_choose_papers_and_cells(toy: ToyPaper) -> None:
 def test_words_limit_the_records_read(toy: ToyPaper) -> None:
     toy.add({"accuracy": draws(98, 4)})
     assert all(not r.records for r in rows(toy, "toy/curves"))
-    assert replace(rows(toy)[0], records=[]).verdict == "above"
+    assert replace(rows(toy)[0], records=[]).verdict == "better"
 
 
 def test_seeds_that_are_copies_of_one_training_get_no_verdict(toy: ToyPaper) -> None:
@@ -279,7 +279,7 @@ def test_a_mean_that_one_task_carries_is_named_judged_or_not(toy: ToyPaper) -> N
     toy.add({"mse@0": x}, variant="ours")
     wanted = "one of 400 test tasks holds 36% of the mean, so its interval is too narrow; median "
     found = [r for r in rows(toy) if r.metric == "mse@0" and r.records]
-    assert [r.verdict for r in found] == ["not comparable", "inconclusive", "not comparable"]
+    assert [r.verdict for r in found] == ["no published number", "inconclusive", "not comparable"]
     for row in found:
         assert f"{wanted}over tasks {np.median(x):.3f}" in row.reason
         assert row.median == np.median(x)

@@ -19,10 +19,10 @@ def around(value: float, size: float) -> Margin:
         ("accuracy", 95.2, 0.2, "reproduced", "within the margin"),
         ("accuracy", 95.0, 2.0, "inconclusive", "more seeds or tasks"),
         ("accuracy", 96.1, 0.2, "inconclusive", "too wide to tell"),
-        ("accuracy", 98.0, 0.2, "above", "better than the paper"),
-        ("accuracy", 92.0, 0.2, "below", "worse than the paper"),
-        ("mse@1", 98.0, 0.2, "above", "worse than the paper"),
-        ("mse@1", 92.0, 0.2, "below", "better than the paper"),
+        ("accuracy", 98.0, 0.2, "better", "better than the paper"),
+        ("accuracy", 92.0, 0.2, "worse", "worse than the paper"),
+        ("mse@1", 98.0, 0.2, "worse", "worse than the paper"),
+        ("mse@1", 92.0, 0.2, "better", "better than the paper"),
     ],
 )
 def test_verdicts(metric: str, measured: float, se: float, name: str, words: str) -> None:
@@ -48,10 +48,10 @@ def test_verdicts_follow_the_90_percent_interval_and_mirror(
     if min(abs(abs(low) - room), abs(abs(high) - room)) < 1e-6 * (1 + abs(low) + abs(high)):
         return
     inside, outside = -room < low and high < room, high < -room or low > room
-    wanted = ("above" if difference > 0 else "below") if outside else "inconclusive"
+    wanted = ("better" if difference > 0 else "worse") if outside else "inconclusive"
     assert found.name == ("reproduced" if inside else wanted)
     mirror = judge("accuracy", around(0.0, room), Estimate(-difference, se, df))
-    swap = {"above": "below", "below": "above"}
+    swap = {"better": "worse", "worse": "better"}
     assert mirror.name == swap.get(found.name, found.name)
 
 
@@ -81,8 +81,8 @@ def test_the_papers_interval_counts_once() -> None:
     ("name", "seeds", "wanted"),
     [
         ("reproduced", 1, "reproduced (1 seed)"),
-        ("below", 1, "below (1 seed)"),
-        ("above", 2, "above"),
+        ("worse", 1, "worse (1 seed)"),
+        ("better", 2, "better"),
         ("inconclusive", 0, "inconclusive"),
         ("not comparable", 1, "not comparable"),
         ("not run", None, "not run"),

@@ -85,7 +85,7 @@ def test_the_simulation_follows_the_rules_of_the_harness(kind: str, seeds: int) 
             np.array([stated]),
         )
         [reproduced], [above] = verdicts(one, number)
-        assert (found.name == "reproduced", found.name == "above") == (reproduced, above)
+        assert (found.name == "reproduced", found.name == "better") == (reproduced, above)
         assert found.margin == pytest.approx(own_interval(one, number)[1][0])
         names.add(found.name)
     assert {"reproduced", "inconclusive"} & names

@@ -343,8 +343,8 @@ def test_the_name_is_loaded_when_it_is_used():
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert said.stdout.split() == ["False", "False", "True", "True"]
-    with pytest.raises(AttributeError, match="no attribute 'evaluation'"):
-        _ = harness.evaluation
+    with pytest.raises(AttributeError, match="no attribute 'evaluator'"):
+        _ = harness.evaluator
 
 
 @pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")

@@ -30,16 +30,16 @@ def test_table_is_aligned_and_narrow(rows: list[Row]) -> None:
     assert (
         "  plain    accuracy  95.0 ± 0.4  95.20   0.23 (400)     0.25 (3)  cpu  reproduced" in text
     )
-    assert "one seed  cpu  ▲ above (1 seed)" in text
+    assert "one seed  cpu  ▲ better (1 seed)" in text
     apart = text[text.index("Not comparable with the paper") :]
     assert "budget 0.1, not full" in apart
     assert "reproduced" not in apart
     assert apart.index("mse@0") < apart.index("Quoted for context") < apart.index("90.0")
 
 
-def test_below_is_as_loud_as_above(rows: list[Row]) -> None:
-    low = [replace(r, verdict="below") for r in rows if r.verdict == "above"]
-    assert "▼ below" in render_rows(low, "table")
+def test_worse_is_as_loud_as_better(rows: list[Row]) -> None:
+    low = [replace(r, verdict="worse") for r in rows if r.verdict == "better"]
+    assert "▼ worse" in render_rows(low, "table")
 
 
 def test_json_is_strict(rows: list[Row]) -> None:
@@ -56,7 +56,7 @@ def test_json_is_strict(rows: list[Row]) -> None:
     assert found[0]["seeds"] == [0, 1, 2]
     assert [(r["verdict"], r["trained_seeds"]) for r in found[:2]] == [
         ("reproduced", 3),
-        ("above", 1),
+        ("better", 1),
     ]
     assert found[1]["measured"] == rows[1].measured
 
@@ -64,7 +64,7 @@ def test_json_is_strict(rows: list[Row]) -> None:
 def test_csv_keeps_every_digit(rows: list[Row]) -> None:
     found = list(csv.DictReader(io.StringIO(render_rows(rows, "csv"))))
     assert [r["verdict"] for r in found] == [r.verdict_words for r in rows]
-    assert [r["verdict"] for r in found[:2]] == ["reproduced", "above (1 seed)"]
+    assert [r["verdict"] for r in found[:2]] == ["reproduced", "better (1 seed)"]
     assert float(found[0]["measured"]) == rows[0].measured
     assert found[0]["seeds"] == "0; 1; 2"
     assert found[1]["seed_interval"] == ""
@@ -86,8 +86,8 @@ def test_latex_is_escaped_and_balanced(rows: list[Row]) -> None:
     assert escape("a\\b~c^d{e}") == (
         r"a\textbackslash{}b\textasciitilde{}c\textasciicircum{}d\{e\}"
     )
-    assert r"\textbf{above} (1 seed)" in render_rows(rows, "latex")
-    assert "▲ above (1 seed)" in render_rows(rows, "md")
+    assert r"\textbf{better} (1 seed)" in render_rows(rows, "latex")
+    assert "▲ better (1 seed)" in render_rows(rows, "md")
 
 
 @pytest.mark.parametrize("form", FORMATS)
