@@ -88,6 +88,16 @@ class Variant:
         found: dict[str, Any] = {"task_source": self.task_source, "algorithm": self.algorithm}
         return found | {s: switches(getattr(self, s)) for s in SECTIONS}
 
+    def is_of_training(self, section: str, switch: str) -> bool:
+        """Return whether training depends on a switch: its steps, or which of them is selected."""
+        if section == "testing":
+            return switch == "task_seed"  # of the validation tasks, too
+        test_only = {
+            "tasks": self.task_source_class.test_only,
+            "method": self.method_class.test_only,
+        }
+        return switch not in test_only.get(section, ())
+
     def recorded(self) -> dict[str, Any]:
         """Return the switches as digests and records have them (`Stated.recorded`)."""
         return self.stated.recorded(self.protocol())
@@ -357,8 +367,15 @@ def _check_used(algorithms: Mapping[str, Stated], cells: dict[str, Cell], where:
                 f"{where} [algorithms.{name}]: found no variant with this algorithm"
                 f"{closest(name, used)}; wanted one of {', '.join(sorted(used))}."
             )
+        own = [t for t in tables if str(t.get("algorithm")) == name]
+        switch = stated.inference_switch
+        if switch and any(switch not in t.get("method", {}) for t in own):
+            raise HarnessError(
+                f"{where} [algorithms.{name}] inference_switch: found {shown(switch)}, wanted a "
+                "switch of the method of every variant with this algorithm."
+            )
         for section, older in stated.older_records.items():
-            having = [t.get(section, {}) for t in tables if str(t.get("algorithm")) == name]
+            having = [t.get(section, {}) for t in own]
             for switch in older:
                 if section not in SECTIONS or any(switch not in t for t in having):
                     raise HarnessError(

@@ -22,6 +22,9 @@ class Method(abc.ABC):
     """
 
     Settings: ClassVar[type]
+    test_only: ClassVar[frozenset[str]] = frozenset()
+    """Switches that training does not depend on: neither its steps nor which of them is selected.
+    What differs in these alone is trained once."""
     operations_countable: bool = True
     """False where torch's operation counter does not see the method's products, or where steps of a
     training differ in how many they have."""

@@ -22,9 +22,10 @@ class Stated:
     """No switch says these; without a table in `paper.toml` an algorithm has the defaults."""
 
     inference: str = NOT_STATED
-    """`inductive` or `transductive` (queries of an episode are looked at together), for methods
-    that have no switch `test_batch_norm` or `batch_norm_test` to say it. The two are never ranked
-    together, and a method that does not say is not ranked."""
+    """`inductive`, or `transductive` where queries of an episode are looked at together. The two
+    are never ranked together, and a method that does not say is not ranked."""
+    inference_switch: str = ""
+    """The method's switch that says it instead: its value is `transductive`, or anything else."""
     counted: str = STEPS_AT_TEST
     """What k counts in the names `metric@k` of `evaluate`."""
     older_records: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -38,6 +39,14 @@ class Stated:
             there = found.get(section, {})
             found[section] = {k: v for k, v in there.items() if k not in older or v != older[k]}
         return found
+
+    def inference_of(self, protocol: Mapping[str, Any]) -> str:
+        """Return the inference of a method with these switches by section."""
+        method = protocol.get("method", {})
+        if self.inference_switch not in method:
+            return self.inference
+        value = method[self.inference_switch]
+        return "transductive" if value == "transductive" else "inductive"
 
     def complete(self, protocol: Mapping[str, Any]) -> dict[str, Any]:
         """Return the protocol of a record with the switches that `recorded` left out."""

@@ -34,6 +34,9 @@ variants.ours = { method = { rate = 0.3 } }
 variants.more = { testing = { tasks = 500 } }
 variants.together = { method = { test_batch_norm = "transductive" } }
 
+[algorithms.toy]
+inference_switch = "test_batch_norm"
+
 [cells.quoted]
 title = "A setting that nothing here runs"
 published_only = true
@@ -62,6 +65,7 @@ class Settings:
 
 class Toy:
     Settings = Settings
+    test_only = frozenset()
 
 ALGORITHMS = {"toy": Toy}
 """

@@ -251,6 +251,10 @@ def test_no_folder_of_papers(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("lines", "expected"),
     [
+        (
+            '[algorithms.kernel-mean]\ninference_switch = "test_norm"\n',
+            "inference_switch: found 'test_norm', wanted a switch of the method",
+        ),
         ('[algorithms.kernel-mean]\ninference = "both"\n', "found 'both'; wanted inductive or tra"),
         (
             "[algorithms.kernel-mean]\ncounted = 3\n",

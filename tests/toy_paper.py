@@ -64,6 +64,7 @@ class Settings:
 
 class Toy:
     Settings = Settings
+    test_only = frozenset()
 
 ALGORITHMS = {"toy": Toy}
 """

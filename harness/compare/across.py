@@ -20,7 +20,7 @@ from harness.compare.rows import Collection
 from harness.compare.setting import Setting, setting
 from harness.compare.spent import Spent, spent
 from harness.metric import read_metric
-from harness.stated import NOT_STATED
+from harness.stated import NOT_STATED, Stated
 
 ACCURACY = "accuracy"
 """The family in which methods are set side by side."""
@@ -102,7 +102,7 @@ def shown_metric(collection: Collection, group: Group) -> str:
 def group_setting(collection: Collection, group: Group) -> Setting | None:
     """Return the setting of a group of runs, as its records state it."""
     protocol = group.records[0].protocol
-    return setting(protocol, _declared(collection, group.paper, protocol))
+    return setting(protocol, _stated(collection, group.paper, protocol))
 
 
 def _setting(
@@ -114,16 +114,16 @@ def _setting(
         return None
     if row.variant:
         protocol = cell.variants[row.variant]
-        return setting(protocol, _declared(collection, row.paper, protocol))
+        return setting(protocol, _stated(collection, row.paper, protocol))
     # A cell that only quotes has no switches, so no setting.
     first: dict[str, Any] = next(iter(cell.variants.values()), {})
     return setting(first, dataset=row.dataset, inference=row.inference)
 
 
-def _declared(collection: Collection, paper: str, protocol: dict[str, Any]) -> str:
-    """Return what today's `paper.toml` states of the method, if there is one."""
+def _stated(collection: Collection, paper: str, protocol: dict[str, Any]) -> Stated | None:
+    """Return what today's `paper.toml` states of the algorithm, if there is one."""
     cell = next((c for c in collection.cells if c.paper == paper), None)
-    return cell.stated(protocol.get("algorithm")).inference if cell else NOT_STATED
+    return cell.stated(protocol.get("algorithm")) if cell else None
 
 
 def _across(row: Row, found: Setting, group: Group | None, more: Group | None) -> AcrossRow:

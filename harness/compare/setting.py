@@ -10,10 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harness.stated import NOT_STATED
-
-# The names that methods give the switch of batch-norm statistics at test.
-_SWITCHES = ("test_batch_norm", "batch_norm_test")
+from harness.stated import NOT_STATED, Stated
 
 
 @dataclass(frozen=True, order=True)
@@ -37,14 +34,14 @@ class Setting:
 
 def setting(
     protocol: Mapping[str, Any],
-    declared: str = NOT_STATED,
+    stated: Stated | None = None,
     dataset: str = "",
     inference: str | None = None,
 ) -> Setting | None:
     """Return the setting of switches by section (`tasks`, `method`); None where they have none.
 
-    `declared` is `Stated.inference`; `dataset` and `inference` are those of a published line that
-    is quoted in a cell of another method.
+    `stated` is what the paper states of the algorithm; `dataset` and `inference` are
+    those of a published line that is quoted in a cell of another method.
     """
     tasks = protocol.get("tasks", {})
     named, ways, shots = (tasks.get(name) for name in ("dataset", "test_ways", "test_shots"))
@@ -53,7 +50,7 @@ def setting(
     where = (dataset or named, ways, shots)
     if inference is not None:
         return Setting(*where, inference or NOT_STATED)
-    return Setting(*where, inference_of(protocol, declared), _classes(tasks))
+    return Setting(*where, (stated or Stated()).inference_of(protocol), _classes(tasks))
 
 
 def _classes(tasks: Mapping[str, Any]) -> str:
@@ -61,15 +58,3 @@ def _classes(tasks: Mapping[str, Any]) -> str:
     rotations = str(tasks.get("rotations", "none"))
     turned = rotations != "none" and not rotations.startswith("train-")
     return " ".join([str(tasks.get("class_split", "")), *["turned"] * turned]).strip()
-
-
-def inference_of(protocol: Mapping[str, Any], declared: str) -> str:
-    """Return whether a method looks at the queries of an episode together.
-
-    The switch of its batch norm at test says so, or, without one, what the method declares.
-    """
-    method = protocol.get("method", {})
-    given = [method[name] for name in _SWITCHES if name in method]
-    if not given:
-        return declared
-    return "transductive" if "transductive" in given else "inductive"

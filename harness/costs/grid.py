@@ -119,7 +119,7 @@ def cost_switches(variant: Variant) -> dict[str, Any]:
     own = switches(variant.method)
     if "inner_steps" in own:
         own = {k: v for k, v in own.items() if k not in ("order", "inner_steps")}
-    own = {k: v for k, v in own.items() if not k.startswith("test_")}
+    own = {k: v for k, v in own.items() if variant.is_of_training("method", k)}
     kinds = {"task_source": variant.task_source, "algorithm": variant.algorithm}
     more = {"tasks": switches(variant.tasks), "meta_batch": variant.training.meta_batch}
     return {**kinds, **more, "method": own}

@@ -53,15 +53,15 @@ class Plan:
     def training_digest(self) -> str:
         """sha256 over all that training depends on, so that equal trainings are done once.
 
-        Switches that start with `test_`, and all of `testing` but the seed of the validation
-        tasks, do not touch training: neither its steps nor, in any cell, which of them is selected
-        (its validation curve is that of the variant that ran first). The budget is left out: a
-        longer one goes on from a shorter.
+        The `test_only` switches of task source and method, and all of `testing` but the seed of the
+        validation tasks, do not touch training: neither its steps nor, in any cell, which of them
+        is selected (its validation curve is that of the variant that ran first). The budget is left
+        out: a longer one goes on from a shorter.
         """
         v = self.variant
         own = v.recorded()
         kept: dict[str, Any] = {
-            section: {k: x for k, x in own[section].items() if is_of_training(section, k)}
+            section: {k: x for k, x in own[section].items() if v.is_of_training(section, k)}
             for section in ("tasks", "method", "training")
         }
         how = [v.paper, v.task_source, v.algorithm, v.testing.task_seed, self.seed]
@@ -133,13 +133,6 @@ def switch_differences(published: Variant, run: Variant) -> list[str]:
         for k in here[section]
         if here[section][k] != there[section][k]
     ]
-
-
-def is_of_training(section: str, switch: str) -> bool:
-    """Return whether training depends on a switch: its steps, or which of them is selected."""
-    if section == "testing":
-        return switch == "task_seed"
-    return not switch.startswith("test_")
 
 
 def choose_device(name: str) -> torch.device:

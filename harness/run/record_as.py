@@ -24,7 +24,7 @@ from harness.run.budget import budget
 from harness.run.kept_weights import method_with, read_weights
 from harness.run.lock import locked
 from harness.run.on_record import WEIGHTS, Trained, put_on_record, session_of
-from harness.run.plan import Plan, is_of_training
+from harness.run.plan import Plan
 
 
 def record_as(
@@ -100,6 +100,6 @@ def _trained_otherwise(found: dict[str, Any], variant: Variant) -> Iterator[str]
         here, there = found.get(section, {}), wanted[section]
         for k in dict.fromkeys([*there, *here]):
             same = k in here and k in there and here[k] == there[k]
-            if is_of_training(section, k) and not same:
+            if variant.is_of_training(section, k) and not same:
                 own, want = (repr(t[k]) if k in t else "nothing" for t in (here, there))
                 yield f"found {section}.{k} {own}, wanted {want}"

@@ -35,6 +35,8 @@ class Episodes(TaskSource):
     classes or images; a split without validation classes raises when they are asked for.
     """
 
+    test_only = frozenset({"test_ways", "test_shots", "test_queries"})
+
     channels: ClassVar[int]
     """Of an image: 1 or 3."""
     turns: int = 1

@@ -46,6 +46,7 @@ class Sinusoids(TaskSource):
     """Sinusoids with support x [T, K, 1 or 3] and y [T, K, 1], float32."""
 
     Settings: ClassVar[type] = SinusoidSettings
+    test_only = frozenset({"test_shots", "test_queries"})
     settings: SinusoidSettings
 
     @classmethod

@@ -53,6 +53,8 @@ class TaskSource(abc.ABC):
     """
 
     Settings: ClassVar[type]
+    test_only: ClassVar[frozenset[str]] = frozenset()
+    """Switches of test tasks alone, which training does not depend on."""
     synthetic: bool = False
 
     def __init__(

@@ -63,6 +63,7 @@ class ANIL(LearnedStart):
     """
 
     Settings = AnilSettings
+    test_only = frozenset({"test_frozen_layers", "test_head", "test_steps"})
     settings: AnilSettings
     model: StridedConv4 | MaxPoolConv4
 

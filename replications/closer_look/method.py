@@ -66,6 +66,17 @@ class Baseline(Method):
     """Features of a plain classifier; `engine` plays no part."""
 
     Settings = BaselineSettings
+    test_only = frozenset(
+        {
+            "test_head",
+            "test_epochs",
+            "test_batch",
+            "test_rate",
+            "test_momentum",
+            "test_dampening",
+            "test_weight_decay",
+        }
+    )
     settings: BaselineSettings
 
     def build(self, tasks: Any) -> None:

@@ -66,6 +66,7 @@ class LabelledImages(TaskSource):
     """Images of the training classes, one a task, and episodes of the others."""
 
     Settings = LabelledImageSettings
+    test_only = frozenset({"test_ways", "test_shots", "test_queries", "test_centre_share"})
     settings: LabelledImageSettings
 
     def __init__(

@@ -42,6 +42,8 @@ class PretrainedSettings:
 class FineTuned(Method):
     """What both baselines share: fine-tuning of one start, with a tuned step size."""
 
+    test_only = frozenset({"test_rates", "test_tuned_at_step", "test_steps"})
+
     settings: Any
 
     def build(self, tasks: Any) -> None:

@@ -69,6 +69,7 @@ class MAML(LearnedStart):
     """Learns a start from which `inner_steps` gradient steps on a support set do well."""
 
     Settings: ClassVar[type] = MamlSettings
+    test_only = frozenset({"test_steps", "test_batch_norm"})
     settings: MamlSettings
 
     def build(self, tasks: Any) -> None:

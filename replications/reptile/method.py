@@ -57,6 +57,7 @@ class Reptile(Method):
     """Moves the start towards where Adam takes it on each task. The engine plays no part."""
 
     Settings = ReptileSettings
+    test_only = frozenset({"test_steps", "test_batch", "test_batch_norm"})
     settings: ReptileSettings
 
     def build(self, tasks: Any) -> None:

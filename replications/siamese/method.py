@@ -80,6 +80,7 @@ class Siamese(Method):
     """Trained on pairs; tested on pairs or on one-shot runs. `engine` plays no part."""
 
     Settings = SiameseSettings
+    test_only = frozenset({"test_threshold"})
     settings: SiameseSettings
     # On a CPU products are added up in place, and those of filters do not grow with the batch.
     operations_countable = False

@@ -78,6 +78,7 @@ class ImagePairs(TaskSource):
     """
 
     Settings = ImagePairSettings
+    test_only = frozenset({"test_on"})
     settings: ImagePairSettings
 
     def __init__(

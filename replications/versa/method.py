@@ -49,6 +49,7 @@ class Versa(OneNetwork):
     """Features, amortised posterior, averaged predictions; `engine` plays no part."""
 
     Settings = VersaSettings
+    test_only = frozenset({"test_samples", "test_average"})
     settings: VersaSettings
     model: nn.ModuleDict
 

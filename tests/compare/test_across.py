@@ -15,6 +15,7 @@ from harness.compare.holm import holm
 from harness.compare.rows import collect
 from harness.compare.setting import Setting, setting
 from harness.compare.spent import Spent
+from harness.stated import Stated
 from tests.episode_paper import EpisodePaper
 from tests.toy_paper import ToyPaper, draws
 
@@ -212,10 +213,9 @@ def test_a_regression_has_no_setting(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_a_method_that_does_not_say_is_not_ranked(episodes: EpisodePaper) -> None:
-    folder = episodes.replications / "toy"
-    for name in ("paper.toml", "method.py"):
-        text = (folder / name).read_text().replace("test_batch_norm", "something")
-        (folder / name).write_text(text)
+    path = episodes.replications / "toy" / "paper.toml"
+    says, silent_too = 'inference_switch = "test_batch_norm"', 'counted = "steps at test"'
+    path.write_text(path.read_text().replace(says, silent_too))
     for i, variant in enumerate(("plain", "together")):
         episodes.add({"accuracy": draws(95 + i, 4, i)}, variant=variant)
     silent = [r for r in rows(episodes) if r.measured is not None]
@@ -223,19 +223,19 @@ def test_a_method_that_does_not_say_is_not_ranked(episodes: EpisodePaper) -> Non
     assert {r.rank for r in silent} == {None}
     assert all("does not say" in r.not_ranked for r in silent)
     assert across_pairs(collect(episodes.results)) == []
-    with (folder / "paper.toml").open("a") as f:
-        f.write('[algorithms.toy]\ninference = "transductive"\n')
+    path.write_text(path.read_text().replace(silent_too, 'inference = "transductive"'))
     assert {r.setting.inference for r in rows(episodes) if r.rank} == {"transductive"}
     assert len(across_pairs(collect(episodes.results))) == 1
 
 
 def test_inference_is_read_from_the_switch() -> None:
     tasks = {"dataset": "omniglot", "test_ways": 5, "test_shots": 1}
-    for name in ("test_batch_norm", "batch_norm_test"):
-        for value, wanted in (("transductive", "transductive"), ("running", "inductive")):
-            found = setting({"tasks": tasks, "method": {name: value}})
-            assert found == Setting("omniglot", 5, 1, wanted)
-    assert setting({"tasks": tasks}, "inductive") == Setting("omniglot", 5, 1, "inductive")
+    stated = Stated(inference_switch="batch_norm_test")
+    for value, wanted in (("transductive", "transductive"), ("running", "inductive")):
+        found = setting({"tasks": tasks, "method": {"batch_norm_test": value}}, stated)
+        assert found == Setting("omniglot", 5, 1, wanted)
+    told = setting({"tasks": tasks}, Stated(inference="inductive"))
+    assert told == Setting("omniglot", 5, 1, "inductive")
     assert setting({"tasks": tasks}) == Setting("omniglot", 5, 1, "not stated")
     assert setting({"tasks": tasks}, inference="") == Setting("omniglot", 5, 1, "not stated")
     assert setting({"tasks": {"dataset": "omniglot"}}) is None
@@ -244,7 +244,7 @@ def test_inference_is_read_from_the_switch() -> None:
 def test_other_test_classes_are_another_setting() -> None:
     tasks = {"dataset": "omniglot", "test_ways": 5, "test_shots": 1, "class_split": "vinyals"}
     found = [
-        setting({"tasks": tasks | {"rotations": rotations}}, "inductive")
+        setting({"tasks": tasks | {"rotations": rotations}}, Stated(inference="inductive"))
         for rotations in ("none", "train-as-classes", "as-classes", "per-class-in-task")
     ]
     assert found[0] == found[1]

@@ -54,12 +54,15 @@ class ImplicitSettings:
 
 class Loop:
     Settings = LoopSettings
+    test_only = frozenset({"test_steps"})
 
 class Only:
     Settings = OnlySettings
+    test_only = frozenset({"test_steps"})
 
 class Implicit:
     Settings = ImplicitSettings
+    test_only = frozenset({"test_steps"})
 
 ALGORITHMS |= {"loop": Loop, "only": Only, "implicit": Implicit}
 """
