@@ -24,7 +24,9 @@ def test_a_stale_table_is_found_and_mended(toy: ToyPaper) -> None:
     assert stale_markers(toy.root, toy.results) == []
     assert update_markers(toy.root, toy.results) == []
     text = paper.read_text()
-    assert text.startswith("# Title\n\n<!-- results:begin toy -->\n\n**Without a published number**")
+    assert text.startswith(
+        "# Title\n\n<!-- results:begin toy -->\n\n**Without a published number**"
+    )
     assert text.endswith("\n<!-- results:end toy -->\n\nAfter.\n")
     assert "**Not run yet**" in text
     assert "| toy/images | 2 | plain, fancy |" in text
