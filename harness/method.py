@@ -7,10 +7,14 @@ that `paper.toml` uses (`algorithm = "..."`).
 from __future__ import annotations
 
 import abc
-from typing import Any, ClassVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from harness.methods.class_outputs import ClassOutputs
 
 
 class Method(abc.ABC):
@@ -70,6 +74,21 @@ class Method(abc.ABC):
 
         Names: `accuracy` or `accuracy@k` in percent; `mse@k`, `loss@k`. k counts test steps, or
         what else `[algorithms.<name>] counted` says in `paper.toml`."""
+
+    def scoring(
+        self, tasks: Any, split: str, count: int, label: str = ""
+    ) -> Callable[[int, int], dict[str, Tensor]]:
+        """Return what scores n of the first `count` tasks of `split`, from task `first` on, when it
+        is called with (first, n): metric name -> [n], as `evaluate` gives it.
+
+        A method that can do something once for all these tasks does it here, and shows its
+        progress under `label` where one is given."""
+        return lambda first, n: self.evaluate(tasks.batch(split, first, n))
+
+    def for_ensemble(self) -> ClassOutputs | None:
+        """Return this method where its outputs follow from its weights alone, so that those of
+        several weights can be averaged; None where they do not."""
+        return None
 
     def first_task(self, iteration: int, meta_batch: int) -> int:
         """Return the index of the first training task of an iteration (for methods that stay on the

@@ -64,9 +64,14 @@ def test_both_kinds_of_processes_start_so(monkeypatch):
 class Plan:
     """As much of a plan as a command line shows."""
 
-    seed, engine, capture, results, work = 0, "func", False, Path("r"), Path("w")
-    variant = argparse.Namespace(paper="a", cell="b", name="v")
-    budget, device = argparse.Namespace(label="smoke"), argparse.Namespace(type="cpu")
+    capture, results, work = False, Path("r"), Path("w")
+    setup = argparse.Namespace(
+        variant=argparse.Namespace(paper="a", cell="b", name="v"),
+        seed=0,
+        budget=argparse.Namespace(label="smoke"),
+        engine="func",
+        device=argparse.Namespace(type="cpu"),
+    )
 
     def folder(self):
         return Path("w/x")

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
-import torch
 
 from harness.catalog import find_cell, papers, replications_folder
 from harness.compare.rows import collect
 from harness.records.again import run_again
 from harness.records.schema import read_record
-from harness.run.budget import budget
-from harness.run.kept_weights import record_overrides
-from harness.run.plan import Plan
+from harness.run.kept_weights import record_overrides, setup_of
+from harness.run.setup import CPU
 from tests.toy_paper import ToyPaper, draws
 
 LATER = "\n[algorithms.toy.older_records.method]\nrate = 0.1\n"
@@ -60,10 +56,6 @@ RECORDED = sorted((replications_folder().parent / "results/mann").glob("*/*/seed
 @pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.parent.name)
 def test_manns_digests_are_those_of_before_its_optimiser_could_be_chosen(path):
     record = read_record(path)
-    cell = papers()["mann"].cells[record.cell]
-    published = cell.variant(record.variant)
-    v = cell.variant(record.variant, record_overrides(record, published))
-    length = budget(record.budget, v.training, v.testing)
-    plan = Plan(v, published, record.seed, length, "batched", torch.device("cpu"), Path(), Path())
-    assert plan.config_digest() == record.config_digest
-    assert plan.training_digest() == record.training_digest
+    setup = setup_of(record, papers()["mann"].cells[record.cell], CPU)
+    assert setup.config_digest() == record.config_digest
+    assert setup.training_digest() == record.training_digest

@@ -11,8 +11,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import torch
-
 from harness.catalog import Variant, replications_folder
 from harness.check import CLAUSES, Finding, metrics, variants
 from harness.errors import DataNotAtHand, HarnessError, closest
@@ -67,19 +65,16 @@ def findings(folder: Path, runs: bool) -> Iterator[Finding]:
 def smoke_run(variant: Variant) -> Finding:
     """Let a variant take a few steps and be tested on a few tasks, in a folder that is dropped."""
     # Slow to import, and not needed for the other checks.
-    from harness.meta_gradient.engines import DEFAULT
     from harness.run.allocator import keep_freed_memory
-    from harness.run.budget import budget
     from harness.run.loop import run
     from harness.run.plan import Plan
+    from harness.run.setup import Setup
 
     keep_freed_memory()  # as `harness run` does
     name = f"smoke run {variant.key}"
-    length = budget("smoke", variant.training, variant.testing)
+    setup = Setup.at("smoke", variant)
     with tempfile.TemporaryDirectory() as folder:
-        there = Path(folder)
-        device = torch.device("cpu")
-        plan = Plan(variant, variant, 0, length, DEFAULT, device, there / "results", there / "work")
+        plan = Plan(setup, variant, Path(folder, "results"), Path(folder, "work"))
         start = time.perf_counter()
         try:
             with contextlib.redirect_stderr(io.StringIO()):  # progress of three steps is noise

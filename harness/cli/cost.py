@@ -95,7 +95,7 @@ def _measure(arguments: argparse.Namespace) -> None:
     from harness.costs.grid import grid
     from harness.costs.session import Effort, Measuring
     from harness.costs.store import empty_record, record_path
-    from harness.run.plan import choose_device
+    from harness.run.setup import choose_device
 
     if arguments.limit < 2 * arguments.seconds:
         raise HarnessError(

@@ -10,23 +10,25 @@ import hashlib
 import json
 import os
 from pathlib import Path
+from typing import Any
+
+import torch
 
 from harness.catalog import Cell, find_cell
 from harness.cli.folders import RESULTS, WORK, folder
 from harness.compare.statistics import check_there, summary_half_width
 from harness.errors import HarnessError
-from harness.meta_gradient.engines import DEFAULT
 from harness.places import results_folder, work_folder
 from harness.plain_file import read_plain
 from harness.records.again import file_is_gone
 from harness.records.schema import MetricSummary, Record, read_record
+from harness.records.store import WEIGHTS
 from harness.run import stop
 from harness.run.allocator import keep_freed_memory
-from harness.run.budget import budget
-from harness.run.kept_weights import method_with, read_weights, record_overrides
-from harness.run.on_record import WEIGHTS, summary
-from harness.run.plan import Plan, choose_device
+from harness.run.kept_weights import assemble, check_cell, read_weights, setup_of
+from harness.run.on_record import summary
 from harness.run.record_as import record_as
+from harness.run.setup import Setup, choose_device, switch_differences
 from harness.run.testing import ScoresSoFar, test
 
 SUMMARY = "test kept weights again and compare with their record"
@@ -61,61 +63,95 @@ def main(arguments: argparse.Namespace) -> int:
     # Before anything else is looked for: data may take a minute to be packed.
     weights = read_weights(arguments.weights, "cpu")
     cell = find_cell(arguments.cell)
-    if record is not None and f"{record.paper}/{record.cell}" != cell.key:
-        raise HarnessError(
-            f"{arguments.weights} belongs to {record.paper}/{record.cell}, not to {cell.key}."
-        )
-    if record is not None and arguments.variant not in (None, record.variant):
-        raise HarnessError(
-            f"--variant: found {arguments.variant!r} for weights of {record.variant}, wanted that "
-            "or none; --record-as tests them as another variant."
-        )
+    if record is not None:
+        check_cell(arguments.weights, record, cell)
+        _check_variant(arguments.variant, record)
     if arguments.record_as is not None:
         return _put_on_record(arguments, cell, record)
     check_there()
-    name = record.variant if record else arguments.variant or cell.names()[0]
-    changed = record_overrides(record, cell.variant(name)) if record else {}
-    variant = cell.variant(name, changed)
-    length = budget(record.budget if record else "full", variant.training, variant.testing)
-    device = choose_device(arguments.device)
+    device = _device(arguments.device)
+    if record is not None:
+        # Its seed draws training tasks: some methods look at them again before the test.
+        setup = setup_of(record, cell, device)
+    else:
+        variant = cell.variant(arguments.variant or cell.names()[0])
+        setup = Setup.at("full", variant, device=device)
+    ready = assemble(weights, arguments.weights, setup)
+    scores = test(setup, ready.method, ready.tasks, ScoresSoFar())
+    measured = {name: summary(values) for name, values in scores.items()}
+    differences = switch_differences(cell.variant(setup.variant.name), setup.variant)
+    otherwise = _otherwise(arguments.weights, record, measured, ready.tasks.data_digest())
+    if arguments.format == "json":
+        print(json.dumps(_rows(measured, record, differences), indent=1))
+    else:
+        _print_table(setup, measured, record, differences)
+        if record is not None:
+            print("exactly as recorded" if otherwise is None else f"NOT as recorded{otherwise}")
+    return 0 if otherwise is None else 1
+
+
+def _check_variant(name: str | None, record: Record) -> None:
+    if name not in (None, record.variant):
+        raise HarnessError(
+            f"--variant: found {name!r} for weights of {record.variant}, wanted that "
+            "or none; --record-as tests them as another variant."
+        )
+
+
+def _otherwise(
+    weights: Path, record: Record | None, measured: dict[str, MetricSummary], data_digest: str
+) -> str | None:
+    """Return None where all is as recorded, or there is no record; else what is known of why not,
+    which may be ''."""
+    if record is None:
+        return None
+    is_kept, same_images = _is_kept(weights, record), record.data_digest == data_digest
+    if is_kept and same_images and all(measured.get(k) == v for k, v in record.metrics.items()):
+        return None
+    words = "" if is_kept else ": these are not the weights it kept (another sha256)"
+    if not same_images:
+        words += ": the images at hand are others than those it was tested on"
+    return words
+
+
+def _rows(
+    measured: dict[str, MetricSummary], record: Record | None, differences: list[str]
+) -> list[dict[str, Any]]:
+    recorded = record.metrics if record else {}
+    return [
+        {
+            "metric": name,
+            "mean": m.mean,
+            "ci95": summary_half_width(m),
+            "tasks": m.n,
+            "recorded": recorded[name].mean if name in recorded else None,
+            "protocol_differences": differences,
+        }
+        for name, m in measured.items()
+    ]
+
+
+def _print_table(
+    setup: Setup,
+    measured: dict[str, MetricSummary],
+    record: Record | None,
+    differences: list[str],
+) -> None:
+    apart = f" ({'; '.join(differences)})" if differences else ""
+    count = setup.budget.test_tasks
+    print(f"{setup.variant.key}{apart}, {count} test tasks, {setup.device.type}")
+    recorded = record.metrics if record else {}
+    for name, m in measured.items():
+        beside = f"  recorded {recorded[name].mean!r}" if name in recorded else ""
+        print(f"  {name:<14} {m.mean!r} {_width(m)}{beside}")
+
+
+def _device(name: str) -> torch.device:
+    """Return the device called `name`; on a CPU, freed memory is kept, as `harness run` does."""
+    device = choose_device(name)
     if device.type == "cpu":
         keep_freed_memory()
-    # The seed draws training tasks: some methods look at them again before the test.
-    seed = record.seed if record else 0
-    plan = Plan(variant, cell.variant(name), seed, length, DEFAULT, device, Path(), Path())
-    tasks = plan.tasks()
-    method = method_with(weights, plan, tasks, arguments.weights)
-    scores = test(plan, method, tasks, ScoresSoFar())
-    found = {k: summary(v) for k, v in scores.items()}
-    recorded = record.metrics if record else {}
-    kept = record is None or _is_kept(arguments.weights, record)
-    on_these = record is None or record.data_digest == tasks.data_digest()
-    same = kept and on_these and all(found.get(k) == v for k, v in recorded.items())
-    if arguments.format == "json":
-        rows = [
-            {
-                "metric": k,
-                "mean": m.mean,
-                "ci95": summary_half_width(m),
-                "tasks": m.n,
-                "recorded": recorded[k].mean if k in recorded else None,
-                "protocol_differences": plan.differences(),
-            }
-            for k, m in found.items()
-        ]
-        print(json.dumps(rows, indent=1))
-    else:
-        apart = f" ({'; '.join(plan.differences())})" if plan.differences() else ""
-        print(f"{variant.key}{apart}, {length.test_tasks} test tasks, {device.type}")
-        for k, m in found.items():
-            beside = f"  recorded {recorded[k].mean!r}" if k in recorded else ""
-            print(f"  {k:<14} {m.mean!r} {_width(m)}{beside}")
-        if record:
-            words = "" if kept else ": these are not the weights it kept (another sha256)"
-            if not on_these:
-                words += ": the images at hand are others than those it was tested on"
-            print("exactly as recorded" if same else f"NOT as recorded{words}")
-    return 0 if same else 1
+    return device
 
 
 def _put_on_record(arguments: argparse.Namespace, cell: Cell, record: Record | None) -> int:
@@ -125,9 +161,7 @@ def _put_on_record(arguments: argparse.Namespace, cell: Cell, record: Record | N
             f"--record-as: found no record of {arguments.weights} beside it, wanted the {WEIGHTS} "
             "in the folder of a record."
         )
-    device = choose_device(arguments.device)
-    if device.type == "cpu":
-        keep_freed_memory()
+    device = _device(arguments.device)
     places = results_folder(arguments.results).resolve(), work_folder(arguments.work).resolve()
     try:
         print(record_as(arguments.weights.parent, cell, arguments.record_as, device, *places))
@@ -136,10 +170,10 @@ def _put_on_record(arguments: argparse.Namespace, cell: Cell, record: Record | N
     return 0
 
 
-def _width(found: MetricSummary) -> str:
-    if found.mean is None:
+def _width(measured: MetricSummary) -> str:
+    if measured.mean is None:
         return "not finite"
-    half = summary_half_width(found)
+    half = summary_half_width(measured)
     return "one task, so no interval" if half is None else f"± {half:.3g}"
 
 

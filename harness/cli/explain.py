@@ -66,7 +66,7 @@ def main(arguments: argparse.Namespace) -> int:
     from harness.records.store import verify_files
     from harness.report.render import render_explanations
     from harness.run.allocator import keep_freed_memory
-    from harness.run.plan import choose_device
+    from harness.run.setup import choose_device
 
     cell = find_cell(arguments.cell)
     results = results_folder(arguments.results)

@@ -17,11 +17,11 @@ from harness.places import results_folder, work_folder
 from harness.protocol import overrides
 from harness.run import stop
 from harness.run.allocator import keep_freed_memory
-from harness.run.budget import budget
 from harness.run.jobs import run_jobs
 from harness.run.lock import set_aside
 from harness.run.loop import run
-from harness.run.plan import Plan, choose_device
+from harness.run.plan import Plan
+from harness.run.setup import Setup, choose_device
 from harness.run.threads import threads_of_each, usable_cores
 
 SUMMARY = "run a cell: train, test, and put each seed of each variant on record"
@@ -105,25 +105,13 @@ def main(arguments: argparse.Namespace) -> int:
     changed = overrides(arguments.set)
     device = choose_device(arguments.device)
     engine(arguments.engine)
-    results, work = results_folder(arguments.results), work_folder(arguments.work)
+    places = results_folder(arguments.results).resolve(), work_folder(arguments.work).resolve()
     plans = []
     for name in arguments.variant or cell.names():
         published, variant = cell.variant(name), cell.variant(name, changed)
-        length = budget(arguments.budget, variant.training, variant.testing)
         for seed in dict.fromkeys(arguments.seeds):
-            plans.append(
-                Plan(
-                    variant,
-                    published,
-                    seed,
-                    length,
-                    arguments.engine,
-                    device,
-                    results.resolve(),
-                    work.resolve(),
-                    capture=arguments.capture,
-                )
-            )
+            setup = Setup.at(arguments.budget, variant, seed, arguments.engine, device)
+            plans.append(Plan(setup, published, *places, capture=arguments.capture))
     jobs = arguments.jobs or (usable_cores()[0] if device.type == "cpu" else 1)
     jobs = max(1, min(jobs, len(plans)))
     threads = threads_of_each(arguments.threads, jobs)

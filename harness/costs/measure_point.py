@@ -27,9 +27,8 @@ from harness.errors import HarnessError
 from harness.protocol import overrides
 from harness.run import stop
 from harness.run.allocator import keep_freed_memory
-from harness.run.budget import budget
 from harness.run.operations import operations_per_step
-from harness.run.plan import Plan, choose_device
+from harness.run.setup import Setup, choose_device
 
 _FULL_WORDS = ("out of memory", "can't allocate memory", "not enough memory")
 
@@ -50,22 +49,22 @@ def main(words: list[str] | None = None) -> int:
 def measure(request: Request) -> dict[str, Any]:
     """Return `status`, `note` and, where that is `measured`, what was measured."""
     try:
-        plan = _plan(request)
+        setup = _setup(request)
     except HarnessError as e:
         return {"status": FAILED, "note": str(e)}
     try:
-        tasks = plan.tasks()  # outside the limit: images may have to be packed first
+        tasks = setup.tasks()  # outside the limit: images may have to be packed first
     except HarnessError as e:
         return {"status": NO_TASKS, "note": str(e)}
     try:
         with time_limit(request.limit):
             if request.kind == "memory":
-                found = memory_of_point(plan, tasks, request.limit)
+                measured = memory_of_point(setup, tasks, request.limit)
             else:
-                found = time_point(plan, tasks, request.seconds, request.limit)
+                measured = time_point(setup, tasks, request.seconds, request.limit)
         if request.kind == "time":  # counting is not part of the limit either
-            count = operations_per_step(plan, tasks) if request.operations else None
-            found["operations_per_step"] = count
+            count = operations_per_step(setup, tasks) if request.operations else None
+            measured["operations_per_step"] = count
     except OverLimit as e:
         return {"status": OVER, "note": str(e)}
     except HarnessError as e:
@@ -74,16 +73,12 @@ def measure(request: Request) -> dict[str, Any]:
         # Whatever a method raises ends this point and not the grid.
         text = next(iter(str(e).splitlines()), "")
         return {"status": FULL if _is_full(e) else FAILED, "note": f"{type(e).__name__}: {text}"}
-    return {"status": MEASURED, "note": "", **found}
+    return {"status": MEASURED, "note": "", **measured}
 
 
-def _plan(request: Request) -> Plan:
-    cell = find_cell(request.cell)
-    variant = cell.variant(request.variant, overrides(request.sets))
-    length = budget("full", variant.training, variant.testing)
-    device = choose_device(request.device)
-    published = cell.variant(request.variant)
-    return Plan(variant, published, 0, length, request.engine, device, Path(), Path())
+def _setup(request: Request) -> Setup:
+    variant = find_cell(request.cell).variant(request.variant, overrides(request.sets))
+    return Setup.at("full", variant, 0, request.engine, choose_device(request.device))
 
 
 def _is_full(error: Exception) -> bool:

@@ -18,13 +18,13 @@ from harness.measure.memory import (
 )
 from harness.measure.synchronise import synchronise
 from harness.run.allocator import give_back_freed_memory
-from harness.run.plan import Plan
+from harness.run.setup import Setup
 from harness.tasks.source import TaskSource
 
 STEPS = 2  # the first one makes the optimiser's state, the second has it from the start
 
 
-def memory_of_point(plan: Plan, tasks: TaskSource, limit: float) -> dict[str, Any]:
+def memory_of_point(setup: Setup, tasks: TaskSource, limit: float) -> dict[str, Any]:
     """Take meta-steps with a fresh method and see how memory grows.
 
     Returns `host_growth_bytes`: the peak resident memory of the process minus that with data loaded
@@ -35,24 +35,24 @@ def memory_of_point(plan: Plan, tasks: TaskSource, limit: float) -> dict[str, An
     `device_before_bytes`: what data and method hold there. Raises `OverLimit` where the steps would
     take longer than `limit` seconds.
     """
-    meta_batch = plan.variant.training.meta_batch
+    meta_batch = setup.variant.training.meta_batch
     # Code that is loaded when it is first used is not memory of the step: a throw-away first.
-    plan.method(tasks).train_step(tasks.batch("train", 0, 1), 0)
-    method = plan.method(tasks)
+    setup.method(tasks).train_step(tasks.batch("train", 0, 1), 0)
+    method = setup.method(tasks)
     gc.collect()
     give_back_freed_memory()
-    synchronise(plan.device)
-    cuda = plan.device.type == "cuda"
+    synchronise(setup.device)
+    cuda = setup.device.type == "cuda"
     if cuda:
         torch.cuda.empty_cache()
-    reset_peak_device(plan.device)
-    device_before = peak_device_bytes(plan.device)
+    reset_peak_device(setup.device)
+    device_before = peak_device_bytes(setup.device)
     was_reset = reset_peak_host()
     host_before = peak_host_bytes()
 
     def step(i: int) -> None:
         method.train_step(tasks.batch("train", method.first_task(i, meta_batch), meta_batch), i)
-        synchronise(plan.device)
+        synchronise(setup.device)
 
     for i in range(STEPS):
         start = time.perf_counter()
@@ -61,8 +61,8 @@ def memory_of_point(plan: Plan, tasks: TaskSource, limit: float) -> dict[str, An
         if i == 0 and took * (STEPS + 1) > limit:
             raise OverLimit(f"the first meta-step took {took:.3g} s")
     host = peak_host_bytes()
-    device = peak_device_bytes(plan.device)
-    reserved = torch.cuda.max_memory_reserved(plan.device) if cuda else 0
+    device = peak_device_bytes(setup.device)
+    reserved = torch.cuda.max_memory_reserved(setup.device) if cuda else 0
     # Following tensors takes memory and time of its own, so in a step of its own.
     with LiveTensors() as live:
         step(STEPS)

@@ -11,14 +11,14 @@ import numpy as np
 from harness.costs.over_limit import OverLimit
 from harness.measure.peak_rate import peak_rate
 from harness.measure.synchronise import synchronise
-from harness.run.plan import Plan
+from harness.run.setup import Setup
 from harness.tasks.source import TaskSource
 
 LEAST_WARM, LEAST_STEPS, MOST_STEPS = 3, 3, 10_000
 Step = Callable[[], tuple[float, float]]
 
 
-def time_point(plan: Plan, tasks: TaskSource, seconds: float, limit: float) -> dict[str, Any]:
+def time_point(setup: Setup, tasks: TaskSource, seconds: float, limit: float) -> dict[str, Any]:
     """Time meta-steps of a fresh method: fetching their tasks and `train_step`, as a training does.
 
     Returns `seconds_median`, `seconds_q1` and `seconds_q3` (quartiles over `steps` meta-steps),
@@ -28,8 +28,8 @@ def time_point(plan: Plan, tasks: TaskSource, seconds: float, limit: float) -> d
     right afterwards). Raises `OverLimit` where the fewest steps would take longer than `limit`
     seconds.
     """
-    method = plan.method(tasks)
-    meta_batch = plan.variant.training.meta_batch
+    method = setup.method(tasks)
+    meta_batch = setup.variant.training.meta_batch
     done = 0
 
     def step() -> tuple[float, float]:
@@ -39,24 +39,24 @@ def time_point(plan: Plan, tasks: TaskSource, seconds: float, limit: float) -> d
         batch = tasks.batch("train", method.first_task(done, meta_batch), meta_batch)
         fetched = time.perf_counter()
         method.train_step(batch, done)
-        synchronise(plan.device)
+        synchronise(setup.device)
         done += 1
         return time.perf_counter() - start, fetched - start
 
     warmed_up = warm_up(step, seconds / 2, limit)
-    warm_up_steps, found = done, timed(step, seconds)
-    whole, fetch = found[:, 0], found[:, 1]
+    warm_up_steps, times = done, timed(step, seconds)
+    whole, fetch = times[:, 0], times[:, 1]
     q1, median, q3 = (float(q) for q in np.quantile(whole, (0.25, 0.5, 0.75)))
     return {
         "seconds_median": median,
         "seconds_q1": q1,
         "seconds_q3": q3,
-        "steps": len(found),
-        "tasks_per_second": len(found) * meta_batch / float(whole.sum()),
+        "steps": len(times),
+        "tasks_per_second": len(times) * meta_batch / float(whole.sum()),
         "fetch_share": float(fetch.sum() / whole.sum()),
         "warm_up_steps": warm_up_steps,
         "warmed_up": warmed_up,
-        "peak_rate": peak_rate(plan.device),
+        "peak_rate": peak_rate(setup.device),
     }
 
 

@@ -22,7 +22,7 @@ from harness.evaluation.arguments import check_kinds, exact_device, plain_overri
 from harness.evaluation.paired import Paired, against, recorded
 from harness.evaluation.predictions import scores
 from harness.progress import Progress
-from harness.run.plan import switch_differences
+from harness.run.setup import switch_differences
 from harness.tasks.batch import SupervisedBatch
 from harness.tasks.source import BLOCK, TaskSource
 

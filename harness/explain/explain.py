@@ -50,7 +50,7 @@ def explain(kept: Kept, asked: Question) -> Explanation:
     progress = Progress(f"{kept.cell.key} explained, test tasks", total)
     about = Explaining(kept, apart, count, "", {}, {}, progress)
     try:
-        about.scores = kept.scores(kept.setting({}, count), progress.add)
+        about.scores = kept.scores(kept.retest({}, count), progress.add)
         about.metric = compared_metric(kept, asked.metric, about.scores)
         base = about.scores[about.metric]
         if not np.isfinite(base).all():

@@ -49,19 +49,19 @@ class Explaining:
         """Test again under each alternative; one that cannot be tested is a row that says why, and
         one that leaves the test as it is, or as another one does, is tested once."""
         base = self.scores[self.metric]
-        seen = {self.kept.setting(self.fewest, self.count).signature: "here"}
+        seen = {self.kept.retest(self.fewest, self.count).signature: "here"}
         for a in todo:
             try:
-                setting = self.kept.setting(self.fewest | {a.switch: a.value}, self.count)
+                retest = self.kept.retest(self.fewest | {a.switch: a.value}, self.count)
                 own = f"with {a.switch} = {a.value}"
-                same = seen.setdefault(setting.signature, own)
+                same = seen.setdefault(retest.signature, own)
                 if same != own:
                     yield self.row(a, note=f"at test the same as {same}")
                     continue
-                if self.metric not in (given := setting.metrics()):
+                if self.metric not in (given := retest.metrics()):
                     yield self.row(a, note=f"gives {given[0]}, not {self.metric}")
                     continue
-                scores = self.kept.scores(setting, self.progress.add)[self.metric]
+                scores = self.kept.scores(retest, self.progress.add)[self.metric]
             except HarnessError as e:
                 yield self.row(a, note=str(e))
                 continue
@@ -99,8 +99,8 @@ class Explaining:
                 continue
             more = base[:n]
             if n > self.count:
-                setting = self.kept.setting(self.fewest, n)
-                more = self.kept.scores(setting, self.progress.add)[self.metric]
+                retest = self.kept.retest(self.fewest, n)
+                more = self.kept.scores(retest, self.progress.add)[self.metric]
                 base = more[: self.count]
             halves = (width(self.metric, _half_width(s)) for s in (base, more))
             note = "the mean's interval: ± {}, instead ± {}".format(*halves)

@@ -27,11 +27,11 @@ from harness.explain.elsewhere import Difference
 from harness.explain.kept import Kept
 from harness.explain.question import Question
 from harness.explain.rows import Explaining
-from harness.meta_gradient.engines import DEFAULT
 from harness.records.store import StoredRecord, verify_files
 from harness.run.budget import budget
 from harness.run.loop import run
 from harness.run.plan import Plan
+from harness.run.setup import Setup
 
 RECORDS = "explain"
 """Folder of the records below that of the checkpoints."""
@@ -41,7 +41,7 @@ def training_alternatives(kept: Kept, apart: list[Difference]) -> list[Alternati
     """Return the training switches that others have otherwise, and those in which alone another
     variant of the cell differs."""
     own = kept.cell.variant(kept.record.variant, kept.overrides).protocol()
-    found = [
+    trainable = [
         Alternative(d.switch, d.value)
         for d in apart
         if is_training(d.switch) and of(own, d.switch) is not None
@@ -55,8 +55,8 @@ def training_alternatives(kept: Kept, apart: list[Difference]) -> list[Alternati
             if own[section].get(k) != v
         ]
         if len(changed) == 1 and own["algorithm"] == other["algorithm"]:
-            found += [a for a in changed if is_training(a.switch)]
-    return unique(found)
+            trainable += [a for a in changed if is_training(a.switch)]
+    return unique(trainable)
 
 
 def check(kept: Kept, asked: Question) -> None:
@@ -87,19 +87,9 @@ def _scores(about: Explaining, asked: Question, changed: dict[str, Any]) -> np.n
     kept = about.kept
     switches = kept.overrides | about.fewest | {EPISODES: about.count} | changed
     variant = kept.cell.variant(kept.record.variant, switches)
-    length = budget(asked.train, variant.training, variant.testing)
+    setup = Setup.at(asked.train, variant, kept.record.seed, device=kept.device)
     work = asked.work.resolve()
-    plan = Plan(
-        variant,
-        kept.published,
-        kept.record.seed,
-        length,
-        DEFAULT,
-        kept.device,
-        work / RECORDS,
-        work,
-    )
-    folder = run(plan)
+    folder = run(Plan(setup, kept.published, work / RECORDS, work))
     record = verify_files(folder)
     if record.status != "finished":
         raise HarnessError(f"the training {record.status}: {record.status_note}.")

@@ -18,6 +18,11 @@ class ClassOutputs(Method):
     def outputs(self, batch: SupervisedBatch) -> dict[str, Tensor]:
         """Adapt to each of the T tasks: metric name -> outputs [T, Q, ways] for its query set."""
 
+    def for_ensemble(self) -> ClassOutputs | None:
+        """Return this method, unless it chooses or estimates something beside its weights."""
+        by_weights = type(self).finalise is Method.finalise and not self.calibration_tasks
+        return self if by_weights else None
+
     @torch.no_grad()
     def evaluate(self, batch: SupervisedBatch) -> dict[str, Tensor]:
         """Score each of the T tasks: metric name -> accuracies [T] in percent."""
@@ -27,5 +32,6 @@ class ClassOutputs(Method):
 def accuracies(outputs: dict[str, Tensor], query_y: Tensor) -> dict[str, Tensor]:
     """Return the accuracies [T] in percent of outputs [T, Q, ways] for classes [T, Q], by name."""
     return {
-        name: 100 * (found.argmax(-1) == query_y).float().mean(1) for name, found in outputs.items()
+        name: 100 * (scores.argmax(-1) == query_y).float().mean(1)
+        for name, scores in outputs.items()
     }

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import abc
 import dataclasses
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,7 +22,7 @@ network)."""
 class EmbedsAlone(OneNetwork):
     """Scores tasks by embeddings that depend on nothing but the image (no statistics of a task).
 
-    `harness.run.scores` embeds the images of a split once where its tasks have more than those.
+    `scoring` embeds the images of a split once where its tasks have more than those.
     """
 
     @abc.abstractmethod
@@ -32,6 +34,17 @@ class EmbedsAlone(OneNetwork):
         """Do what `evaluate` does, for a batch whose `support_x` [T, S, D] and `query_x` [T, Q, D]
         are embeddings."""
 
+    def scoring(
+        self, tasks: Any, split: str, count: int, label: str = ""
+    ) -> Callable[[int, int], dict[str, Tensor]]:
+        """Return what scores n tasks of `split` from a first one on: by embeddings that are made
+        now, where `tasks` has fewer images than `count` of its tasks show."""
+        with torch.no_grad():
+            embedded = tasks.embedded_once(split, count, self.embed, EMBEDDED_AT_ONCE, label)
+        if embedded is None:
+            return super().scoring(tasks, split, count, label)
+        return lambda first, n: self.score(embedded.batch(first, n))
+
     @torch.no_grad()
     def evaluate(self, batch: SupervisedBatch) -> dict[str, Tensor]:
         """Embed the images of the batch and score its tasks."""
@@ -41,5 +54,5 @@ class EmbedsAlone(OneNetwork):
     def _embedded(self, x: Tensor) -> Tensor:
         images = x.flatten(0, 1)
         starts = range(0, len(images), EMBEDDED_AT_ONCE)
-        found = [self.embed(images[at : at + EMBEDDED_AT_ONCE]) for at in starts]
-        return torch.cat(found).view(*x.shape[:2], -1)
+        parts = [self.embed(images[at : at + EMBEDDED_AT_ONCE]) for at in starts]
+        return torch.cat(parts).view(*x.shape[:2], -1)

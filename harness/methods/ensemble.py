@@ -44,11 +44,11 @@ class Ensemble(Method):
     @torch.no_grad()
     def evaluate(self, batch: SupervisedBatch) -> dict[str, Tensor]:
         """Score each of the T tasks by the averages: metric name -> accuracies [T] in percent."""
-        found = []
+        outputs = []
         for member in self.members.values():
             self.method.load_weights(member)
-            found.append(self.method.outputs(batch))
-        means = {name: torch.stack([one[name] for one in found]).mean(0) for name in found[0]}
+            outputs.append(self.method.outputs(batch))
+        means = {name: torch.stack([one[name] for one in outputs]).mean(0) for name in outputs[0]}
         return accuracies(means, batch.query_y)
 
     def build(self, tasks: Any) -> None:
@@ -73,17 +73,17 @@ class Ensemble(Method):
 
 def iterations(names: Iterable[str]) -> list[int]:
     """Return the iterations that names of an ensemble's weights are of, the first one first."""
-    found = {name.partition(":")[0] for name in names if ":" in name}
-    return sorted(int(i) for i in found if i.isascii() and i.isdecimal() and len(i) < 20)
+    before_colon = {name.partition(":")[0] for name in names if ":" in name}
+    return sorted(int(i) for i in before_colon if i.isascii() and i.isdecimal() and len(i) < 20)
 
 
 def check_outputs(method: Method) -> ClassOutputs:
     """Return a method whose outputs can be averaged; HarnessError for any other."""
-    by_weights = type(method).finalise is Method.finalise and not method.calibration_tasks
-    if isinstance(method, ClassOutputs) and by_weights:
-        return method
-    raise HarnessError(
-        f"training.selection: found an ensemble, but {type(method).__name__} gives no outputs of "
-        "classes to average from its weights alone; wanted last, best-validation or "
-        "best-validation-then-retrain."
-    )
+    averaged = method.for_ensemble()
+    if averaged is None:
+        raise HarnessError(
+            f"training.selection: found an ensemble, but {type(method).__name__} gives no outputs "
+            "of classes to average from its weights alone; wanted last, best-validation or "
+            "best-validation-then-retrain."
+        )
+    return averaged

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-import torch
 
 from harness.catalog import Variant
-from harness.meta_gradient.engines import DEFAULT
 from harness.paper_tests.protocol_tables import published_variant
-from harness.run.budget import budget
-from harness.run.plan import Plan
+from harness.run.setup import Setup
 
 IN_COLOUR = ("color_episodes", "labelled_images")
 
@@ -41,11 +37,11 @@ class Shapes(SimpleNamespace):
 def shapes(v: Variant, **more: Any) -> Shapes:
     """Return the shapes of the variant's tasks; `more` are attributes that its task source has
     beside them."""
-    found: dict[str, Any] = {"settings": v.tasks}
+    given: dict[str, Any] = {"settings": v.tasks}
     if hasattr(v.tasks, "image_size"):
         size = v.tasks.image_size
-        found["image_shape"] = (3 if v.task_source in IN_COLOUR else 1, size, size)
-    return Shapes(**found, **more)
+        given["image_shape"] = (3 if v.task_source in IN_COLOUR else 1, size, size)
+    return Shapes(**given, **more)
 
 
 def published_method(
@@ -63,6 +59,4 @@ def published_method(
     only one paper's method has.
     """
     v = published_variant(paper, cell, variant, **switches)
-    length = budget("full", v.training, v.testing)
-    plan = Plan(v, v, seed, length, DEFAULT, torch.device("cpu"), Path(), Path())
-    return plan.method(shapes(v, **(tasks or {})))  # type: ignore[arg-type]
+    return Setup.at("full", v, seed).method(shapes(v, **(tasks or {})))  # type: ignore[arg-type]

@@ -5,12 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from harness.catalog import find_cell
 from harness.meta_gradient.engines import DEFAULT
-from harness.run.budget import budget
 from harness.run.plan import Plan
+from harness.run.setup import Setup
 
 
 def smoke_plan(
@@ -27,13 +25,21 @@ def smoke_plan(
     which come after them, as `section__switch=value`. Results and checkpoints go into `folder`.
     Raises HarnessError for what does not exist or does not fit.
     """
-    found = find_cell(cell)
+    setup = smoke_setup(cell, variant, changed, engine, **switches)
+    return Plan(setup, find_cell(cell).variant(variant), folder / "results", folder / "work")
+
+
+def smoke_setup(
+    cell: str,
+    variant: str,
+    changed: dict[str, Any] | None = None,
+    engine: str = DEFAULT,
+    **switches: Any,
+) -> Setup:
+    """Return the setup of such a plan."""
     more = {name.replace("__", "."): value for name, value in switches.items()}
-    v = found.variant(variant, (changed or {}) | more)
-    length = budget("smoke", v.training, v.testing)
-    folders = (folder / "results", folder / "work")
-    cpu = torch.device("cpu")
-    return Plan(v, found.variant(variant), 0, length, engine, cpu, *folders)
+    v = find_cell(cell).variant(variant, (changed or {}) | more)
+    return Setup.at("smoke", v, engine=engine)
 
 
 def smoke_method(
@@ -47,6 +53,6 @@ def smoke_method(
 
     Both are `Any`: tests look at attributes that only one paper's method has.
     """
-    plan = smoke_plan(Path(), cell, variant, changed, engine, **switches)
-    tasks = plan.tasks()
-    return plan.method(tasks), tasks
+    setup = smoke_setup(cell, variant, changed, engine, **switches)
+    tasks = setup.tasks()
+    return setup.method(tasks), tasks

@@ -31,7 +31,7 @@ from harness.records.schema import Record, read_record
 from harness.records.scores_file import SCORES, parse_scores
 
 RECORD = "record.json"
-CURVE = "curve.csv"
+CURVE, WEIGHTS = "curve.csv", "weights.safetensors"
 _RUN = re.compile(r"seed\d+-.+-[0-9a-f]{8}")
 
 

@@ -13,7 +13,7 @@ SMOKE_ITERATIONS = 1
 SMOKE_META_BATCH, SMOKE_TASKS = 2, 2
 """At most, in a meta-batch, and in a validation and a test: a smoke run shows that all parts
 work. It also trains on as many classes at once as are tested, where that is fewer
-(`Episodes.train_on_few_classes`)."""
+(`TaskSource.train_on_few_classes`)."""
 
 
 @dataclass(frozen=True)

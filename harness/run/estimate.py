@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 from harness.catalog import Variant
 from harness.measure.memory import peak_device_bytes, peak_host_bytes
 from harness.measure.synchronise import synchronise
-from harness.meta_gradient.engines import DEFAULT
-from harness.run.budget import budget
 from harness.run.length import Length, length_of
-from harness.run.plan import Plan, choose_device
+from harness.run.setup import Setup, choose_device
 
 WARM_UP, SECONDS, MOST_STEPS = 2, 1.5, 50
 
@@ -35,10 +32,9 @@ class Estimate:
 def estimate(variant: Variant, device: str = "auto") -> Estimate:
     """Time training steps of a throw-away copy of `variant` for a second or two."""
     chosen = choose_device(device)
-    length = budget("full", variant.training, variant.testing)
-    plan = Plan(variant, variant, 0, length, DEFAULT, chosen, Path(), Path())
-    tasks = plan.tasks()
-    method = plan.method(tasks)
+    setup = Setup.at("full", variant, device=chosen)
+    tasks = setup.tasks()
+    method = setup.method(tasks)
     meta_batch = variant.training.meta_batch
     done, start = 0, time.perf_counter()
     while done < WARM_UP + MOST_STEPS:
@@ -55,5 +51,5 @@ def estimate(variant: Variant, device: str = "auto") -> Estimate:
     phases = 2 if variant.training.selection == "best-validation-then-retrain" else 1
     total = each * variant.training.iterations * phases
     peak = peak_device_bytes(chosen) or peak_host_bytes()
-    steps = length_of(variant.training, length.iterations)
+    steps = length_of(variant.training, setup.budget.iterations)
     return Estimate(each, total, steps, phases, peak, chosen.type)

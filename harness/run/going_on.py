@@ -11,8 +11,8 @@ from torch import Tensor
 from harness.errors import HarnessError
 from harness.method import Method
 from harness.run import stop
-from harness.run.kept_weights import check_shapes
 from harness.run.members import is_member
+from harness.run.weight_shapes import check_shapes
 
 Session = Mapping[str, Any]
 

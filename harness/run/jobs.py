@@ -61,7 +61,7 @@ def _ended(plan: Plan, process: subprocess.Popen[bytes]) -> int:
     if status > 128 and not stop.asked():
         with contextlib.suppress(ValueError):
             how = f"was ended by {signal.Signals(status - 128).name}"
-            stop.say(f"{plan.label} {how}; the same command goes on from where it was.")
+            stop.say(f"{plan.setup.label} {how}; the same command goes on from where it was.")
     return status
 
 
@@ -91,11 +91,11 @@ def _close(process: subprocess.Popen[bytes]) -> None:
 
 def command(plan: Plan, threads: Threads, arguments: argparse.Namespace) -> list[str]:
     """Return the command line of one run."""
-    words = [*python("harness.cli.main"), "run", f"{plan.variant.paper}/"]
-    words[-1] += plan.variant.cell
-    words += ["--variant", plan.variant.name, "--seeds", str(plan.seed), "--jobs", "1"]
-    words += ["--budget", plan.budget.label, "--device", plan.device.type]
-    words += ["--engine", plan.engine, "--threads", str(threads.count)]
+    setup, v = plan.setup, plan.setup.variant
+    words = [*python("harness.cli.main"), "run", f"{v.paper}/{v.cell}"]
+    words += ["--variant", v.name, "--seeds", str(setup.seed), "--jobs", "1"]
+    words += ["--budget", setup.budget.label, "--device", setup.device.type]
+    words += ["--engine", setup.engine, "--threads", str(threads.count)]
     words += [f"--threads-from={threads.why}"] + ["--threads-at-most"] * threads.at_most
     words += ["--capture"] * plan.capture + ["--tf32"] * arguments.tf32
     words += ["--results", str(plan.results), "--work", str(plan.work)]

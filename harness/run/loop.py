@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,88 +19,143 @@ from harness.run.lock import locked
 from harness.run.members import ENSEMBLES
 from harness.run.on_record import Trained, put_on_record, session_of
 from harness.run.operations import operations_per_step
+from harness.run.phase_settings import RETRAIN, TRAIN, phase_settings
 from harness.run.plan import Plan
+from harness.run.threads import Threads
 from harness.run.training import Phase, TrainingState
+from harness.tasks.source import TaskSource
 
 
 def run(plan: Plan, checkpoint_seconds: float = 20.0) -> Path:
-    """Do a run (or go on with it) and give the folder of its record."""
+    """Do a run (or go on with it) and return the folder of its record."""
     there = plan.record_folder()
     if there.exists():
         verify_files(there)
-        print(f"harness: {plan.label} is on record already: {there}", file=sys.stderr)
+        print(f"harness: {plan.setup.label} is on record already: {there}", file=sys.stderr)
         return there
     with locked(plan.folder()):
-        return _run(plan, checkpoint_seconds)
+        ready = _prepare(plan, checkpoint_seconds)
+        method, state = _train(ready, TRAIN, plan.setup.budget.iterations)
+        selected = _select(ready, method, state)
+        _finalise(ready, selected)
+        return _record(ready, selected)
 
 
-def _run(plan: Plan, checkpoint_seconds: float) -> Path:
-    tasks = plan.tasks()
+@dataclass(frozen=True)
+class Ready:
+    """A run that may begin."""
+
+    plan: Plan
+    tasks: TaskSource
+    session: dict[str, Any]
+    """Who does it in this process."""
+    operations: int | None
+    """Of a training step, where that was counted beforehand."""
+    checkpoint_seconds: float
+
+
+@dataclass(frozen=True)
+class Selected:
+    """The weights that are tested, and what trained them."""
+
+    method: Method
+    iteration: int
+    """Whose weights the method has."""
+    phases: Sequence[TrainingState]
+    """What each phase of the training left; the last one may have failed."""
+
+    @property
+    def failure(self) -> str:
+        """Why there are no weights to be tested; '' where there are."""
+        return self.phases[-1].failure
+
+
+def _prepare(plan: Plan, checkpoint_seconds: float) -> Ready:
+    """Build the tasks, look at their data, count a step where it is to be, and take threads."""
+    tasks = plan.setup.tasks()
     tasks.check_data()  # before hours of training, and again before the record
-    counted_apart = not plan.method_class.counted_in_training
-    decides = plan.threads is not None and plan.threads.at_most and plan.device.type == "cpu"
-    counted = operations_per_step(plan, tasks) if counted_apart or decides else None
-    threads = plan.threads.for_work(counted) if plan.threads and decides else plan.threads
+    operations, threads = _operations_and_threads(plan, tasks)
     if threads is not None:
         torch.set_num_threads(threads.count)
-    session = session_of(plan, threads.why if threads else "")
-    if tasks.data():
-        session["data"] = tasks.data_digest()
-    training = dataclasses.replace(plan.variant.training, meta_batch=plan.budget.meta_batch)
+    session = session_of(plan, tasks, threads.why if threads else "")
+    return Ready(plan, tasks, session, operations, checkpoint_seconds)
 
-    def phase(split: str, iterations: int, name: str) -> tuple[Method, TrainingState]:
-        method, apart = plan.method(tasks), plan.folder() / f"{name}-{iterations}"
-        found = Phase(
-            method,
-            tasks,
-            training,
-            split,
-            iterations,
-            plan.budget.validation_tasks,
-            plan.variant.testing.tasks_at_once,
-            apart if name != "train" else plan.folder() / name,
-            plan.label if name == "train" else f"{plan.label}, {name}",
-            checkpoint_seconds,
-            session,
-            plan.whose(name),
-            plan.capture,
-            apart,
-        )
-        return method, found.run()
 
-    method, state = phase("train", plan.budget.iterations, "train")
-    operations = counted if counted_apart else state.operations
-    seconds, steps, curve = state.seconds, state.iteration, _whole_curve(state)
-    sessions = state.sessions
-    selected = state.iteration
-    if not state.failure and training.selection == "best-validation" and state.best_weights:
-        method.load_weights(_on(plan.device, state.best_weights))
-        selected = state.best_iteration
-    elif not state.failure and training.selection == "best-validation-then-retrain":
+def _operations_and_threads(plan: Plan, tasks: TaskSource) -> tuple[int | None, Threads | None]:
+    """Return the operations of a step, where it is counted apart or where they decide how many
+    threads it takes, and these threads."""
+    setup, most = plan.setup, plan.threads
+    decide = most is not None and most.at_most and setup.device.type == "cpu"
+    if setup.method_class.counted_in_training and not decide:
+        return None, most
+    operations = operations_per_step(setup, tasks)
+    return operations, most.for_work(operations) if most and decide else most
+
+
+def _train(ready: Ready, phase: str, iterations: int) -> tuple[Method, TrainingState]:
+    """Train a fresh method, or one from a checkpoint of this phase."""
+    session, seconds = ready.session, ready.checkpoint_seconds
+    settings = phase_settings(ready.plan, phase, iterations, session, seconds)
+    method = ready.plan.setup.method(ready.tasks)
+    return method, Phase(method, ready.tasks, settings).run()
+
+
+def _select(ready: Ready, method: Method, state: TrainingState) -> Selected:
+    """Choose the weights to be tested, as the protocol says: this may train again."""
+    setup = ready.plan.setup
+    selection = setup.variant.training.selection
+    if state.failure:
+        return Selected(method, state.iteration, [state])
+    if selection == "best-validation" and state.best_weights:
+        method.load_weights(_on(setup.device, state.best_weights))
+        return Selected(method, state.best_iteration, [state])
+    if selection == "best-validation-then-retrain":
         # As long as the first phase took: its best iteration and the patience after it.
-        method, retrained = phase("trainval", state.iteration, "retrain")
-        state = dataclasses.replace(state, failure=retrained.failure, iteration=retrained.iteration)
-        seconds, steps = seconds + retrained.seconds, steps + retrained.iteration
-        sessions = [*sessions, *retrained.sessions]
-        selected = retrained.iteration
-    elif not state.failure and training.selection in ENSEMBLES:
-        method, selected = _ensemble(plan, method, state)
-    if not state.failure and plan.budget.validation_tasks:
-        method.finalise(tasks.batch("val", 0, plan.budget.validation_tasks))
+        again, last = _train(ready, RETRAIN, state.iteration)
+        return Selected(again, last.iteration, [state, last])
+    if selection in ENSEMBLES:
+        return _ensemble(setup.device, method, state)
+    return Selected(method, state.iteration, [state])
+
+
+def _ensemble(device: torch.device, method: Method, state: TrainingState) -> Selected:
+    """Select the best weights together, whose iteration is that of the best; the last weights alone
+    where no validation was due."""
+    if not state.members:
+        last = {k: v.clone() for k, v in method.weights().items()}
+        return Selected(Ensemble(method, {state.iteration: last}), state.iteration, [state])
+    members = {m["iteration"]: _on(device, m["weights"]) for m in state.members}
+    return Selected(Ensemble(method, members), state.members[0]["iteration"], [state])
+
+
+def _finalise(ready: Ready, selected: Selected) -> None:
+    """Let the method choose on validation tasks what it chooses after training."""
+    count = ready.plan.setup.budget.validation_tasks
+    if count and not selected.failure:
+        selected.method.finalise(ready.tasks.batch("val", 0, count))
+
+
+def _record(ready: Ready, selected: Selected) -> Path:
+    """Test the weights and put all of it on record; return its folder."""
+    phases, setup = selected.phases, ready.plan.setup
+    first, last = phases[0], phases[-1]
+    seconds, steps = sum(p.seconds for p in phases), sum(p.iteration for p in phases)
+    in_training = setup.method_class.counted_in_training
     trained = Trained(
-        failure=state.failure,
-        iteration=state.iteration,
-        selected=selected,
-        validation=state.best,
-        note="" if state.failure else method.training_note(),
-        curve=curve_csv(curve),
-        digest=plan.training_digest(),
-        sessions=sessions,
+        failure=selected.failure,
+        iteration=last.iteration,
+        selected=selected.iteration,
+        validation=first.best,
+        note="" if selected.failure else selected.method.training_note(),
+        curve=curve_csv(_whole_curve(first)),
+        digest=setup.training_digest(),
+        sessions=[session for p in phases for session in p.sessions],
         seconds=seconds,
         seconds_per_step=seconds / steps if steps else None,
-        operations=operations,
+        operations=first.operations if in_training else ready.operations,
     )
-    return put_on_record(plan, tasks, method, trained, session, checkpoint_seconds)
+    every = ready.checkpoint_seconds
+    return put_on_record(ready.plan, ready.tasks, selected.method, trained, ready.session, every)
 
 
 def _whole_curve(state: TrainingState) -> list[tuple[int, float | None, float | None]]:
@@ -107,16 +164,6 @@ def _whole_curve(state: TrainingState) -> list[tuple[int, float | None, float | 
     if state.loss_count and not state.failure:
         rows.append((state.iteration, state.loss_sum / state.loss_count, None))
     return rows
-
-
-def _ensemble(plan: Plan, method: Method, state: TrainingState) -> tuple[Method, int]:
-    """Return the best weights together, and the iteration of the best; the last weights alone where
-    no validation was due."""
-    if not state.members:
-        last = {k: v.clone() for k, v in method.weights().items()}
-        return Ensemble(method, {state.iteration: last}), state.iteration
-    found = {m["iteration"]: _on(plan.device, m["weights"]) for m in state.members}
-    return Ensemble(method, found), state.members[0]["iteration"]
 
 
 def _on(device: torch.device, weights: dict[str, Tensor]) -> dict[str, Tensor]:

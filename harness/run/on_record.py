@@ -20,13 +20,11 @@ from harness.measure.memory import peak_device_bytes, peak_host_bytes
 from harness.method import Method
 from harness.records.schema import MetricSummary, Record
 from harness.records.scores_file import SCORES, scores_bytes
-from harness.records.store import file_digests, write_record
+from harness.records.store import CURVE, WEIGHTS, file_digests, write_record
 from harness.run.plan import Plan
 from harness.run.scores import Scores
 from harness.run.testing import scores_so_far, test
 from harness.tasks.source import TaskSource
-
-WEIGHTS = "weights.safetensors"
 
 
 @dataclass(frozen=True)
@@ -56,13 +54,15 @@ class Trained:
     """The result's digest of the record that kept the weights; '' where this run trained them."""
 
 
-def session_of(plan: Plan, threads_from: str = "") -> dict[str, Any]:
-    """Say who runs `plan` in this process: code, device, engine, threads and why so many."""
+def session_of(plan: Plan, tasks: TaskSource, threads_from: str = "") -> dict[str, Any]:
+    """Say who runs `plan` in this process: code, device, engine, threads (and why), images."""
+    setup = plan.setup
     return {
         **git_state(papers=replications_folder()),
-        **{"device": plan.device.type, "engine": plan.engine, "captured": plan.capture},
+        **{"device": setup.device.type, "engine": setup.engine, "captured": plan.capture},
         **{"processor": processor_name(), "threads": torch.get_num_threads()},
         **({"threads_from": threads_from} if threads_from else {}),
+        **({"data": tasks.data_digest()} if tasks.data() else {}),
     }
 
 
@@ -79,8 +79,8 @@ def put_on_record(
     Scores are kept every so many seconds, so that a test that is stopped goes on from there."""
     verb = "evaluate" if trained.weights_of else "run"
     so_far = scores_so_far(plan, method, session, every, verb)
-    scores = {} if trained.failure else test(plan, method, tasks, so_far)
-    files = {"curve.csv": trained.curve}
+    scores = {} if trained.failure else test(plan.setup, method, tasks, so_far)
+    files = {CURVE: trained.curve}
     if not trained.failure:
         files |= {SCORES: scores_bytes(scores), WEIGHTS: weights_bytes(method)}
     tasks.check_data()
@@ -95,13 +95,13 @@ def put_on_record(
         "test_seconds": so_far.seconds,
         "seconds_per_step": trained.seconds_per_step,
         "peak_host_bytes": max(peak_host_bytes(), trained.peak_host_bytes),
-        "peak_device_bytes": max(peak_device_bytes(plan.device), trained.peak_device_bytes),
+        "peak_device_bytes": max(peak_device_bytes(plan.setup.device), trained.peak_device_bytes),
         "operations_per_step": trained.operations,
     }
     record = dataclasses.replace(record, measurement=measurement, environment=environment())
     folder = write_record(plan.results, record, files)
     so_far.remove()
-    print(f"harness: {plan.label}: {record.status}, on record in {folder}", file=sys.stderr)
+    print(f"harness: {plan.setup.label}: {record.status}, on record in {folder}", file=sys.stderr)
     return folder
 
 
@@ -115,8 +115,8 @@ def summary(values: np.ndarray) -> MetricSummary:
 
 def weights_bytes(method: Method) -> bytes:
     """Return the weights as a safetensors file."""
-    found: bytes = safetensors_bytes({k: v.cpu().contiguous() for k, v in method.weights().items()})
-    return found
+    weights = {k: v.cpu().contiguous() for k, v in method.weights().items()}
+    return bytes(safetensors_bytes(weights))
 
 
 def _record(
@@ -126,28 +126,28 @@ def _record(
     scores: Scores,
     files: dict[str, bytes],
 ) -> Record:
-    v = plan.variant
+    setup, v = plan.setup, plan.setup.variant
     failed = bool(trained.failure)
     return Record(
         paper=v.paper,
         cell=v.cell,
         variant=v.name,
-        seed=plan.seed,
-        budget=plan.budget.label,
+        seed=setup.seed,
+        budget=setup.budget.label,
         status="diverged" if failed else "finished",
         status_note=trained.failure,
         iterations=trained.iteration,
         full_iterations=v.training.iterations,
         protocol=v.recorded(),
         protocol_differences=plan.differences(),
-        config_digest=plan.config_digest(),
+        config_digest=setup.config_digest(),
         training_digest=trained.digest,
         data_digest=tasks.data_digest(),
         data_caveat=tasks.data_caveat(),
         data_note=_data_note(tasks, trained.sessions),
         training_note=trained.note,
         synthetic=tasks.synthetic,
-        tasks_digest="" if failed else tasks.task_digest("test", plan.budget.test_tasks),
+        tasks_digest="" if failed else tasks.task_digest("test", setup.budget.test_tasks),
         selected_iteration=trained.selected,
         validation=trained.validation,
         metrics={name: summary(values) for name, values in scores.items()},

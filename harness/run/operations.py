@@ -9,23 +9,23 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from harness.run.capture import Step
-from harness.run.plan import Plan
+from harness.run.setup import Setup
 from harness.tasks.source import TaskSource
 
 
-def operations_per_step(plan: Plan, tasks: TaskSource) -> int | None:
+def operations_per_step(setup: Setup, tasks: TaskSource) -> int | None:
     """Count one meta-training step: matrix products and convolutions, forward and backward.
 
     One task is counted without vectorisation (engine `loop`) and multiplied by the meta-batch:
     torch's counter overcounts the backward of grouped convolutions, which `vmap` makes. A method
     that it cannot count says so (`operations_countable`) and gives None.
     """
-    probe = dataclasses.replace(plan, engine="loop").method(tasks)
+    probe = dataclasses.replace(setup, engine="loop").method(tasks)
     if not probe.operations_countable:
         return None
     batch = tasks.batch("train", 0, 1)
     _, operations = counted(probe.train_step, batch, 0)
-    return operations * plan.budget.meta_batch
+    return operations * setup.budget.meta_batch
 
 
 def counted(step: Step, batch: Any, iteration: int) -> tuple[Tensor, int]:

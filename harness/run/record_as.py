@@ -17,14 +17,13 @@ import torch
 
 from harness.catalog import SECTIONS, Cell, Variant
 from harness.errors import HarnessError
-from harness.meta_gradient.engines import DEFAULT
 from harness.records.schema import Record
-from harness.records.store import CURVE, verify_files
-from harness.run.budget import budget
-from harness.run.kept_weights import method_with, read_weights
+from harness.records.store import CURVE, WEIGHTS, verify_files
+from harness.run.kept_weights import assemble, check_weights_kept, read_weights
 from harness.run.lock import locked
-from harness.run.on_record import WEIGHTS, Trained, put_on_record, session_of
+from harness.run.on_record import Trained, put_on_record, session_of
 from harness.run.plan import Plan
+from harness.run.setup import Setup
 
 
 def record_as(
@@ -36,8 +35,7 @@ def record_as(
     images are others, and where the record is no whole finished run.
     """
     record = verify_files(folder)
-    if record.status != "finished" or WEIGHTS not in record.files:
-        raise HarnessError(f"{folder}: found no {WEIGHTS} in it, wanted a finished run's.")
+    check_weights_kept(folder, record)
     variant = cell.variant(name)
     if apart := next(_trained_otherwise(variant.stated.complete(record.protocol), variant), ""):
         raise HarnessError(
@@ -45,33 +43,32 @@ def record_as(
             f"record in switches of the test alone, or run `harness run {cell.key} --variant "
             f"{name}`."
         )
-    length = budget(record.budget, variant.training, variant.testing)
-    plan = Plan(variant, variant, record.seed, length, DEFAULT, device, results, work)
+    setup = Setup.at(record.budget, variant, record.seed, device=device)
+    plan = Plan(setup, variant, results, work)
     there = plan.record_folder()
     if there.exists():
         verify_files(there)
-        print(f"harness: {plan.label} is on record already: {there}", file=sys.stderr)
+        print(f"harness: {setup.label} is on record already: {there}", file=sys.stderr)
         return there
     with locked(plan.folder()):
         return _tested(plan, folder, record)
 
 
 def _tested(plan: Plan, folder: Path, record: Record) -> Path:
-    session, tasks = session_of(plan), plan.tasks()
-    tasks.check_data()
-    if tasks.data_digest() != record.data_digest:
-        raise HarnessError(
-            f"{folder} was trained on other images than those at hand (digest "
-            f"{record.data_digest[:12]}, here {tasks.data_digest()[:12]}); see `harness data list`."
-        )
-    if tasks.data():
-        session["data"] = tasks.data_digest()
-    weights = read_weights(folder / WEIGHTS, plan.device.type)
-    method = method_with(weights, plan, tasks, folder / WEIGHTS)
-    if plan.budget.validation_tasks:
-        method.finalise(tasks.batch("val", 0, plan.budget.validation_tasks))
+    weights = read_weights(folder / WEIGHTS, plan.setup.device.type)
+    ready = assemble(weights, folder / WEIGHTS, plan.setup, record)
+    ready.tasks.check_data()
+    count = plan.setup.budget.validation_tasks
+    if count:
+        ready.method.finalise(ready.tasks.batch("val", 0, count))
+    trained, session = _training_of(folder, record), session_of(plan, ready.tasks)
+    return put_on_record(plan, ready.tasks, ready.method, trained, session, every=20.0)
+
+
+def _training_of(folder: Path, record: Record) -> Trained:
+    """Return what is on record of the training of the weights."""
     m = record.measurement
-    trained = Trained(
+    return Trained(
         failure="",
         iteration=record.iterations,
         selected=record.selected_iteration,
@@ -87,17 +84,17 @@ def _tested(plan: Plan, folder: Path, record: Record) -> Path:
         peak_device_bytes=m.get("peak_device_bytes") or 0,
         weights_of=record.result_digest,
     )
-    return put_on_record(plan, tasks, method, trained, session, every=20.0)
 
 
-def _trained_otherwise(found: dict[str, Any], variant: Variant) -> Iterator[str]:
-    """Say of each switch that training depends on how the protocol found has it otherwise."""
+def _trained_otherwise(protocol: dict[str, Any], variant: Variant) -> Iterator[str]:
+    """Say of each switch that training depends on how `protocol`, the record's, has it otherwise
+    than the variant."""
     wanted = variant.protocol()
     for switch in ("task_source", "algorithm"):
-        if found.get(switch) != wanted[switch]:
-            yield f"found {switch} {found.get(switch)!r}, wanted {wanted[switch]!r}"
+        if protocol.get(switch) != wanted[switch]:
+            yield f"found {switch} {protocol.get(switch)!r}, wanted {wanted[switch]!r}"
     for section in SECTIONS:
-        here, there = found.get(section, {}), wanted[section]
+        here, there = protocol.get(section, {}), wanted[section]
         for k in dict.fromkeys([*there, *here]):
             same = k in here and k in there and here[k] == there[k]
             if variant.is_of_training(section, k) and not same:

@@ -5,14 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from harness.method import Method
-from harness.methods.embeds_alone import EMBEDDED_AT_ONCE, EmbedsAlone
 from harness.metric import Metric, read_metric
-from harness.tasks.embedded_episodes import embedded_once
-from harness.tasks.episodes import Episodes
 from harness.tasks.source import TaskSource
 
 Scores = dict[str, np.ndarray]
@@ -37,22 +32,10 @@ def scored_chunks(
 ) -> Iterator[Scores]:
     """Score tasks `first` … count-1 of `split`, `at_once` of them at a time. What is done before
     shows its progress under `label`, if one is given."""
-    score = _scoring(method, tasks, split, count, label)
+    score = method.scoring(tasks, split, count, label)
     for start in range(first, count, at_once):
-        found = score(start, min(at_once, count - start))
-        yield {name: v.detach().double().cpu().numpy() for name, v in found.items()}
-
-
-def _scoring(
-    method: Method, tasks: TaskSource, split: str, count: int, label: str
-) -> Callable[[int, int], dict[str, Tensor]]:
-    """Return what scores a number of tasks from a first one on."""
-    if isinstance(method, EmbedsAlone) and isinstance(tasks, Episodes):
-        with torch.no_grad():
-            known = embedded_once(tasks, split, count, method.embed, EMBEDDED_AT_ONCE, label)
-        if known is not None:
-            return lambda first, n: method.score(known.batch(first, n))
-    return lambda first, n: method.evaluate(tasks.batch(split, first, n))
+        scores = score(start, min(at_once, count - start))
+        yield {name: v.detach().double().cpu().numpy() for name, v in scores.items()}
 
 
 def joined(chunks: Sequence[Scores]) -> Scores:

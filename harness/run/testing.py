@@ -19,6 +19,7 @@ from harness.protocol import digest
 from harness.run import checkpoint, stop
 from harness.run.plan import Plan
 from harness.run.scores import Scores, add_best_of_steps, joined, open_test, scored_chunks
+from harness.run.setup import Setup
 from harness.tasks.source import TaskSource
 
 
@@ -80,12 +81,13 @@ def scores_so_far(
     weights = hashlib.sha256()
     for name, value in sorted(method.weights().items()):
         weights.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
-    key = digest([plan.config_digest(), weights.hexdigest(), session])
-    found = ScoresSoFar(plan.folder() / f"test-{plan.config_digest()[:12]}", key, every)
+    config = plan.setup.config_digest()
+    key = digest([config, weights.hexdigest(), session])
+    so_far = ScoresSoFar(plan.folder() / f"test-{config[:12]}", key, every)
     if verb != "run":
-        found.anew = f"without {found.folder} it starts anew"
-    found.resume(plan.label)
-    return found
+        so_far.anew = f"without {so_far.folder} it starts anew"
+    so_far.resume(plan.setup.label)
+    return so_far
 
 
 def _check(state: dict[str, Any]) -> None:
@@ -105,16 +107,16 @@ def _one_length(chunk: Any) -> bool:
     return len(tensors) == len(chunk) and len({len(v) for v in tensors}) == 1
 
 
-def test(plan: Plan, method: Method, tasks: TaskSource, so_far: ScoresSoFar) -> Scores:
+def test(setup: Setup, method: Method, tasks: TaskSource, so_far: ScoresSoFar) -> Scores:
     """Open the test split and score the method on it, from `so_far` on: metric -> [tasks].
 
     A signal ends it at once: a chunk that is not whole is scored again."""
-    testing, count = plan.variant.testing, plan.budget.test_tasks
+    testing, count = setup.variant.testing, setup.budget.test_tasks
     before = saved = time.monotonic()
     open_test(method, tasks, testing.tasks_at_once)
-    progress = Progress(f"{plan.label}, test tasks", count, so_far.count)
+    progress = Progress(f"{setup.label}, test tasks", count, so_far.count)
     try:
-        at_once, label = testing.tasks_at_once, f"{plan.label}, test images"
+        at_once, label = testing.tasks_at_once, f"{setup.label}, test images"
         chunks = scored_chunks(method, tasks, "test", count, at_once, so_far.count, label)
         for chunk in chunks:
             so_far.chunks.append(chunk)

@@ -10,7 +10,6 @@ import math
 import time
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,13 +18,13 @@ from torch import Tensor
 from harness.method import Method
 from harness.metric import read_metric
 from harness.progress import Progress
-from harness.protocol import Training
 from harness.run import checkpoint, stop
 from harness.run.capture import training_step
 from harness.run.going_on import check_fields, say_what_there_is, take_up
 from harness.run.length import Length, length_of
 from harness.run.members import ENSEMBLES, Member, among_best
 from harness.run.operations import counted
+from harness.run.phase_settings import PhaseSettings
 from harness.run.scores import evaluate
 from harness.tasks.source import TaskSource
 
@@ -67,39 +66,19 @@ def better(metric: str, new: float, old: float | None) -> bool:
 class Phase:
     """One phase of training, in a folder of its own."""
 
-    def __init__(
-        self,
-        method: Method,
-        tasks: TaskSource,
-        training: Training,
-        split: str,
-        iterations: int,
-        validation_tasks: int,
-        tasks_at_once: int,
-        folder: Path,
-        label: str,
-        checkpoint_seconds: float,
-        session: dict[str, Any],
-        run: checkpoint.Run,
-        capture: bool = False,
-        shorter: Path | None = None,
-    ) -> None:
-        """`shorter`: the folder of a training of this very length, where that in `folder` is
-        longer already."""
-        self.method, self.tasks, self.training, self.split = method, tasks, training, split
-        self.iterations, self.validation_tasks = iterations, validation_tasks
-        self.tasks_at_once, self.folder, self.label = tasks_at_once, folder, label
-        self.checkpoint_seconds, self.whose, self.shorter = checkpoint_seconds, run, shorter
-        self.session = {**session, "start": _now(), "end": _now(), "iterations": 0}
+    def __init__(self, method: Method, tasks: TaskSource, settings: PhaseSettings) -> None:
+        self.method, self.tasks, self.settings = method, tasks, settings
+        self.training, self.folder = settings.training, settings.folder
+        self.session = {**settings.session, "start": _now(), "end": _now(), "iterations": 0}
         self.state = TrainingState()
-        self._train_step = training_step(method, capture)
+        self._train_step = training_step(method, settings.capture)
         self._counts = method.counted_in_training and method.operations_countable
         self._losses: list[Tensor] = []
         self._first = 0
-        watched = split == "train"
-        self.length = length_of(training, iterations) if watched else Length(iterations, iterations)
+        most = settings.iterations
+        self.length = length_of(self.training, most) if settings.is_first else Length(most, most)
         # Not of the budget, so that a longer budget goes on where a shorter one ended.
-        self.log_every = max(1, training.iterations // CURVE_POINTS)
+        self.log_every = max(1, self.training.iterations // CURVE_POINTS)
 
     def run(self) -> TrainingState:
         """Train to the end, from the newest checkpoint on.
@@ -108,7 +87,7 @@ class Phase:
         validation that belongs to it, would be that of no unbroken run.
         """
         self._resume()
-        progress = Progress(self.label, self.iterations, self.state.iteration)
+        progress = Progress(self.settings.label, self.settings.iterations, self.state.iteration)
         saved = time.monotonic()
         try:
             with stop.deferred():
@@ -117,7 +96,7 @@ class Phase:
                     done, waited = self.state.iteration, self.state.waited
                     standing = self.length.standing(done, waited)
                     progress.update(done, self._note(), standing)
-                    if time.monotonic() - saved > self.checkpoint_seconds:
+                    if time.monotonic() - saved > self.settings.checkpoint_seconds:
                         self.save()
                         saved = time.monotonic()
                 self.save()
@@ -126,23 +105,23 @@ class Phase:
         return self.state
 
     def _over(self) -> bool:
-        t, patience = self.state, self.training.patience
-        stopped_early = patience > 0 and self.split == "train" and t.waited > patience
-        return t.iteration >= self.iterations or stopped_early or bool(t.failure)
+        t, s, patience = self.state, self.settings, self.training.patience
+        stopped_early = patience > 0 and s.is_first and t.waited > patience
+        return t.iteration >= s.iterations or stopped_early or bool(t.failure)
 
     def _step(self) -> None:
         t, meta_batch = self.state, self.training.meta_batch
         start = time.perf_counter()
         first = self.method.first_task(t.iteration, meta_batch)
-        batch = self.tasks.batch(self.split, first, meta_batch)
+        batch = self.tasks.batch(self.settings.split, first, meta_batch)
         if self._counts and t.operations is None:
             loss, t.operations = counted(self._train_step, batch, t.iteration)
         else:
             loss = self._train_step(batch, t.iteration)
         t.iteration += 1
         self._losses.append(loss)
-        validate = self.training.validate_every > 0 and self.split == "train"
-        validate = validate and t.iteration % self.training.validate_every == 0
+        every = self.training.validate_every
+        validate = every > 0 and self.settings.is_first and t.iteration % every == 0
         log = t.iteration % self.log_every == 0
         if log or validate:
             self._drain()
@@ -169,8 +148,8 @@ class Phase:
         self._losses.clear()
 
     def _validate(self) -> float:
-        t, metric = self.state, self.training.validation_metric
-        scores = evaluate(self.method, self.tasks, "val", self.validation_tasks, self.tasks_at_once)
+        t, s, metric = self.state, self.settings, self.training.validation_metric
+        scores = evaluate(self.method, self.tasks, "val", s.validation_tasks, s.tasks_at_once)
         value = float(scores[metric].mean())
         t.waited += 1
         is_best, most = better(metric, value, t.best), ENSEMBLES.get(self.training.selection, 0)
@@ -198,22 +177,23 @@ class Phase:
         saved: dict[str, Any] = dict(vars(self.state))
         saved["weights"] = {k: v.cpu() for k, v in self.method.weights().items()}
         saved["training_state"] = self.method.training_state()
-        checkpoint.save(self.folder, saved, self.whose)
+        checkpoint.save(self.folder, saved, self.settings.whose)
 
     def _load(self) -> dict[str, Any] | None:
         known = frozenset(f.name for f in fields(TrainingState))
-        return checkpoint.load(self.folder, self.whose, lambda s: check_fields(s, known))
+        whose = self.settings.whose
+        return checkpoint.load(self.folder, whose, lambda state: check_fields(state, known))
 
     def _resume(self) -> None:
-        state = self._load()
-        if state is not None and state["iteration"] > self.iterations and self.shorter is not None:
-            self.folder = self.shorter
+        state, label = self._load(), self.settings.label
+        if state is not None and state["iteration"] > self.settings.iterations:
+            self.folder = self.settings.shorter
             state = self._load()
         if state is not None:
-            take_up(self.method, state, self.label)
+            take_up(self.method, state, label)
             del state["weights"], state["training_state"]
             self.state = TrainingState(**state)
-            say_what_there_is(self.label, self.state.iteration, self.state.sessions, self.session)
+            say_what_there_is(label, self.state.iteration, self.state.sessions, self.session)
         self._first = self.state.iteration
         if not self._over():
             self.state.sessions.append(self.session)

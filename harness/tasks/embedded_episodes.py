@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -10,7 +11,9 @@ from torch import Tensor
 
 from harness.progress import Progress
 from harness.tasks.batch import EpisodeBatch
-from harness.tasks.episodes import Episodes
+
+if TYPE_CHECKING:
+    from harness.tasks.episodes import Episodes
 
 TABLE_BYTES = 2**30
 """Of embeddings, at most; more are not kept."""

@@ -20,6 +20,7 @@ from harness.data.splits import ClassSplit
 from harness.data.store import ImageStore
 from harness.errors import HarnessError
 from harness.tasks.batch import EpisodeBatch
+from harness.tasks.embedded_episodes import EmbeddedEpisodes, embedded_once
 from harness.tasks.source import BLOCK, SPLITS, Arrays, Data, TaskSource
 
 CLASS_STREAM, IMAGE_STREAM, ROTATION_STREAM = range(3)
@@ -186,13 +187,25 @@ class Episodes(TaskSource):
         of_each = self.store.images_per_class
         turns = np.arange(4 if any(self.rotations(split)) else 1) * len(self.store.class_names)
         first = (turns[:, None] + self.class_split.classes(split)).ravel() * of_each
-        found: np.ndarray = (first[:, None] + np.arange(of_each)).ravel()
-        return found
+        rows: np.ndarray = (first[:, None] + np.arange(of_each)).ravel()
+        return rows
 
     def images(self, rows: np.ndarray) -> Tensor:
         """Return the images in `rows` [n] of the store: [n, channels, size, size] float32."""
         pixels = self._images.index_select(0, torch.from_numpy(rows).to(self.device))
         return self.to_float(pixels.view(-1, *self.image_shape))
+
+    def embedded_once(
+        self,
+        split: str,
+        count: int,
+        embed: Callable[[Tensor], Tensor],
+        at_once: int,
+        label: str = "",
+    ) -> EmbeddedEpisodes | None:
+        """Return episodes of embeddings, where `count` of them show more images than `split` has
+        and the embeddings are not too many to be kept."""
+        return embedded_once(self, split, count, embed, at_once, label)
 
     def _labels(self, rows: np.ndarray) -> Tensor:
         tasks, ways, of_each = rows.shape

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import abc
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -85,6 +85,24 @@ class TaskSource(abc.ABC):
         """Return the bytes that `count` tasks of `split` take, drawn and laid on the device, from
         the switches alone."""
 
+    def train_on_few_classes(self) -> None:  # noqa: B027 - most sources have no such thing
+        """For smoke runs: make training tasks no larger than those of a test, where they are."""
+
+    def embedded_once(
+        self,
+        split: str,
+        count: int,
+        embed: Callable[[Any], Any],
+        at_once: int,
+        label: str = "",
+    ) -> Any | None:
+        """Return tasks of `split` with what `embed` makes of their images in place of these, each
+        embedded once; None where that does not pay for `count` tasks, or where they have none.
+
+        `embed` takes `at_once` images at most, [B, C, H, W], and gives [B, D]; with a `label`,
+        progress is shown."""
+        return None
+
     def data_digest(self) -> str:
         """Return the sha256 of the data behind the tasks ('' for generated tasks)."""
         return ""
@@ -143,14 +161,14 @@ class TaskSource(abc.ABC):
 
     def task_digest(self, split: str, count: int) -> str:
         """Return the sha256 of the first `count` tasks of `split`: equal digests, equal tasks."""
-        found = hashlib.sha256(self.data_digest().encode())
+        sha256 = hashlib.sha256(self.data_digest().encode())
         for first in range(0, count, BLOCK):
             arrays = self.arrays(split, first, min(BLOCK, count - first))
             for name in sorted(arrays):
                 a = np.ascontiguousarray(arrays[name])
-                found.update(f"{name}{a.dtype.str}{a.shape}".encode())
-                found.update(a.tobytes())
-        return found.hexdigest()
+                sha256.update(f"{name}{a.dtype.str}{a.shape}".encode())
+                sha256.update(a.tobytes())
+        return sha256.hexdigest()
 
     def _block(self, split: str, block: int) -> Arrays:
         key = (split, block)

@@ -51,8 +51,8 @@ def test_smoke_run_of(tmp_path, cell, variant):
     made = plan(tmp_path, cell, variant)
     record = read_record(run(made) / "record.json")
     assert record.status == "finished"
-    nil = made.variant.method.test_head == "cosine"
-    steps = made.variant.method.test_steps
+    nil = made.setup.variant.method.test_head == "cosine"
+    steps = made.setup.variant.method.test_steps
     assert set(record.metrics) == (
         {"accuracy"} if nil else {f"accuracy@{k}" for k in range(steps + 1)}
     )
@@ -133,7 +133,7 @@ def test_features_once_or_again_at_each_step_give_the_same_scores():
 
 def test_one_training_serves_all_tests_of_it():
     digests = {
-        v: plan(Path(), MINI, v).training_digest() for v in find_cell(f"anil/{MINI}").variants
+        v: plan(Path(), MINI, v).setup.training_digest() for v in find_cell(f"anil/{MINI}").variants
     }
     random, anil = digests.pop("random-nil"), digests.pop("anil")
     assert digests.pop("nil") == anil
@@ -197,7 +197,7 @@ def test_layers_that_do_not_exist_are_one_sentence():
 def test_what_explains_random_features_leaves_out_heads_with_other_metrics(tmp_path):
     made = plan(tmp_path, MINI, "random-nil")
     folder = run(made)
-    kept = Kept(find_cell(f"anil/{MINI}"), folder, verify_files(folder), made.device)
+    kept = Kept(find_cell(f"anil/{MINI}"), folder, verify_files(folder), made.setup.device)
     [heads] = [r for r in explain(kept, Question()).rows if r.switch == "method.test_head"]
     assert (heads.instead, heads.effect) == ("adapted", None)
     assert heads.note == "gives accuracy@0, not accuracy"

@@ -213,7 +213,7 @@ def test_a_query_does_not_see_the_others() -> None:
 
 def test_cells_and_the_nearest_neighbour_share_the_training_of_the_baseline() -> None:
     digests = {
-        name: {plan(Path(), name, cell).training_digest() for cell in CELLS}
+        name: {plan(Path(), name, cell).setup.training_digest() for cell in CELLS}
         for name in ("baseline", "nearest-neighbour", "baseline-plus-plus")
     }
     assert digests["baseline"] == digests["nearest-neighbour"]

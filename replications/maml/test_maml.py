@@ -52,7 +52,7 @@ def test_smoke_run_of(tmp_path, cell, variant):
     folder = run(made)
     record = read_record(folder / "record.json")
     assert record.status == "finished"
-    found = made.variant
+    found = made.setup.variant
     expected = found.method_class.metrics(found.method)
     assert set(expected) <= set(record.metrics)
 

@@ -15,8 +15,7 @@ from torch import Tensor
 from harness.catalog import Variant, find_cell, papers
 from harness.errors import HarnessError
 from harness.report.step_plot import counted
-from harness.run.budget import budget
-from harness.run.plan import Plan
+from harness.run.setup import Setup
 from replications.mann.memory import start, step
 from replications.mann.method import PRINTED, Mann, optimiser
 from replications.mann.tasks import ClassSequences, SequenceBatch
@@ -235,14 +234,13 @@ def test_stopped_and_resumed_it_takes_the_same_steps(name: str) -> None:
         assert torch.equal(w, other.weights()[name])
 
 
-def test_instances_are_not_taken_for_test_steps(tmp_path: Any) -> None:
+def test_instances_are_not_taken_for_test_steps() -> None:
     assert counted(CELLS["one-hot-5class"]) == "instances of a class"
     assert counted(find_cell("maml/sinusoid-5shot")) == "steps at test"
     v = variant(testing__best_of_steps=True)
-    length = budget("smoke", v.training, v.testing)
-    plan = Plan(v, variant(), 0, length, "loop", CPU, tmp_path, tmp_path)
+    setup = Setup.at("smoke", v)
     with pytest.raises(HarnessError, match="counts instances of a class, not steps at test"):
-        plan.method(plan.tasks())
+        setup.method(setup.tasks())
 
 
 def test_more_heads_than_locations_are_refused() -> None:

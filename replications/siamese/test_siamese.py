@@ -14,7 +14,6 @@ from torch import Tensor
 
 from harness.catalog import Variant, papers
 from harness.errors import HarnessError
-from harness.meta_gradient.engines import DEFAULT
 from harness.paper_tests.switch_effects import (
     AFTER,
     BEFORE,
@@ -25,9 +24,9 @@ from harness.paper_tests.switch_effects import (
     switch_names,
 )
 from harness.records.schema import read_record
-from harness.run.budget import budget
 from harness.run.loop import run
 from harness.run.plan import Plan
+from harness.run.setup import Setup
 from harness.tasks.batch import SupervisedBatch
 from replications.siamese.method import NearestPixels, Siamese, best_threshold
 from replications.siamese.network import Twin
@@ -315,8 +314,7 @@ def test_the_nearest_in_pixels_is_found(distance: str) -> None:
 )
 def test_a_small_run_ends_on_record(cell: str, name: str, tmp_path: Path) -> None:
     v = variant(cell, name)
-    length = budget("smoke", v.training, v.testing)
-    plan = Plan(v, v, 0, length, DEFAULT, CPU, tmp_path / "results", tmp_path / "work")
+    plan = Plan(Setup.at("smoke", v), v, tmp_path / "results", tmp_path / "work")
     record = read_record(run(plan) / "record.json")
     assert record.status == "finished"
     assert record.metrics["accuracy"].n == 2
@@ -325,8 +323,7 @@ def test_a_small_run_ends_on_record(cell: str, name: str, tmp_path: Path) -> Non
 
 def test_verification_and_one_shot_share_their_training() -> None:
     one, other = (
-        Plan(v, v, 0, budget("smoke", v.training, v.testing), DEFAULT, CPU, Path(), Path())
-        for v in (variant(), variant("one-shot", "convolutional-30k"))
+        Setup.at("smoke", v) for v in (variant(), variant("one-shot", "convolutional-30k"))
     )
     assert one.training_digest() == other.training_digest()
 

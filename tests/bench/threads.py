@@ -18,15 +18,12 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import torch
 
 from harness.catalog import find_cell
-from harness.meta_gradient.engines import DEFAULT
-from harness.run.budget import budget
 from harness.run.operations import operations_per_step
-from harness.run.plan import Plan, choose_device
+from harness.run.setup import Setup
 from harness.run.threads import threads_of_each
 
 CORES = os.cpu_count() or 1
@@ -44,18 +41,17 @@ WARM_UP = 2
 def measure(key: str, threads: int | None, seconds: float) -> dict[str, float | int | str]:
     """Time training steps of `paper/cell:variant` in this process, threads chosen as by a run."""
     cell, _, name = key.partition(":")
-    found = find_cell(cell)
-    variant = found.variant(name or found.names()[0])
-    length = budget("full", variant.training, variant.testing)
-    plan = Plan(variant, variant, 0, length, DEFAULT, choose_device("cpu"), Path(), Path())
-    tasks = plan.tasks()
+    there = find_cell(cell)
+    variant = there.variant(name or there.names()[0])
+    setup = Setup.at("full", variant)
+    tasks = setup.tasks()
     chosen = threads_of_each(threads, 1)
     if chosen.at_most:
         torch.set_num_threads(1)
-    operations = operations_per_step(plan, tasks)
+    operations = operations_per_step(setup, tasks)
     chosen = chosen.for_work(operations)
     torch.set_num_threads(chosen.count)
-    method, meta_batch = plan.method(tasks), variant.training.meta_batch
+    method, meta_batch = setup.method(tasks), variant.training.meta_batch
     done, end, least = 0, 0.0, float("inf")
     while done <= WARM_UP or time.perf_counter() < end:
         if done == WARM_UP:

@@ -25,6 +25,10 @@ class Planned:
     status: int = 0
     label: str = "a run"
 
+    @property
+    def setup(self) -> Namespace:
+        return Namespace(label=self.label)
+
     def folder(self) -> Path:
         return self.place
 
@@ -167,8 +171,10 @@ def test_all_variants_unless_told(say, workplace, monkeypatch):
     line = "harness run maml/sinusoid-10shot --seeds 1 2 --checkpoint-every 7"
     assert say(line).status == 0
     names = ["maml", "maml-code-rate", "pretrained", "oracle"]
-    assert [(p.variant.name, p.seed) for p, _ in ran] == [(n, s) for n in names for s in (1, 2)]
-    assert {(p.budget.label, p.budget.iterations, t) for p, t in ran} == {("full", 70000, 7.0)}
+    setups = [plan.setup for plan, _ in ran]
+    assert [(s.variant.name, s.seed) for s in setups] == [(n, s) for n in names for s in (1, 2)]
+    assert {(s.budget.label, s.budget.iterations) for s in setups} == {("full", 70000)}
+    assert {every for _, every in ran} == {7.0}
 
 
 def test_seeds_side_by_side_give_what_they_give_alone(say, workplace, monkeypatch):

@@ -1,14 +1,10 @@
 """Images that a paper's pools leave nothing of are refused when the network is built."""
 
-from pathlib import Path
-
 import pytest
-import torch
 
 from harness.catalog import find_cell
 from harness.errors import HarnessError
-from harness.run.budget import budget
-from harness.run.plan import Plan
+from harness.run.setup import Setup
 
 DRAWN = {"tasks.dataset": "glyphs", "tasks.train_ways": 5}
 COLOURED = {"tasks.dataset": "textures", "tasks.val_queries": 5, "tasks.test_queries": 5}
@@ -31,7 +27,6 @@ COLOURED = {"tasks.dataset": "textures", "tasks.val_queries": 5, "tasks.test_que
 def test_what_the_pools_leave_nothing_of(cell: str, changes: dict[str, object], pools: int) -> None:
     found = find_cell(cell)
     v = found.variant(found.names()[0], changes | {"tasks.image_size": 8})
-    length = budget("smoke", v.training, v.testing)
-    plan = Plan(v, v, 0, length, "batched", torch.device("cpu"), Path(), Path())
+    setup = Setup.at("smoke", v)
     with pytest.raises(HarnessError, match=rf"found (8,|.*images of 8 pixels).*{2**pools}"):
-        plan.method(plan.tasks())
+        setup.method(setup.tasks())

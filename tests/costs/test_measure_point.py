@@ -15,7 +15,7 @@ from harness.costs.measure_point import measure
 from harness.costs.over_limit import OverLimit, time_limit
 from harness.costs.request import Request
 from harness.costs.timing import timed, warm_up
-from harness.run.plan import Plan
+from harness.run.setup import Setup
 from harness.tasks.sinusoids import Sinusoids
 
 TINY = ("training.meta_batch=2", "method.hidden=[8]", "method.inner_steps=2")
@@ -67,7 +67,7 @@ def clock(monkeypatch):
     """A clock that stands still but while tasks are fetched (1 s) and steps are taken (3 s)."""
     now = [0.0]
     monkeypatch.setattr(time, "perf_counter", lambda: now[0])
-    build, fetch = Plan.method, Sinusoids.batch
+    build, fetch = Setup.method, Sinusoids.batch
 
     def fetching(self, *words):
         now[0] += 1
@@ -85,7 +85,7 @@ def clock(monkeypatch):
         return method
 
     monkeypatch.setattr(Sinusoids, "batch", fetching)
-    monkeypatch.setattr(Plan, "method", building)
+    monkeypatch.setattr(Setup, "method", building)
 
 
 def test_seconds_are_those_of_fetching_and_of_the_step(clock):
@@ -134,7 +134,7 @@ def test_what_a_step_raises_is_a_status(monkeypatch, kind, error, status, note):
     def broken(self, tasks):
         raise error
 
-    monkeypatch.setattr(Plan, "method", broken)
+    monkeypatch.setattr(Setup, "method", broken)
     found = measure(request(kind))
     assert found["status"] == status
     assert found["note"].startswith(note)

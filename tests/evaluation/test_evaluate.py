@@ -17,13 +17,13 @@ import harness
 from harness.catalog import find_cell
 from harness.errors import HarnessError
 from harness.evaluation.paired import recorded
-from harness.meta_gradient.engines import DEFAULT
 from harness.records.schema import read_record
 from harness.records.scores_file import SCORES, scores_bytes
 from harness.records.store import find_records, write_record
 from harness.run.budget import Budget
 from harness.run.loop import run
 from harness.run.plan import Plan
+from harness.run.setup import Setup
 
 CELL = "protonet/omniglot-5way-1shot"
 FEW = {"tasks.dataset": "glyphs", "testing.tasks": 6, "testing.tasks_at_once": 4}
@@ -44,8 +44,7 @@ def all_nearest(support_x, support_y, query_x):
 def test_scores_are_those_worked_out_by_hand():
     found = harness.evaluate(CELL, nearest_image, overrides=FEW)
     v = find_cell(CELL).variant("euclidean", FEW)
-    plan = Plan(v, v, 0, Budget("full", 1, 4, 1, 6), DEFAULT, torch.device("cpu"), *[None] * 2)
-    tasks = plan.tasks()
+    tasks = Setup(v, 0, Budget("full", 1, 4, 1, 6)).tasks()
     tasks.end_training()
     batch = tasks.batch("test", 0, 6)
     right = all_nearest(batch.support_x, batch.support_y, batch.query_x) == batch.query_y
@@ -118,7 +117,7 @@ def record(tmp_path):
     v = find_cell("maml/sinusoid-5shot").variant("maml", SINE | {"training.meta_batch": 2})
     length = Budget("smoke", 2, 4, 2, 6)
     folders = (tmp_path / "results", tmp_path / "work")
-    run(Plan(v, v, 0, length, DEFAULT, torch.device("cpu"), *folders))
+    run(Plan(Setup(v, 0, length), v, *folders))
     [found] = find_records(tmp_path / "results")
     return found
 

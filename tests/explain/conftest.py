@@ -7,11 +7,10 @@ import torch
 
 from harness.catalog import find_cell
 from harness.explain.kept import Kept
-from harness.meta_gradient.engines import DEFAULT
 from harness.records.store import verify_files
-from harness.run.budget import budget
 from harness.run.loop import run
 from harness.run.plan import Plan
+from harness.run.setup import Setup
 from tests.toy_paper import ToyPaper
 
 CPU = torch.device("cpu")
@@ -29,11 +28,8 @@ SINE = {"training.meta_batch": 2, "method.test_steps": 2, "testing.tasks": 8}
 def trained(root, key, variant, changed, label="0.0001"):
     """Train `variant` of the cell `key` and give its record with weights."""
     cell = find_cell(key)
-    found = cell.variant(variant, changed)
-    length = budget(label, found.training, found.testing)
-    folders = (root / "results", root / "work")
-    plan = Plan(found, cell.variant(variant), 0, length, DEFAULT, CPU, *folders)
-    folder = run(plan)
+    setup = Setup.at(label, cell.variant(variant, changed))
+    folder = run(Plan(setup, cell.variant(variant), root / "results", root / "work"))
     return Kept(cell, folder, verify_files(folder), CPU)
 
 

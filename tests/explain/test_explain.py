@@ -29,7 +29,7 @@ def row(found, switch, instead):
 
 
 def scores(kept, changed, count=8):
-    setting = kept.setting(changed, count)
+    setting = kept.retest(changed, count)
     return evaluate(setting.method, setting.tasks, "test", count, count)["accuracy@3"]
 
 
@@ -102,9 +102,9 @@ def test_what_sequences_show_counts_and_instances_are_no_test_steps(tmp_path):
     """In MANN's cell k of accuracy@k is the presentation of a class, and a batch is no episode."""
     changed = {"tasks.dataset": "glyphs", "testing.tasks": 8, "training.meta_batch": 2}
     lstm = trained(tmp_path, "mann/one-hot-5class", "lstm", changed, "0.00001")
-    here = lstm.setting({}, 8).signature
-    assert lstm.setting({}, 8).signature == here
-    assert lstm.setting({"tasks.ink": "zero"}, 8).signature != here
+    here = lstm.retest({}, 8).signature
+    assert lstm.retest({}, 8).signature == here
+    assert lstm.retest({"tasks.ink": "zero"}, 8).signature != here
     rows = explain(lstm, Question(switches=("tasks.ink", "method.test_steps"))).rows
     assert {(r.switch, r.instead) for r in rows} == {("tasks.ink", "zero")}
     assert rows[0].effect is not None
@@ -204,5 +204,5 @@ def test_a_question_that_cannot_be_asked(asked, sentence):
 def test_weights_tested_on_other_images_are_not_explained_on_these(kept, monkeypatch):
     monkeypatch.setattr(Episodes, "data_digest", lambda self: "f" * 64)
     with pytest.raises(HarnessError, match=r"was tested on other images than those at hand \(dig"):
-        kept.setting({}, 2)
-    assert kept.setting({"tasks.test_queries": 2}, 2).tasks.queries("test") == 2
+        kept.retest({}, 2)
+    assert kept.retest({"tasks.test_queries": 2}, 2).tasks.queries("test") == 2

@@ -99,7 +99,7 @@ def stopped_twice(stage: Stage) -> Printed:
 )
 def a_job_ended(stage: Stage) -> Printed:
     def command(plan: Plan, *_: object) -> list[str]:
-        dies = "import os; os.kill(os.getpid(), 9)" if plan.seed == 0 else ""
+        dies = "import os; os.kill(os.getpid(), 9)" if plan.setup.seed == 0 else ""
         return [sys.executable, "-I", "-S", "-c", dies]
 
     stage.patch.setattr(jobs, "command", command)

@@ -11,11 +11,11 @@ CELL = "maml/sinusoid-5shot"
 def test_switches_come_after_what_is_changed_for_all(tmp_path):
     small = {"method.inner_rate": 0.5, "training.meta_batch": 3}
     plan = smoke_plan(tmp_path, CELL, "maml", small, "func", method__inner_rate=0.25)
-    assert plan.variant.key == f"{CELL}/maml"
-    assert plan.variant.method.inner_rate == 0.25
-    assert plan.variant.training.meta_batch == 3
+    assert plan.setup.variant.key == f"{CELL}/maml"
+    assert plan.setup.variant.method.inner_rate == 0.25
+    assert plan.setup.variant.training.meta_batch == 3
     assert plan.published.training.meta_batch == 25
-    assert (plan.budget.label, plan.engine, plan.seed) == ("smoke", "func", 0)
+    assert (plan.setup.budget.label, plan.setup.engine, plan.setup.seed) == ("smoke", "func", 0)
     assert (plan.results, plan.work) == (tmp_path / "results", tmp_path / "work")
     assert small == {"method.inner_rate": 0.5, "training.meta_batch": 3}
 

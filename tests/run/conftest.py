@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 import torch
 
 from harness.catalog import find_cell
-from harness.meta_gradient.engines import DEFAULT
-from harness.run.budget import budget
 from harness.run.plan import Plan
+from harness.run.setup import Setup
 
 SMALL = {
     "training.iterations": 60,
@@ -36,23 +33,11 @@ def make_plan(tmp_path):
     """Return plans of small runs; results and checkpoints go below `tmp_path / name`."""
 
     def make(name="run", label="full", cell="maml/sinusoid-5shot", variant="maml", seed=0, **sets):
-        found = find_cell(cell)
-        own = found.variants[variant]["method"]
+        there = find_cell(cell)
+        own = there.variants[variant]["method"]
         small = {k: v for k, v in SMALL.items() if "method" not in k or k.split(".")[1] in own}
         changed = small | {k.replace("__", "."): v for k, v in sets.items()}
-        v = found.variant(variant, changed)
-        length = budget(label, v.training, v.testing)
-        folder: Path = tmp_path / name
-        device = torch.device("cpu")
-        return Plan(
-            v,
-            found.variant(variant),
-            seed,
-            length,
-            DEFAULT,
-            device,
-            folder / "results",
-            folder / "work",
-        )
+        setup, folder = Setup.at(label, there.variant(variant, changed), seed), tmp_path / name
+        return Plan(setup, there.variant(variant), folder / "results", folder / "work")
 
     return make

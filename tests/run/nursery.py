@@ -30,7 +30,7 @@ import torch
 from harness.cli.main import main
 from harness.measure import git_state
 from harness.run import jobs, on_record
-from harness.run.plan import Plan
+from harness.run.setup import Setup
 
 STATE = {"commit": "c" * 40, "clean": True}
 """What the code is said to be: scores are kept only where a clean commit names it."""
@@ -46,15 +46,15 @@ class Places:
 
     def watch(self) -> None:
         """Put a counter before all of them."""
-        build = Plan.method
+        build = Setup.method
 
-        def watched(plan: Plan, tasks: Any) -> Any:
-            method: Any = build(plan, tasks)
+        def watched(setup: Setup, tasks: Any) -> Any:
+            method: Any = build(setup, tasks)
             method.train_step = self.around("step", method.train_step)
             method.evaluate = self.around("chunk", method.evaluate)
             return method
 
-        Plan.method = watched  # type: ignore[assignment,method-assign]
+        Setup.method = watched  # type: ignore[assignment,method-assign]
         for cls in (torch.optim.Adam, torch.optim.RMSprop, torch.optim.SGD):
             cls.step = self.around("update", cls.step)  # type: ignore[method-assign]
         for module, name in (

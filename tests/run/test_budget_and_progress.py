@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import ctypes
-import dataclasses
 import io
 from types import SimpleNamespace
 
@@ -11,11 +10,12 @@ import torch
 from harness import progress
 from harness.catalog import find_cell
 from harness.errors import HarnessError
-from harness.paper_tests.smoke_plans import smoke_plan
+from harness.paper_tests.smoke_plans import smoke_setup
 from harness.progress import Progress, duration
 from harness.run import allocator
 from harness.run.budget import budget
 from harness.run.length import Length, length_of
+from harness.run.setup import Setup
 
 
 @pytest.mark.parametrize(
@@ -49,25 +49,24 @@ def test_a_smoke_run_has_small_meta_batches_and_no_other_budget_has():
     assert [b.meta_batch for b in found.values()] == [2, 32, 32]
 
 
-def test_a_smoke_run_trains_on_as_many_classes_as_are_tested_and_no_other_budget_does(tmp_path):
+def test_a_smoke_run_trains_on_as_many_classes_as_are_tested_and_no_other_budget_does():
     glyphs = {"tasks.dataset": "glyphs", "tasks.train_ways": 20}
-    smoke = smoke_plan(tmp_path, "protonet/omniglot-5way-1shot", "euclidean", glyphs)
-    length = budget("0.1", smoke.variant.training, smoke.variant.testing)
-    few, many = smoke.tasks(), dataclasses.replace(smoke, budget=length).tasks()
+    smoke = smoke_setup("protonet/omniglot-5way-1shot", "euclidean", glyphs)
+    few, many = smoke.tasks(), Setup.at("0.1", smoke.variant).tasks()
     assert (few.ways("train"), many.ways("train")) == (5, 20)
     small, large = few.batch("train", 3, 2), many.batch("train", 3, 2)
     assert torch.equal(small.classes, large.classes[:, :5])
     assert torch.equal(small.query_x, large.query_x[:, : 5 * few.queries("train")])
     # Where no more classes are trained than tested, nothing changes.
-    plan = smoke_plan(tmp_path, "protonet/omniglot-20way-1shot", "euclidean", glyphs)
-    assert plan.tasks().ways("train") == 20
+    setup = smoke_setup("protonet/omniglot-20way-1shot", "euclidean", glyphs)
+    assert setup.tasks().ways("train") == 20
 
 
-def test_classes_that_are_not_there_are_found_by_a_smoke_run_too(tmp_path):
+def test_classes_that_are_not_there_are_found_by_a_smoke_run_too():
     too_many = {"tasks.dataset": "glyphs", "tasks.train_ways": 10_000}
-    plan = smoke_plan(tmp_path, "protonet/omniglot-5way-1shot", "euclidean", too_many)
+    setup = smoke_setup("protonet/omniglot-5way-1shot", "euclidean", too_many)
     with pytest.raises(HarnessError, match="found 10000 ways"):
-        plan.tasks()
+        setup.tasks()
 
 
 @pytest.mark.parametrize("label", ["0", "-0.5", "1.01", "inf", "nan", "", "a tenth"])

@@ -13,13 +13,13 @@ from harness.run.capture import WARM_UP, training_step
 
 def test_without_capture_it_is_the_methods_own_step(make_plan):
     plan = make_plan()
-    method = plan.method(plan.tasks())
+    method = plan.setup.method(plan.setup.tasks())
     assert training_step(method, capture=False) == method.train_step
 
 
 def test_a_cpu_has_nothing_to_capture(make_plan):
     plan = make_plan()
-    method = plan.method(plan.tasks())
+    method = plan.setup.method(plan.setup.tasks())
     with pytest.raises(HarnessError, match=r"--capture: found device 'cpu', wanted cuda"):
         training_step(method, capture=True)
 
@@ -29,9 +29,9 @@ def test_a_cpu_has_nothing_to_capture(make_plan):
 def test_captured_steps_give_the_same_weights(make_plan):
     weights = []
     for capture in (False, True):
-        plan = replace(make_plan(), device=torch.device("cuda"))
-        tasks = plan.tasks()
-        method = plan.method(tasks)
+        setup = replace(make_plan().setup, device=torch.device("cuda"))
+        tasks = setup.tasks()
+        method = setup.method(tasks)
         step = training_step(method, capture)
         for i in range(WARM_UP + 5):
             loss = step(tasks.batch("train", 4 * i, 4), i)

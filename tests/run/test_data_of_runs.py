@@ -66,7 +66,7 @@ def test_a_session_on_other_images_is_told(make_plan, images, monkeypatch):
         earlier.setattr(on_record, "test", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             run(plan)
-    run(dataclasses.replace(plan, budget=make_plan(label="0.1").budget))
+    run(make_plan(label="0.1"))
     [stored] = find_records(plan.results)
     assert stored.record.data_note == "1 of 2 sessions trained on other images"
 

@@ -53,7 +53,7 @@ def test_a_stopped_test_goes_on_where_it_was_if_a_commit_names_its_code(
 ):
     monkeypatch.setattr(on_record, "git_state", lambda **_: {"commit": "c" * 40, "clean": clean})
     plan, scored = make_plan("a"), []
-    method = type(plan.method(plan.tasks()))
+    method = type(plan.setup.method(plan.setup.tasks()))
     score = method.evaluate
 
     def stop_at_the_third(self, batch):

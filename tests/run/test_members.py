@@ -41,7 +41,7 @@ TINY = {
 def plan_of(make_plan):
     def make(name="run", **changed):
         plan = make_plan(name, cell=CELL, variant="maml-plus-plus", **(TINY | changed))
-        return replace(plan, engine="loop")
+        return replace(plan, setup=replace(plan.setup, engine="loop"))
 
     return make
 
@@ -99,7 +99,7 @@ def test_one_member_alone_scores_as_its_weights_do(plan_of):
     plan = plan_of(training__validate_every=0)
     folder = run(plan)
     record = verify_files(folder)
-    alone = plan_of(training__selection="last")
+    alone = plan_of(training__selection="last").setup
     weights = read_weights(folder / "weights.safetensors", "cpu")
     own = {name.removeprefix("5:"): w for name, w in weights.items()}
     tasks = alone.tasks()
@@ -112,8 +112,9 @@ def test_one_member_alone_scores_as_its_weights_do(plan_of):
 def test_too_few_or_too_many_members_are_one_sentence(plan_of, tmp_path, members, found):
     weights = {f"{i}:head.bias": torch.zeros(5) for i in members}
     said = f"w: found weights of {found} iterations, wanted 1 to 3 for {CELL}/maml-plus-plus, named"
+    setup = plan_of().setup
     with pytest.raises(HarnessError, match=re.escape(said)):
-        method_with(weights, plan_of(), plan_of().tasks(), tmp_path / "w")
+        method_with(weights, setup, setup.tasks(), tmp_path / "w")
 
 
 def test_a_method_without_outputs_is_refused_before_it_is_trained(make_plan):

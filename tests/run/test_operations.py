@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from harness.paper_tests.smoke_plans import smoke_plan
@@ -15,7 +17,7 @@ def test_operations_of_a_linear_model(make_plan, order):
     """Without hidden layers a forward pass is one product of [shots, 1] and [1, 1]."""
     sets = {"method__hidden": [], "method__order": order, "training__meta_batch": 7}
     plan = make_plan(**sets, tasks__train_shots=5, tasks__train_queries=20)
-    found = operations_per_step(plan, plan.tasks())
+    found = operations_per_step(plan.setup, plan.setup.tasks())
     # Support and query, each forward and for the weight; of second order also back through the
     # inner gradient. A product of [n, 1] and [1, 1] has n multiplications and n additions.
     by_hand = 2 * (5 + 5) + 2 * (20 + 20)
@@ -25,18 +27,17 @@ def test_operations_of_a_linear_model(make_plan, order):
 
 
 def test_operations_grow_with_the_meta_batch_only(make_plan):
-    few, many = make_plan(training__meta_batch=2), make_plan(training__meta_batch=6)
+    few, many = (make_plan(training__meta_batch=n).setup for n in (2, 6))
     assert 3 * operations_per_step(few, few.tasks()) == operations_per_step(many, many.tasks())
-    func, loop = (make_plan() for _ in range(2))
-    object.__setattr__(loop, "engine", "loop")
+    func, loop = (dataclasses.replace(few, engine=name) for name in ("func", "loop"))
     assert operations_per_step(func, func.tasks()) == operations_per_step(loop, loop.tasks())
 
 
 def test_a_method_that_cannot_be_counted_says_so(make_plan, monkeypatch):
-    plan = make_plan()
-    tasks = plan.tasks()
-    monkeypatch.setattr(type(plan.method(tasks)), "operations_countable", False)
-    assert operations_per_step(plan, tasks) is None
+    setup = make_plan().setup
+    tasks = setup.tasks()
+    monkeypatch.setattr(type(setup.method(tasks)), "operations_countable", False)
+    assert operations_per_step(setup, tasks) is None
 
 
 GLYPHS = {"tasks.dataset": "glyphs", "tasks.train_ways": 5, "method.filters": 4}
@@ -46,13 +47,13 @@ def test_a_step_of_one_network_is_counted_in_training(tmp_path, monkeypatch):
     cell, name = "protonet/omniglot-5way-1shot", "euclidean"
     changed = GLYPHS | {"training.selection": "best-validation-then-retrain"}
     apart = smoke_plan(tmp_path / "apart", cell, name, changed)
-    expected = operations_per_step(apart, apart.tasks())
+    expected = operations_per_step(apart.setup, apart.setup.tasks())
     assert expected
     counted = smoke_plan(tmp_path / "counted", cell, name, changed)
     found = read_record(run(counted) / "record.json")
     assert found.measurement["operations_per_step"] == expected
     # Counting changes no number.
-    monkeypatch.setattr(counted.method_class, "counted_in_training", False)
+    monkeypatch.setattr(counted.setup.method_class, "counted_in_training", False)
     plain = read_record(run(apart) / "record.json")
     assert plain.measurement["operations_per_step"] == expected
     assert plain.result_digest == found.result_digest

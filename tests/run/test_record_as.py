@@ -39,15 +39,14 @@ def kept(make_plan, tmp_path):
 
 def test_it_is_the_run_of_that_variant_but_for_the_training(kept, make_plan, tmp_path):
     folder, record, cell = kept
-    device, work = make_plan().device, tmp_path / "work"
+    device, work = make_plan().setup.device, tmp_path / "work"
     place = tmp_path / "again"
     found = record_as(folder, cell, "more", device, place, work)
     again = verify_files(found)
-    plan = dataclasses.replace(
-        make_plan("trained"), variant=cell.variant("more"), published=cell.variant("more")
-    )
-    plan = dataclasses.replace(plan, budget=dataclasses.replace(plan.budget, test_tasks=MORE))
-    trained = verify_files(run(plan))
+    plan, more = make_plan("trained"), cell.variant("more")
+    length = dataclasses.replace(plan.setup.budget, test_tasks=MORE)
+    setup = dataclasses.replace(plan.setup, variant=more, budget=length)
+    trained = verify_files(run(dataclasses.replace(plan, setup=setup, published=more)))
     assert again.result() == trained.result()
     assert again.metrics["mse@1"].n == MORE
     scores = StoredRecord(found, again).scores["mse@1"]
@@ -62,7 +61,7 @@ def test_it_is_the_run_of_that_variant_but_for_the_training(kept, make_plan, tmp
 def test_a_variant_that_is_trained_otherwise_is_refused(kept, make_plan, tmp_path):
     folder, _, cell = kept
     with pytest.raises(HarnessError) as caught:
-        record_as(folder, cell, "faster", make_plan().device, tmp_path, tmp_path)
+        record_as(folder, cell, "faster", make_plan().setup.device, tmp_path, tmp_path)
     assert str(caught.value) == (
         f"{folder}: found method.inner_rate 0.01, wanted 0.02 for maml/sinusoid-5shot/faster; "
         "wanted a variant that differs from the record in switches of the test alone, or run "

@@ -48,7 +48,7 @@ def steps(monkeypatch):
     step = Phase._step
 
     def counting(self):
-        counted[self.split] += 1
+        counted[self.settings.split] += 1
         step(self)
 
     monkeypatch.setattr(Phase, "_step", counting)
@@ -67,7 +67,7 @@ def result(folder):
 
 def test_both_phases_are_as_long_and_the_second_is_tested(protonet, steps):
     plan = protonet()
-    assert plan.variant.training.selection == "best-validation-then-retrain"
+    assert plan.setup.variant.training.selection == "best-validation-then-retrain"
     folder = run(plan)
     record = verify_files(folder)
     assert record.status == "finished"
