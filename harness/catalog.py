@@ -21,6 +21,7 @@ from typing import Any
 from harness.errors import HarnessError, closest
 from harness.home import expanded
 from harness.method import Method
+from harness.paper_checks import check_headline, check_lines, check_used
 from harness.paper_code import method_class, task_source_class
 from harness.paper_tables import (
     IN_BASES,
@@ -308,20 +309,10 @@ def read_paper(folder: Path) -> Paper:
         own = tuple(line for line in lines if line.cell == cell)
         title = raw.get("title", cell)
         cells[cell] = Cell(folder, name, cell, title, variants, own, algorithms)
-    _check_used(algorithms, cells, f"{path}:")
-    _check_lines(lines, cells, f"{folder / 'published.csv'}:")
-    _check_headline(about["headline"], cells, f"{path}:")
+    check_used(algorithms, cells, f"{path}:")
+    check_lines(lines, cells, f"{folder / 'published.csv'}:")
+    check_headline(about["headline"], cells, f"{path}:")
     return Paper(key=name, folder=folder, cells=cells, **about)
-
-
-def _check_headline(headline: dict[str, Any], cells: dict[str, Cell], where: str) -> None:
-    known = [f"{cell.name}/{variant}" for cell in cells.values() for variant in cell.variants]
-    for system, place in headline.items():
-        if place not in known:
-            raise HarnessError(
-                f"{where} [paper.headline] {shown(system)}: found {shown(place)}"
-                f"{closest(str(place), known)}, wanted a cell and a variant of it, `cell/variant`."
-            )
 
 
 def _has_paper(place: Path) -> bool:
@@ -355,49 +346,6 @@ def _variants(raw: dict[str, Any], bases: dict[str, Any], where: str) -> dict[st
     if published_only is not (not found):
         raise HarnessError(f"{where}: wanted at least one variant, or published_only = true.")
     return found
-
-
-def _check_used(algorithms: Mapping[str, Stated], cells: dict[str, Cell], where: str) -> None:
-    """Refuse what is stated of an algorithm that no variant has, or of a switch of it."""
-    tables = [t for c in cells.values() for t in c.variants.values()]
-    used = {str(t.get("algorithm")) for t in tables}
-    for name, stated in algorithms.items():
-        if name not in used:
-            raise HarnessError(
-                f"{where} [algorithms.{name}]: found no variant with this algorithm"
-                f"{closest(name, used)}; wanted one of {', '.join(sorted(used))}."
-            )
-        own = [t for t in tables if str(t.get("algorithm")) == name]
-        switch = stated.inference_switch
-        if switch and any(switch not in t.get("method", {}) for t in own):
-            raise HarnessError(
-                f"{where} [algorithms.{name}] inference_switch: found {shown(switch)}, wanted a "
-                "switch of the method of every variant with this algorithm."
-            )
-        for section, older in stated.older_records.items():
-            having = [t.get(section, {}) for t in own]
-            for switch in older:
-                if section not in SECTIONS or any(switch not in t for t in having):
-                    raise HarnessError(
-                        f"{where} [algorithms.{name}] older_records: found {section}.{switch}, "
-                        "wanted a switch of every variant with this algorithm."
-                    )
-
-
-def _check_lines(lines: tuple[PublishedLine, ...], cells: dict[str, Cell], where: str) -> None:
-    """Refuse published lines of cells and variants that are not there."""
-    for line in lines:
-        if line.cell not in cells:
-            raise HarnessError(
-                f"{where} found cell {shown(line.cell)}{closest(line.cell, cells)}; "
-                f"wanted one of {', '.join(cells)}."
-            )
-        for name in line.variants:
-            if name not in cells[line.cell].variants:
-                raise HarnessError(
-                    f"{where} cell {line.cell}: found variant {shown(name)}; "
-                    f"wanted some of {', '.join(cells[line.cell].variants)}."
-                )
 
 
 def _scalar(table: dict[str, Any], name: str, where: str) -> str:

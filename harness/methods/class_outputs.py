@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from harness.method import Method
+from harness.methods.class_scores import percent_right
 from harness.tasks.batch import SupervisedBatch
 
 
@@ -31,7 +32,4 @@ class ClassOutputs(Method):
 
 def accuracies(outputs: dict[str, Tensor], query_y: Tensor) -> dict[str, Tensor]:
     """Return the accuracies [T] in percent of outputs [T, Q, ways] for classes [T, Q], by name."""
-    return {
-        name: 100 * (scores.argmax(-1) == query_y).float().mean(1)
-        for name, scores in outputs.items()
-    }
+    return {name: percent_right(scores, query_y) for name, scores in outputs.items()}

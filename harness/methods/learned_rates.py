@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from harness.meta_gradient.problem import Params
+from harness.meta_gradient.func import adapt
+from harness.meta_gradient.problem import InnerLoop, Params, Problem, on_query, split
 from harness.method import Method
+from harness.models.over_tasks import over_tasks
+from harness.tasks.batch import SupervisedBatch
 
 
 class LearnedRates(Method):
@@ -22,6 +26,21 @@ class LearnedRates(Method):
         self.params, self.rates = params, rates
         learned = [*params.values(), *(rates.values() if learn_rates else ())]
         self.optimiser: torch.optim.Optimizer = torch.optim.Adam(learned, lr=meta_rate)
+
+    @torch.no_grad()
+    def outputs_after_steps(
+        self, problem: Problem, inner: InnerLoop, batch: SupervisedBatch
+    ) -> Iterator[Tensor]:
+        """Yield outputs [T, Q, …] for the query sets before adaptation and after each step of
+        `inner`, with the learned rates. Batch norm sees the query set of a task whole
+        (transductive)."""
+        start, fixed = split({k: v.detach() for k, v in self.params.items()}, inner)
+        shared = {k: v.expand(len(batch), *v.shape) for k, v in start.items()}
+        x, y = batch.support_x, batch.support_y
+        adapted = adapt(problem, start, fixed, x, y, inner, self.rates)
+        outputs = over_tasks(lambda p, f, x: problem.outputs(p | f, x), batch.query_x, (0, None, 0))
+        for k, current in enumerate([shared, *adapted]):
+            yield outputs(current, on_query(fixed, inner, k), batch.query_x)
 
     def move(self, gradients: Params, rate_gradients: Params) -> None:
         """Take one Adam step along the meta-gradient by the start and that by the rates."""

@@ -141,11 +141,6 @@ def norm_parameters(model: nn.Module) -> frozenset[str]:
     return frozenset(n for n, _ in model.named_parameters() if n.rpartition(".")[0] in layers)
 
 
-def percent_right(outputs: Tensor, labels: Tensor) -> Tensor:
-    """Return the accuracy of each task [T] in percent: outputs [T, Q, ways], labels [T, Q]."""
-    return 100 * (outputs.argmax(-1) == labels).float().mean(1)
-
-
 def clip_of_the_code(bound: float, reduction: str, tasks: Any) -> Outer:
     """Cut entries of the meta-gradient to ± `bound` in the scale of MAML's code (0: not).
 

@@ -13,11 +13,11 @@ from torch.nn import functional as F
 from harness.meta_gradient.func import adapt
 from harness.meta_gradient.losses import CrossEntropy
 from harness.meta_gradient.problem import InnerLoop, Problem
+from harness.methods.class_scores import percent_right
 from harness.methods.learned_start import (
     LearnedStart,
     clip_of_the_code,
     norm_parameters,
-    percent_right,
 )
 from harness.models.max_pool_conv4 import MaxPoolConv4
 from harness.models.over_tasks import over_tasks

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from harness.errors import HarnessError
 from harness.method import Method
+from harness.methods.class_scores import percent
 from harness.models.image_shape import check_pools
 from harness.models.pooled_conv4 import PooledConv4
 from harness.ranges import Range
@@ -141,7 +142,7 @@ class Baseline(Method):
             how = self._sgd()
             heads = fit_heads(start, support, batch.support_y, how, s.cosine_scale, same)
             found = head_scores(heads, query, s.cosine_scale).argmax(-1)
-        return {"accuracy": 100 * (found == batch.query_y).float().mean(1)}
+        return {"accuracy": percent(found == batch.query_y)}
 
     def _sgd(self) -> HeadSGD:
         s = self.settings

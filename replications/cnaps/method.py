@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from harness.method import Method
+from harness.methods.class_scores import scores_of_logits
 from harness.models.class_means import class_means
 from harness.models.image_shape import check_pools
 from harness.switch_types import IterationsOrNone, Layers, Penalty, Rate, Width, Widths
@@ -127,9 +128,7 @@ class Cnaps(Method):
         sets = (x.split(1) for x in (b.support_x, b.support_y, b.query_x, b.query_y))
         tasks = (SupervisedBatch(*task) for task in zip(*sets, strict=True))
         logits = torch.cat([self._logits(task) for task in tasks])
-        right = logits.argmax(-1) == b.query_y
-        loss = self._losses(logits, b.query_y).mean(1)
-        return {"accuracy": 100 * right.float().mean(1), "loss": loss}
+        return scores_of_logits(logits, b.query_y)
 
     def _logits(self, batch: SupervisedBatch) -> Tensor:
         """Return logits of the queries [T, Q, ways]."""

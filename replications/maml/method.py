@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from harness.errors import HarnessError
 from harness.meta_gradient.losses import CrossEntropy, MeanSquaredError
 from harness.meta_gradient.problem import InnerLoop, Problem
+from harness.methods.class_scores import percent_right
 from harness.methods.learned_start import (
     LearnedStart,
     clip_of_the_code,
     norm_parameters,
-    percent_right,
 )
 from harness.models.max_pool_conv4 import MaxPoolConv4
 from harness.models.mlp import MLP

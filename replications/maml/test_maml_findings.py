@@ -1,4 +1,4 @@
-"""What README.md says in Findings and Cost, taken from the records again."""
+"""What FINDINGS.md says, taken from the records again."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.records.scores_file import SCORES, parse_scores
 
 HERE = Path(__file__).parent
 RESULTS = HERE.parents[1] / "results"
-README = (HERE / "README.md").read_text("utf-8")
+FINDINGS = (HERE / "FINDINGS.md").read_text("utf-8")
 PRINTED = {"mse@1": 0.67, "mse@5": 0.38, "mse@10": 0.35}
 
 
@@ -35,11 +35,11 @@ def shares(variant: str, near: float) -> list[float]:
 def test_how_often_a_draw_of_600_tasks_gives_the_table(rate: str, variant: str, near: float):
     [row] = [
         line
-        for line in README.splitlines()
+        for line in FINDINGS.splitlines()
         if line.startswith(f"| step size {rate}, within {near},")
     ]
     said = [int(cell) for cell in row.split("|")[2:] if cell.strip()]
-    # The README has ten times the draws; 5 points are more than four deviations of the difference.
+    # The page has ten times the draws; 5 points are more than four deviations of the difference.
     assert shares(variant, near) == pytest.approx(said, abs=5)
 
 
@@ -48,12 +48,12 @@ def test_steps_without_convolutions_are_those_on_record():
     metrics = json.loads((folder / "record.json").read_text("utf-8"))["metrics"]
     found = [metrics[f"accuracy@{k}"] for k in (1, 2, 3, 5, 10)]
     cells = [f"{m['mean']:.1f} ± {m['ci95']:.1f}" for m in found]
-    assert f"| 0.4, as in training | {' | '.join(cells)} |" in README
-    assert folder.name in README
+    assert f"| 0.4, as in training | {' | '.join(cells)} |" in FINDINGS
+    assert folder.name in FINDINGS
 
 
 def test_first_order_saves_the_operations_on_record():
     [file] = RESULTS.glob("costs/*/maml-mini-imagenet-5way-1shot.json")
     points = json.loads(file.read_text("utf-8"))["points"]
     first, second = sorted({p["operations_per_step"] for p in points})
-    assert f"{100 * (1 - first / second):.2f} % ({first / 1e9:.1f} instead of" in README
+    assert f"{100 * (1 - first / second):.2f} % ({first / 1e9:.1f} instead of" in FINDINGS

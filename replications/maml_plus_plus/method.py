@@ -15,13 +15,11 @@ import torch
 from torch import Tensor, nn
 
 from harness.meta_gradient.engines import engine
-from harness.meta_gradient.func import adapt
 from harness.meta_gradient.losses import CrossEntropy
 from harness.meta_gradient.outer import Outer
-from harness.meta_gradient.problem import InnerLoop, Params, Problem, on_query, split
+from harness.meta_gradient.problem import InnerLoop, Params, Problem
 from harness.methods.class_outputs import ClassOutputs
 from harness.methods.learned_rates import LearnedRates
-from harness.models.over_tasks import over_tasks
 from harness.switch_types import Clip, Epochs, EpochsFromOne, Iterations, Rate, StepsFromOne, Width
 from harness.tasks.batch import SupervisedBatch
 from replications.maml_plus_plus.first_network import PoolNormConv4, Start, start
@@ -138,18 +136,8 @@ class MamlPlusPlus(LearnedRates, ClassOutputs):
         norm sees the query set of a task whole (transductive)."""
         steps, rate = self.settings.steps, self.settings.inner_rate
         inner = InnerLoop(steps, rate, True, self.frozen, per_step=self.per_step)
-        start, fixed = split({k: v.detach() for k, v in self.params.items()}, inner)
-        shared = {k: v.expand(len(batch), *v.shape) for k, v in start.items()}
-        x, y = batch.support_x, batch.support_y
-        adapted = adapt(self.problem, start, fixed, x, y, inner, self.rates)
-        found = {}
-        for k, current in enumerate([shared, *adapted]):
-            seen = on_query(fixed, inner, k)
-            outputs = over_tasks(
-                lambda p, f, x: self.problem.outputs(p | f, x), batch.query_x, (0, None, 0)
-            )
-            found[f"accuracy@{k}"] = outputs(current, seen, batch.query_x)
-        return found
+        found = self.outputs_after_steps(self.problem, inner, batch)
+        return {f"accuracy@{k}": outputs for k, outputs in enumerate(found)}
 
     @classmethod
     def metrics(cls, settings: MamlPlusPlusSettings) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from harness.errors import HarnessError
+from harness.methods.class_scores import scores_of_log_probabilities
 from harness.methods.one_network import OneNetwork
 from harness.methods.untrained import Untrained
 from harness.models.image_shape import check_pools
@@ -79,13 +80,6 @@ def log_probabilities(compared: Tensor, support_y: Tensor) -> Tensor:
     return attention.masked_fill(~member, -torch.inf).logsumexp(-1)
 
 
-def scores(log_p: Tensor, query_y: Tensor) -> dict[str, Tensor]:
-    """Return `accuracy` [T] in percent and `loss` [T] (mean over queries, nats)."""
-    right = log_p.argmax(-1) == query_y
-    loss = -log_p.gather(-1, query_y.unsqueeze(-1)).squeeze(-1)
-    return {"accuracy": 100 * right.float().mean(1), "loss": loss.mean(1)}
-
-
 class Matching(OneNetwork):
     """One encoder, attention over the support set, and no adaptation: `engine` plays no part."""
 
@@ -142,7 +136,7 @@ class Matching(OneNetwork):
         sets = (x.split(1) for x in (b.support_x, b.support_y, b.query_x, b.query_y))
         one_by_one = (SupervisedBatch(*parts) for parts in zip(*sets, strict=True))
         log_p = torch.cat([self._log_probabilities(task, own) for task in one_by_one])
-        return scores(log_p, batch.query_y)
+        return scores_of_log_probabilities(log_p, batch.query_y)
 
     def _log_probabilities(self, batch: SupervisedBatch, own_statistics: bool) -> Tensor:
         """Return ln p(label | query, support) [T, Q, ways]."""
@@ -179,7 +173,9 @@ class Pixels(Untrained):
         queries, support = batch.query_x.flatten(2), batch.support_x.flatten(2)
         compared = similarities(queries, support, self.settings.similarity)
         compared = self.settings.similarity_scale * compared
-        return scores(log_probabilities(compared, batch.support_y), batch.query_y)
+        return scores_of_log_probabilities(
+            log_probabilities(compared, batch.support_y), batch.query_y
+        )
 
 
 ALGORITHMS = {"matching": Matching, "pixels": Pixels}

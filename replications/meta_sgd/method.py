@@ -14,13 +14,12 @@ from torch import Tensor, nn
 
 from harness.errors import HarnessError
 from harness.meta_gradient.engines import engine
-from harness.meta_gradient.func import adapt
 from harness.meta_gradient.losses import CrossEntropy, MeanSquaredError
 from harness.meta_gradient.problem import InnerLoop, Params, Problem
+from harness.methods.class_scores import percent_right
 from harness.methods.learned_rates import LearnedRates
 from harness.models.max_pool_conv4 import MaxPoolConv4
 from harness.models.mlp import MLP
-from harness.models.over_tasks import over_tasks
 from harness.switch_types import Hidden, Rate
 from harness.tasks.batch import SupervisedBatch
 
@@ -103,20 +102,11 @@ class MetaSGD(LearnedRates):
     def evaluate(self, batch: SupervisedBatch) -> dict[str, Tensor]:
         """Score T query sets before and after the step: `mse@k` or `accuracy@k` (percent) [T].
         Batch norm sees a query set whole (transductive)."""
-        start = {k: v.detach() for k, v in self.params.items()}
-        shared = {k: v.expand(len(batch), *v.shape) for k, v in start.items()}
-        adapted = adapt(
-            self.problem, start, {}, batch.support_x, batch.support_y, self.inner, self.rates
-        )
-        scores = {}
-        for k, current in enumerate([shared, *adapted]):
-            outputs = over_tasks(self.problem.outputs, batch.query_x)(current, batch.query_x)
-            if self.settings.loss == "mse":
-                scores[f"mse@{k}"] = (outputs - batch.query_y).square().flatten(1).mean(1)
-            else:
-                right = outputs.argmax(-1) == batch.query_y
-                scores[f"accuracy@{k}"] = 100 * right.float().mean(1)
-        return scores
+        outputs = self.outputs_after_steps(self.problem, self.inner, batch)
+        if self.settings.loss == "mse":
+            errors = ((o - batch.query_y).square() for o in outputs)
+            return {f"mse@{k}": e.flatten(1).mean(1) for k, e in enumerate(errors)}
+        return {f"accuracy@{k}": percent_right(o, batch.query_y) for k, o in enumerate(outputs)}
 
     @classmethod
     def metrics(cls, settings: MetaSGDSettings) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from harness.methods.class_scores import scores_of_logits
 from harness.methods.one_network import OneNetwork
 from harness.models.image_shape import check_pools
 from harness.models.pooled_conv4 import PooledConv4
@@ -107,10 +108,7 @@ class ProtoNet(OneNetwork):
         # memory small and scores the same bit for bit, however many tasks come at once.
         tasks = zip(batch.support_x, batch.query_x, strict=True)
         embedded = torch.stack([self._embedded(*both) for both in tasks])
-        scores = self._scores(embedded, batch.support_y)
-        right = scores.argmax(-1) == batch.query_y
-        losses = F.cross_entropy(scores.transpose(1, 2), batch.query_y, reduction="none")
-        return {"accuracy": 100 * right.float().mean(1), "loss": losses.mean(1)}
+        return scores_of_logits(self._scores(embedded, batch.support_y), batch.query_y)
 
     def _embedded(self, support: Tensor, query: Tensor) -> Tensor:
         """Embed one task's images [S, C, H, W] and [Q, C, H, W] as `batch_norm_test` says."""

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from harness.errors import HarnessError
+from harness.methods.class_scores import scores_of_logits
 from harness.methods.embeds_alone import EmbedsAlone
 from harness.noise import draw_seed, step_generator
 from harness.ranges import Entries
@@ -147,10 +148,8 @@ class R2D2(EmbedsAlone):
     def score(self, batch: SupervisedBatch) -> dict[str, Tensor]:
         """Score T tasks of embedded images: `accuracy` [T] in percent and `loss` [T] (mean over
         queries, nats)."""
-        scores = self._logits(batch.support_x, batch.support_y, batch.query_x)
-        right = scores.argmax(-1) == batch.query_y
-        losses = F.cross_entropy(scores.mT, batch.query_y, reduction="none")
-        return {"accuracy": 100 * right.float().mean(1), "loss": losses.mean(1)}
+        logits = self._logits(batch.support_x, batch.support_y, batch.query_x)
+        return scores_of_logits(logits, batch.query_y)
 
     def _shots(self, iteration: int) -> int:
         """Draw the shots of training step `iteration`."""

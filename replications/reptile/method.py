@@ -12,6 +12,7 @@ from torch.func import functional_call
 from harness.errors import HarnessError
 from harness.meta_gradient.problem import Params
 from harness.method import Method
+from harness.methods.class_scores import percent_right
 from harness.models.query_statistics import QueryStatistics, query_outputs
 from harness.switch_types import Examples, Iterations, Rate, Steps, StepsFromOne, Width
 from harness.tasks.batch import SupervisedBatch
@@ -121,8 +122,7 @@ class Reptile(Method):
             batch.query_x,
             s.test_batch_norm,
         )
-        right = outputs.argmax(-1) == batch.query_y
-        return {"accuracy": 100 * right.float().mean(1)}
+        return {"accuracy": percent_right(outputs, batch.query_y)}
 
     def weights(self) -> dict[str, Tensor]:
         """Return the start and Adam's state, from which test tasks start as well."""

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from harness.errors import HarnessError
 from harness.method import Method
+from harness.methods.class_scores import percent, percent_right
 from harness.methods.untrained import Untrained
 from harness.ranges import Entries, Range
 from harness.switch_types import Epochs, Penalty, Rates, Share, ShareBelowOne, Width, Widths
@@ -164,11 +165,10 @@ class Siamese(Method):
         [T], the mean cross-entropy of a task's pairs (of a run: each query with each support)."""
         if isinstance(batch, SupervisedBatch):
             logits = self.compared_runs(batch)
-            right = logits.argmax(-1) == batch.query_y
             loss = F.binary_cross_entropy_with_logits(
                 logits, same_in_run(batch).to(logits.dtype), reduction="none"
             )
-            return {"accuracy": 100 * right.float().mean(1), "loss": loss.mean((1, 2))}
+            return {"accuracy": percent_right(logits, batch.query_y), "loss": loss.mean((1, 2))}
         vectors = self.model["twin"](torch.cat([batch.first, batch.second]))
         logits = self.evidence(*vectors.chunk(2))
         right = (logits >= self.threshold) == batch.same
@@ -229,7 +229,7 @@ class NearestPixels(Untrained):
         if self.settings.distance == "cosine":
             support, query = F.normalize(support, dim=-1), F.normalize(query, dim=-1)
         nearest = torch.cdist(query, support).argmin(-1)
-        return {"accuracy": 100 * (nearest == batch.query_y).float().mean(1)}
+        return {"accuracy": percent(nearest == batch.query_y)}
 
 
 ALGORITHMS = {"siamese": Siamese, "nearest-pixels": NearestPixels}

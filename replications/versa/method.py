@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 import torch
 from torch import Tensor, nn
 
+from harness.methods.class_scores import percent_right, scores_of_log_probabilities
 from harness.methods.one_network import OneNetwork
 from harness.models.class_means import class_means
 from harness.models.image_shape import check_pools
@@ -99,9 +100,8 @@ class Versa(OneNetwork):
         logits = sampled_logits(posterior, queries, normals)
         log_p = log_predictive(logits)
         chosen = log_p if self.settings.test_average == "probabilities" else logits.logsumexp(1)
-        right = chosen.argmax(-1) == task.query_y
-        loss = -log_p.gather(-1, task.query_y.unsqueeze(-1)).squeeze(-1)
-        return {"accuracy": 100 * right.float().mean(1), "loss": loss.mean(1)}
+        scores = scores_of_log_probabilities(log_p, task.query_y)
+        return scores | {"accuracy": percent_right(chosen, task.query_y)}
 
     def _infer(
         self, batch: SupervisedBatch, keep: float, noise: torch.Generator | None
