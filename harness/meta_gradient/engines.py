@@ -13,7 +13,7 @@ from harness.meta_gradient.problem import Engine
 from harness.shown import shown
 
 ENGINES = {
-    "batched": "harness.meta_gradient.batched.engine",
+    "batched": "harness.meta_gradient.batched.engine.engine",
     "func": "harness.meta_gradient.func",
     "loop": "harness.meta_gradient.loop",
     "higher": "harness.meta_gradient.with_higher",
@@ -42,7 +42,7 @@ def engine(name: str) -> Engine:
 
 @cache
 def _with_options(name: str, bare: str, *options: str) -> Engine:
-    from harness.meta_gradient.batched.engine import Batched
+    from harness.meta_gradient.batched.engine.engine import Batched
 
     factors, budget = None, None
     for option in options:

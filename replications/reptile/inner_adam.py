@@ -9,8 +9,8 @@ from torch import Tensor
 from torch.func import vmap
 from torch.nn import Module
 
-from harness.meta_gradient.batched.engine import passes
-from harness.meta_gradient.batched.passes import Passes
+from harness.meta_gradient.batched.engine.engine import passes
+from harness.meta_gradient.batched.graph.passes import Passes
 from harness.meta_gradient.losses import CrossEntropy
 from harness.meta_gradient.problem import Params, Problem
 

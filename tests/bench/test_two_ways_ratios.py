@@ -8,12 +8,12 @@ from __future__ import annotations
 import pytest
 import torch
 
-from harness.meta_gradient.batched import standardised
-from harness.meta_gradient.batched.geometry import Geometry, pack_kernel
-from harness.meta_gradient.batched.planes import Planes
-from harness.meta_gradient.batched.rule import Wanted
-from harness.meta_gradient.batched.standardised import Standardised
-from harness.meta_gradient.batched.windows import Windows
+from harness.meta_gradient.batched.rules import batch_norm_standardised as standardised
+from harness.meta_gradient.batched.rules.batch_norm_standardised import Standardised
+from harness.meta_gradient.batched.rules.geometry import Geometry, pack_kernel
+from harness.meta_gradient.batched.rules.planes import Planes
+from harness.meta_gradient.batched.rules.rule import Wanted
+from harness.meta_gradient.batched.rules.windows import Windows
 
 WAYS = {"windows": Windows, "planes": Planes}
 PLANES = [  # tasks, examples a task, image side, channels, filters, stride

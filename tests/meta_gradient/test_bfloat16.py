@@ -8,8 +8,14 @@ import pytest
 import torch
 
 from harness.errors import HarnessError
-from harness.meta_gradient.batched.engine import Batched
-from harness.meta_gradient.batched.products import across, add_across, add_times, factors_in, times
+from harness.meta_gradient.batched.engine.engine import Batched
+from harness.meta_gradient.batched.rules.products import (
+    across,
+    add_across,
+    add_times,
+    factors_in,
+    times,
+)
 from harness.meta_gradient.engines import engine
 from tests.meta_gradient.problems import (
     distance,
@@ -80,7 +86,7 @@ def single(case):
 
 
 def test_a_model_without_rules_is_refused(monkeypatch):
-    from harness.meta_gradient.batched import engine as module
+    from harness.meta_gradient.batched.engine import engine as module
 
     problem, batch = single(sinusoid)
     monkeypatch.setattr(module, "passes", lambda problem, x: module.GeneralPasses(problem))

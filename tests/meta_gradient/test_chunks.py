@@ -9,9 +9,9 @@ from torch.nn import functional as F
 
 from harness.errors import HarnessError
 from harness.measure.live_tensors import LiveTensors
-from harness.meta_gradient.batched import engine as engine_module
-from harness.meta_gradient.batched.chunks import Chunks, fitting
-from harness.meta_gradient.batched.engine import Batched, _Work, passes
+from harness.meta_gradient.batched.engine import engine as engine_module
+from harness.meta_gradient.batched.engine.chunks import Chunks, fitting
+from harness.meta_gradient.batched.engine.engine import Batched, _Work, passes
 from harness.meta_gradient.engines import engine
 from harness.meta_gradient.problem import InnerLoop, Problem
 from harness.models.max_pool_conv4 import MaxPoolConv4

@@ -7,9 +7,9 @@ from itertools import product
 
 import pytest
 
-from harness.meta_gradient.batched.convolution import Convolution
-from harness.meta_gradient.batched.engine import Batched, passes
-from harness.meta_gradient.batched.narrow import NarrowNorm
+from harness.meta_gradient.batched.engine.engine import Batched, passes
+from harness.meta_gradient.batched.rules.convolution import Convolution
+from harness.meta_gradient.batched.rules.first_layer import FirstLayer
 from harness.meta_gradient.engines import engine
 from harness.meta_gradient.problem import InnerLoop
 from tests.meta_gradient.problems import distance, norms, omniglot, resnet, start
@@ -62,7 +62,7 @@ def test_each_set_goes_through_frozen_layers_once(first_order, monkeypatch):
     mine = Batched()
     mine(problem, start(problem), batch, inner)  # chooses its chunks
     calls = {"forward": 0, "backward": 0, "tangent": 0}
-    for layer, name in product((NarrowNorm, Convolution), calls):
+    for layer, name in product((FirstLayer, Convolution), calls):
         plain = getattr(layer, name)
 
         def counted(self, *given, _name=name, _plain=plain):

@@ -6,13 +6,14 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from harness.meta_gradient.batched import convolution, standardised
-from harness.meta_gradient.batched.engine import Batched
-from harness.meta_gradient.batched.geometry import Geometry, pack_kernel
-from harness.meta_gradient.batched.planes import Planes
-from harness.meta_gradient.batched.rule import Wanted
-from harness.meta_gradient.batched.standardised import Standardised
-from harness.meta_gradient.batched.windows import Windows
+from harness.meta_gradient.batched.engine.engine import Batched
+from harness.meta_gradient.batched.rules import batch_norm_standardised as standardised
+from harness.meta_gradient.batched.rules import convolution
+from harness.meta_gradient.batched.rules.batch_norm_standardised import Standardised
+from harness.meta_gradient.batched.rules.geometry import Geometry, pack_kernel
+from harness.meta_gradient.batched.rules.planes import Planes
+from harness.meta_gradient.batched.rules.rule import Wanted
+from harness.meta_gradient.batched.rules.windows import Windows
 from tests.meta_gradient.problems import PROBLEMS, distance, inner_loop, start
 
 NEVER = 2**62

@@ -16,13 +16,13 @@ from torch.utils._pytree import tree_map_only
 
 from harness.errors import HarnessError
 from harness.measure.live_tensors import LiveTensors
-from harness.meta_gradient.batched.chunks import Chunks, fitting
-from harness.meta_gradient.batched.passes import GeneralPasses, Passes, RulePasses
-from harness.meta_gradient.batched.products import factors_in
-from harness.meta_gradient.batched.recursion import Recursion
-from harness.meta_gradient.batched.simplify import simplified
-from harness.meta_gradient.batched.trace import NoRule, trace
-from harness.meta_gradient.batched.trunk import recursion
+from harness.meta_gradient.batched.engine.chunks import Chunks, fitting
+from harness.meta_gradient.batched.engine.recursion import Recursion
+from harness.meta_gradient.batched.engine.trunk import recursion
+from harness.meta_gradient.batched.graph.passes import GeneralPasses, Passes, RulePasses
+from harness.meta_gradient.batched.graph.simplify import simplified
+from harness.meta_gradient.batched.graph.trace import NoRule, trace
+from harness.meta_gradient.batched.rules.products import factors_in
 from harness.meta_gradient.problem import (
     InnerLoop,
     MetaGradient,

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from harness.meta_gradient.batched.rule import LinearMap, Maybe, Tensors
+from harness.meta_gradient.batched.rules.rule import LinearMap, Maybe, Tensors
 
 
 class Relu(LinearMap):

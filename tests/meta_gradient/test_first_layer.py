@@ -9,12 +9,12 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from harness.meta_gradient.batched import convolution
-from harness.meta_gradient.batched.convolution import Convolution
-from harness.meta_gradient.batched.engine import Batched, passes
-from harness.meta_gradient.batched.geometry import Geometry, pack_kernel
-from harness.meta_gradient.batched.narrow import NarrowNorm
-from harness.meta_gradient.batched.normalise import BatchNorm
+from harness.meta_gradient.batched.engine.engine import Batched, passes
+from harness.meta_gradient.batched.rules import convolution
+from harness.meta_gradient.batched.rules.batch_norm import BatchNorm
+from harness.meta_gradient.batched.rules.convolution import Convolution
+from harness.meta_gradient.batched.rules.first_layer import FirstLayer
+from harness.meta_gradient.batched.rules.geometry import Geometry, pack_kernel
 from harness.meta_gradient.engines import engine
 from harness.meta_gradient.problem import InnerLoop, Problem
 from harness.tasks.batch import SupervisedBatch
@@ -68,7 +68,7 @@ def test_agrees_with_higher(form, frozen, first_order):
     reference, found = (
         engine(e)(problem, start(problem), batch, inner) for e in ("higher", "batched")
     )
-    assert rules(problem, batch)[0] is NarrowNorm
+    assert rules(problem, batch)[0] is FirstLayer
     assert distance(found, reference) < 1e-9
 
 
@@ -79,9 +79,9 @@ def test_is_the_two_layers(first_order, monkeypatch):
     inner = replace(InnerLoop(2, 0.1, first_order), query_weights=(0.2, 0.3, 0.5))
     rates = {k: torch.rand(2, *v.shape, dtype=torch.float64) for k, v in start(problem).items()}
     one = Batched()(problem, start(problem), batch, inner, rates)
-    assert NarrowNorm in rules(problem, batch)
+    assert FirstLayer in rules(problem, batch)
     monkeypatch.setattr(convolution, "PLANES_FROM_BYTES", 1)
-    assert NarrowNorm not in rules(problem, batch)
+    assert FirstLayer not in rules(problem, batch)
     two = Batched()(problem, start(problem), batch, inner, rates)
     assert 0 < distance(one, two) < 1e-9
 
@@ -93,7 +93,7 @@ def test_layers_stay_apart(channels, why):
     problem, batch = case(True, True, channels)
     if channels == 1:
         problem = replace(problem, model=nn.Sequential(nn.ReLU(), problem.model))
-    assert NarrowNorm not in rules(problem, batch), why
+    assert FirstLayer not in rules(problem, batch), why
 
 
 def test_two_readers_of_the_convolution_keep_it():
@@ -115,7 +115,7 @@ def test_single_precision_keeps_its_digits_where_windows_hardly_vary():
     image = torch.cat([common, common + 1e-4 * torch.randn_like(common)], -1)
     kernel = torch.zeros(12, 2, 1, 1, dtype=torch.float64)
     kernel[:, 0], kernel[:, 1] = 1, -1
-    layer = NarrowNorm(
+    layer = FirstLayer(
         Convolution(Geometry((1, 1), (1, 1), (0, 0, 0, 0)), False, True),
         BatchNorm(1e-12, False, False),
     )

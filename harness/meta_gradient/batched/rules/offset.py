@@ -6,9 +6,9 @@ from typing import Any
 
 from torch import Tensor
 
-from harness.meta_gradient.batched.products import over_examples
-from harness.meta_gradient.batched.rule import Maybe, Straight, Tensors, Wanted
-from harness.meta_gradient.batched.standardised import flat, row
+from harness.meta_gradient.batched.rules.batch_norm_standardised import flat, row
+from harness.meta_gradient.batched.rules.products import over_examples
+from harness.meta_gradient.batched.rules.rule import Maybe, Straight, Tensors, Wanted
 
 
 class Offset(Straight):

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from harness.meta_gradient.batched.passes import Passes
+from harness.meta_gradient.batched.graph.passes import Passes
 from harness.meta_gradient.problem import InnerLoop, Params
 from harness.tasks.batch import SupervisedBatch
 

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from harness.meta_gradient.batched.rule import Maybe, Rule, Tensors, Wanted
-from harness.meta_gradient.batched.standardised import Standardised, dot, flat, row
+from harness.meta_gradient.batched.rules.batch_norm_standardised import Standardised, dot, flat, row
+from harness.meta_gradient.batched.rules.rule import Maybe, Rule, Tensors, Wanted
 
 
 class BatchNorm(Rule):

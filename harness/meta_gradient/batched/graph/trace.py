@@ -13,13 +13,21 @@ import torch
 from torch import Tensor, fx, nn
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from harness.meta_gradient.batched.convolution import Convolution
-from harness.meta_gradient.batched.geometry import Geometry
-from harness.meta_gradient.batched.graph import Graph, Node
-from harness.meta_gradient.batched.maps import Flatten, MaxPool, Pad, Relu, Same, SpatialMean, Sum
-from harness.meta_gradient.batched.normalise import BatchNorm
-from harness.meta_gradient.batched.offset import Offset
-from harness.meta_gradient.batched.products import Linear
+from harness.meta_gradient.batched.graph.graph import Graph, Node
+from harness.meta_gradient.batched.rules.batch_norm import BatchNorm
+from harness.meta_gradient.batched.rules.convolution import Convolution
+from harness.meta_gradient.batched.rules.geometry import Geometry
+from harness.meta_gradient.batched.rules.maps import (
+    Flatten,
+    MaxPool,
+    Pad,
+    Relu,
+    Same,
+    SpatialMean,
+    Sum,
+)
+from harness.meta_gradient.batched.rules.offset import Offset
+from harness.meta_gradient.batched.rules.products import Linear
 
 aten = torch.ops.aten
 

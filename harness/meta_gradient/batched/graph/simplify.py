@@ -8,13 +8,13 @@ from math import prod
 import torch
 from torch import Tensor
 
-from harness.meta_gradient.batched.convolution import Convolution
-from harness.meta_gradient.batched.graph import Graph, Node
-from harness.meta_gradient.batched.maps import MaxPool, Pad, Relu, Same
-from harness.meta_gradient.batched.narrow import NarrowNorm
-from harness.meta_gradient.batched.normalise import BatchNorm
-from harness.meta_gradient.batched.offset import Offset
-from harness.meta_gradient.batched.rule import Rule
+from harness.meta_gradient.batched.graph.graph import Graph, Node
+from harness.meta_gradient.batched.rules.batch_norm import BatchNorm
+from harness.meta_gradient.batched.rules.convolution import Convolution
+from harness.meta_gradient.batched.rules.first_layer import FirstLayer
+from harness.meta_gradient.batched.rules.maps import MaxPool, Pad, Relu, Same
+from harness.meta_gradient.batched.rules.offset import Offset
+from harness.meta_gradient.batched.rules.rule import Rule
 
 Pair = Callable[[Node, Node], Node | tuple[Node, Node] | None]
 """What gives one node for two in a row, or two in the other order, or None."""
@@ -75,7 +75,7 @@ def _narrow(a: Node, b: Node, x: Tensor, shapes: dict[str, torch.Size]) -> Node 
     # Measured at 84 x 84 x 3 pixels: torch's own layers take less than half the time.
     if prod(window) >= channels or first.has_large_tasks(x):
         return None
-    return Node(NarrowNorm(first, second), a.inputs, a.params + b.params)
+    return Node(FirstLayer(first, second), a.inputs, a.params + b.params)
 
 
 def _renumbered(node: Node, gone: int) -> Node:

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 from torch.func import grad, grad_and_value, vmap
 
-from harness.meta_gradient.batched.convolution import Convolution
-from harness.meta_gradient.batched.geometry import pack_kernel, unpack_kernel
-from harness.meta_gradient.batched.graph import INPUT, Graph, Tape
-from harness.meta_gradient.batched.narrow import NarrowNorm
+from harness.meta_gradient.batched.graph.graph import INPUT, Graph, Tape
+from harness.meta_gradient.batched.rules.convolution import Convolution
+from harness.meta_gradient.batched.rules.first_layer import FirstLayer
+from harness.meta_gradient.batched.rules.geometry import pack_kernel, unpack_kernel
 from harness.meta_gradient.losses import loss_rule
 from harness.meta_gradient.problem import Params, Problem
 
@@ -77,7 +77,7 @@ class RulePasses:
         self.kernels = {
             node.params[0]
             for node in graph.nodes
-            if isinstance(node.rule, (Convolution, NarrowNorm))
+            if isinstance(node.rule, (Convolution, FirstLayer))
         }
 
     def packed(self, params: Params) -> Params:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from harness.meta_gradient.batched.geometry import Geometry, pack_kernel, unpack_kernel
-from harness.meta_gradient.batched.products import stacked
+from harness.meta_gradient.batched.rules.geometry import Geometry, pack_kernel, unpack_kernel
+from harness.meta_gradient.batched.rules.products import stacked
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from harness.meta_gradient.batched.rule import Maybe, Rule, Wanted
+from harness.meta_gradient.batched.rules.rule import Maybe, Rule, Wanted
 from harness.meta_gradient.problem import Params
 
 INPUT = "the input"

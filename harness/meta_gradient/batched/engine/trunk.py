@@ -12,9 +12,14 @@ from dataclasses import replace
 
 import torch
 
-from harness.meta_gradient.batched.graph import Graph, Tape
-from harness.meta_gradient.batched.passes import QUERY_INPUT, SUPPORT_INPUT, Passes, RulePasses
-from harness.meta_gradient.batched.recursion import Recursion, add_to
+from harness.meta_gradient.batched.engine.recursion import Recursion, add_to
+from harness.meta_gradient.batched.graph.graph import Graph, Tape
+from harness.meta_gradient.batched.graph.passes import (
+    QUERY_INPUT,
+    SUPPORT_INPUT,
+    Passes,
+    RulePasses,
+)
 from harness.meta_gradient.problem import InnerLoop, Params
 from harness.tasks.batch import SupervisedBatch
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from harness.meta_gradient.batched.rule import Maybe, Rule, Tensors, Wanted
+from harness.meta_gradient.batched.rules.rule import Maybe, Rule, Tensors, Wanted
 
 _type: ContextVar[torch.dtype | None] = ContextVar("type of the factors", default=None)
 

@@ -11,11 +11,11 @@ from typing import Any
 
 from torch import Tensor
 
-from harness.meta_gradient.batched.geometry import Geometry
-from harness.meta_gradient.batched.planes import Planes
-from harness.meta_gradient.batched.products import over_examples
-from harness.meta_gradient.batched.rule import Maybe, Rule, Tensors, Wanted
-from harness.meta_gradient.batched.windows import Windows
+from harness.meta_gradient.batched.rules.geometry import Geometry
+from harness.meta_gradient.batched.rules.planes import Planes
+from harness.meta_gradient.batched.rules.products import over_examples
+from harness.meta_gradient.batched.rules.rule import Maybe, Rule, Tensors, Wanted
+from harness.meta_gradient.batched.rules.windows import Windows
 
 PLANES_FROM_BYTES = 2 * 2**20
 """From this size of one task's windows on, a CPU takes torch's own kernels: measured on 2 cores,

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from harness.meta_gradient.batched.products import stacked
-from harness.meta_gradient.batched.rule import Maybe, Wanted
+from harness.meta_gradient.batched.rules.products import stacked
+from harness.meta_gradient.batched.rules.rule import Maybe, Wanted
 
 aten = torch.ops.aten
 

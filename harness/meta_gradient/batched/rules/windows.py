@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from harness.meta_gradient.batched.geometry import Geometry
-from harness.meta_gradient.batched.products import across, add_across, add_times, times
+from harness.meta_gradient.batched.rules.geometry import Geometry
+from harness.meta_gradient.batched.rules.products import across, add_across, add_times, times
 
 
 @dataclass(frozen=True)

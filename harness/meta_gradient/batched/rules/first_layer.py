@@ -19,10 +19,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from harness.meta_gradient.batched.convolution import Convolution
-from harness.meta_gradient.batched.normalise import BatchNorm
-from harness.meta_gradient.batched.rule import Maybe, Rule, Tensors, Wanted
-from harness.meta_gradient.batched.windows import Windows
+from harness.meta_gradient.batched.rules.batch_norm import BatchNorm
+from harness.meta_gradient.batched.rules.convolution import Convolution
+from harness.meta_gradient.batched.rules.rule import Maybe, Rule, Tensors, Wanted
+from harness.meta_gradient.batched.rules.windows import Windows
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Narrow:
         return self.n * (g - self.seen * along), along
 
 
-class NarrowNorm(Rule):
+class FirstLayer(Rule):
     """The two layers `convolution` and `norm` of the model's input, which has no derivative.
 
     Parameters: the packed kernel [K, O], the convolution's bias if it has one (without effect),

@@ -1,0 +1,1 @@
+"""A model as a graph of rules: read from what torch runs, simplified, differentiated."""
