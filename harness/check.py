@@ -22,8 +22,8 @@ from harness.explain.elsewhere import read_reimplementations
 from harness.metric import with_best_of_steps
 from harness.text_file import read_text
 
-FILES = ("paper.toml", "published.csv", "method.py", "README.md")
-SECTIONS = ("claim", "protocol", "departures", "cost")
+FILES = ("paper.toml", "published.csv", "method.py", "README.md", "RESULTS.md")
+SECTIONS = ("claim", "method in code", "results", "protocol", "departures")
 LONGEST_METHOD = 250
 _MARKERS = re.compile(r"<!-- results:begin (\S+) -->.*?<!-- results:end \1 -->", re.DOTALL)
 

@@ -119,7 +119,7 @@ def test_the_tests_of_the_scaffold_pass(demo):
         ("published.csv", ",low,", ",none,", "FAILED  paper.toml:"),
         ("published.csv", ",,mse@0,", ",kernel-mean,mse@1,", "found metric 'mse@1' for variant"),
         ("README.md", "## Claim", "## What", "wanted a section with 'claim'"),
-        ("README.md", "## Cost", "## What", "wanted a section with 'cost'"),
+        ("README.md", "## The method in code", "## What", "wanted a section with 'method in code'"),
         ("README.md", "\n1. EXAMPLE", "\n- EXAMPLE", "wanted the departures as a numbered list"),
         ("README.md", "results:end headline", "results:end", "end headline/demo --> around"),
         ("method.py", '("mse@0",)', "()", "metrics() of 'kernel-mean' names none"),
