@@ -55,8 +55,8 @@ def test_what_a_killed_writer_left_is_removed_and_what_another_writes_is_not(tmp
 def test_a_plot_that_could_not_be_written_leaves_the_one_before(tmp_path):
     pytest.importorskip("matplotlib")
     made, _ = style.figure()
-    old = {p: p.read_bytes() for p in style.save(made, tmp_path / "plot")}
-    assert len(old) == 2
+    path = style.save(made, tmp_path / "plot")
+    old = {path: path.read_bytes()}
 
     def full(path, **_):
         path.write_text("half")

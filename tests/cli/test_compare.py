@@ -47,7 +47,8 @@ def test_table_of_one_cell(toy: ToyPaper, capsys: pytest.CaptureFixture[str]) ->
 def test_json_and_context(toy: ToyPaper, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--format", "json", "--context", "--results", str(toy.results)) == 0
     found = json.loads(capsys.readouterr().out)
-    assert {r["verdict"] for r in found} == {"reproduced", "not comparable", "not run", "context"}
+    wanted = {"reproduced", "no published number", "not run", "context"}
+    assert {r["verdict"] for r in found} == wanted
 
 
 def test_paired(toy: ToyPaper, capsys: pytest.CaptureFixture[str]) -> None:
