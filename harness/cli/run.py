@@ -103,7 +103,7 @@ def main(arguments: argparse.Namespace) -> int:
         stop.end_with_parent()
     cell = find_cell(arguments.cell)
     changed = overrides(arguments.set)
-    device = choose_device(arguments.device)
+    device = choose_device(arguments.device, arguments.tf32)
     engine(arguments.engine)
     places = results_folder(arguments.results).resolve(), work_folder(arguments.work).resolve()
     plans = []
@@ -128,8 +128,6 @@ def main(arguments: argparse.Namespace) -> int:
             keep_freed_memory()
         # A second thread that was started once slows small steps: the work is looked at with one.
         torch.set_num_threads(1 if threads.at_most else threads.count)
-        if arguments.tf32:
-            torch.set_float32_matmul_precision("high")
         torch.use_deterministic_algorithms(arguments.deterministic)
         run(plans[0], arguments.checkpoint_every)
     except DataNotAtHand as e:

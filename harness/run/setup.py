@@ -16,6 +16,7 @@ from harness.methods.ensemble import check_outputs
 from harness.protocol import digest
 from harness.run.budget import Budget, budget
 from harness.run.members import ENSEMBLES
+from harness.run.products import use_tf32
 from harness.stated import STEPS_AT_TEST
 from harness.tasks.source import TaskSource
 
@@ -129,9 +130,11 @@ def switch_differences(published: Variant, run: Variant) -> list[str]:
     ]
 
 
-def choose_device(name: str) -> torch.device:
-    """Return the device called `auto`, `cpu` or `cuda`."""
+def choose_device(name: str, tf32: bool = False) -> torch.device:
+    """Return the device called `auto`, `cpu` or `cuda`, and set how a CUDA device multiplies
+    float32 numbers: as they are, unless `tf32` is asked for."""
     there = torch.cuda.is_available()
     if name == "cuda" and not there:
         raise HarnessError("found no CUDA device; use `--device cpu` or `--device auto`.")
+    use_tf32(tf32)
     return torch.device("cuda" if there and name != "cpu" else "cpu")
