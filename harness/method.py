@@ -68,6 +68,10 @@ class Method(abc.ABC):
         """Do one meta-training step on a batch of tasks; return the training loss (a scalar tensor,
         detached, left on the device so that nothing waits for it)."""
 
+    def before_step(self, iteration: int) -> None:  # noqa: B027 - most methods have nothing to set
+        """Set what follows from the number of a training step alone, such as a rate that falls. It
+        is called before each `train_step`, which has no part in it: a captured one could not."""
+
     @abc.abstractmethod
     def evaluate(self, batch: Any) -> dict[str, Tensor]:
         """Adapt to each of the T tasks and score it: metric name -> [T] (float).

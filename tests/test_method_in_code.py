@@ -177,7 +177,7 @@ def test_matching() -> None:
     batch = episodes(1)
     [(support, support_y, query, _)] = one_by_one(batch)
     compared = similarities(batch.query_x, batch.support_x, "cosine")
-    wanted = log_probabilities(compared, batch.support_y)[0].exp()
+    wanted = log_probabilities(compared, batch.support_y, batch.ways)[0].exp()
     assert_close(code("matching")(support, support_y, query, WAYS), wanted)
 
 

@@ -38,6 +38,7 @@ def time_point(setup: Setup, tasks: TaskSource, seconds: float, limit: float) ->
         start = time.perf_counter()
         batch = tasks.batch("train", method.first_task(done, meta_batch), meta_batch)
         fetched = time.perf_counter()
+        method.before_step(done)
         method.train_step(batch, done)
         synchronise(setup.device)
         done += 1

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from harness.method import Method
+
+
+def adam(parameters: Iterable[nn.Parameter], rate: float, device: torch.device) -> torch.optim.Adam:
+    """Return Adam with torch's other defaults. On CUDA its rate is a tensor, which a captured
+    training step reads anew."""
+    if device.type != "cuda":
+        return torch.optim.Adam(parameters, lr=rate)
+    there = torch.tensor(rate, device=device)
+    return torch.optim.Adam(parameters, lr=there, fused=True, capturable=True)
 
 
 class OneNetwork(Method):
@@ -20,6 +30,14 @@ class OneNetwork(Method):
     counted_in_training = True
     model: nn.Module
     optimiser: torch.optim.Optimizer
+
+    def set_rate(self, rate: float) -> None:
+        """Set the optimiser's rate, where it is."""
+        (group,) = self.optimiser.param_groups
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(rate)
+        else:
+            group["lr"] = rate
 
     def weights(self) -> dict[str, Tensor]:
         """Return copies of weights and running statistics, laid out as safetensors wants them."""
@@ -37,3 +55,6 @@ class OneNetwork(Method):
     def load_training_state(self, state: dict[str, Any]) -> None:
         """Take the optimiser's state."""
         self.optimiser.load_state_dict(state["optimiser"])
+        for group in self.optimiser.param_groups:
+            if isinstance(group["lr"], Tensor):
+                group["lr"] = group["lr"].to(self.device)  # the state was read on the CPU

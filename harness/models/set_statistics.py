@@ -42,7 +42,8 @@ class SetStatistics(nn.Module):
         # The T maps that image b of every set has lie side by side, so that sets can pass for
         # channels. Nothing is copied, and what is returned is no view: it may be written over.
         together = x.contiguous().view(-1, sets * x.shape[1], *x.shape[2:])
-        scale = None if self.scale is None else self.scale.repeat(sets)
+        # Ones in place of none: the derivative of an offset without a scale fails on CUDA.
+        scale = x.new_ones(together.shape[1]) if self.scale is None else self.scale.repeat(sets)
         return F.batch_norm(
             together, None, None, scale, self.offset.repeat(sets), training=True, eps=self.eps
         )

@@ -47,4 +47,5 @@ def same_weights(one: Weights, other: Weights) -> bool:
 
 def _train(method: Method, batches: Sequence[Any], first: int) -> None:
     for i, batch in enumerate(batches, first):
+        method.before_step(i)
         method.train_step(batch, i)

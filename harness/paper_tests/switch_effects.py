@@ -85,7 +85,10 @@ def assert_seen(
 
 def _trace(method: Method, batches: Sequence[Any], test: Any) -> dict[str, dict[str, Tensor]]:
     before = method.evaluate(test)
-    losses = {str(i): method.train_step(batch, i) for i, batch in enumerate(batches)}
+    losses = {}
+    for i, batch in enumerate(batches):
+        method.before_step(i)
+        losses[str(i)] = method.train_step(batch, i)
     weights = {name: w.clone() for name, w in method.weights().items()}
     return {BEFORE: before, LOSSES: losses, WEIGHTS: weights, AFTER: method.evaluate(test)}
 

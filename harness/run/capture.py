@@ -23,9 +23,15 @@ Step = Callable[[Any, int], Tensor]
 
 
 def training_step(method: Method, capture: bool) -> Step:
-    """Return what does a training step: the method's own, or a captured one."""
+    """Return what does a training step, and what is to be set before it: the method's own step, or
+    a captured one."""
     if not capture:
-        return method.train_step
+
+        def step(batch: Any, iteration: int) -> Tensor:
+            method.before_step(iteration)
+            return method.train_step(batch, iteration)
+
+        return step
     if method.device.type != "cuda":
         raise HarnessError(
             f"--capture: found device {method.device.type!r}, wanted cuda; leave it out."
@@ -50,6 +56,7 @@ class CapturedStep:
 
     def __call__(self, batch: Any, iteration: int) -> Tensor:
         """Do one step and give its loss."""
+        self.method.before_step(iteration)
         if self._done < WARM_UP:
             self._done += 1
             return self._beside(batch, iteration)

@@ -50,6 +50,11 @@ class SupervisedBatch:
     def __len__(self) -> int:
         return self.support_x.shape[0]
 
+    @property
+    def ways(self) -> int:
+        """Return how many classes the labels of a task name (waits for the device)."""
+        return int(self.support_y[0].max()) + 1
+
 
 @dataclass(frozen=True)
 class EpisodeBatch(SupervisedBatch):
@@ -57,6 +62,11 @@ class EpisodeBatch(SupervisedBatch):
 
     classes: Tensor
     """[T, ways] int64: entry y is the id of the class labelled y (`Episodes.class_ids`)."""
+
+    @property
+    def ways(self) -> int:
+        """Return how many classes the labels of a task name."""
+        return self.classes.shape[1]
 
 
 def _same_examples(of: str, x: Tensor, y: Tensor) -> None:

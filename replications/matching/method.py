@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from harness.errors import HarnessError
 from harness.methods.class_scores import scores_of_log_probabilities
-from harness.methods.one_network import OneNetwork
+from harness.methods.one_network import OneNetwork, adam
 from harness.methods.untrained import Untrained
 from harness.models.image_shape import check_pools
 from harness.models.pooled_conv4 import PooledConv4
@@ -69,12 +69,11 @@ def similarities(queries: Tensor, support: Tensor, kind: str) -> Tensor:
     return -(queries.unsqueeze(2) - support.unsqueeze(1)).square().sum(-1)
 
 
-def log_probabilities(compared: Tensor, support_y: Tensor) -> Tensor:
+def log_probabilities(compared: Tensor, support_y: Tensor, ways: int) -> Tensor:
     """Return ln of the label weights from similarities [T, Q, S] and labels [T, S]: [T, Q, ways].
 
     Equation 1 in logarithms: the softmax over S is summed over the examples of each class.
     """
-    ways = int(support_y[0].max()) + 1
     member = F.one_hot(support_y, ways).transpose(1, 2).bool().unsqueeze(1)
     attention = compared.log_softmax(-1).unsqueeze(2)
     return attention.masked_fill(~member, -torch.inf).logsumexp(-1)
@@ -84,6 +83,7 @@ class Matching(OneNetwork):
     """One encoder, attention over the support set, and no adaptation: `engine` plays no part."""
 
     Settings = MatchingSettings
+    capturable = True
     settings: MatchingSettings
     model: nn.ModuleDict
 
@@ -102,7 +102,7 @@ class Matching(OneNetwork):
             size = s.filters * (height // 16) * (width // 16)
             self.model["context"] = FullContext(size, s.read_steps, self.generator)
         self.model.to(self.device)
-        self.optimiser = torch.optim.Adam(self.model.parameters(), lr=s.learning_rate)
+        self.optimiser = adam(self.model.parameters(), s.learning_rate, self.device)
 
     @classmethod
     def metrics(cls, settings: Any) -> tuple[str, ...]:
@@ -113,10 +113,13 @@ class Matching(OneNetwork):
         """Return the rate of training step `iteration`, counted from 0."""
         return self.settings.learning_rate * 0.5 ** (iteration // self.settings.halve_every)
 
+    def before_step(self, iteration: int) -> None:
+        """Set the rate."""
+        self.set_rate(self.learning_rate(iteration))
+
     def train_step(self, batch: SupervisedBatch, iteration: int) -> Tensor:
         """Take one Adam step on the mean loss of all queries; `iteration` counts from 0."""
         self.model.train()
-        self.optimiser.param_groups[0]["lr"] = self.learning_rate(iteration)
         # All images of the meta-batch share their batch statistics.
         log_p = self._log_probabilities(batch, own_statistics=False)
         loss = F.nll_loss(log_p.flatten(0, 1), batch.query_y.flatten())
@@ -149,7 +152,9 @@ class Matching(OneNetwork):
             support = context.support(support)
             queries = context.queries(queries, support)
         compared = similarities(queries, support, self.settings.similarity)
-        return log_probabilities(self.settings.similarity_scale * compared, batch.support_y)
+        return log_probabilities(
+            self.settings.similarity_scale * compared, batch.support_y, batch.ways
+        )
 
 
 class Pixels(Untrained):
@@ -174,7 +179,7 @@ class Pixels(Untrained):
         compared = similarities(queries, support, self.settings.similarity)
         compared = self.settings.similarity_scale * compared
         return scores_of_log_probabilities(
-            log_probabilities(compared, batch.support_y), batch.query_y
+            log_probabilities(compared, batch.support_y, batch.ways), batch.query_y
         )
 
 

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from harness.methods.class_scores import scores_of_logits
-from harness.methods.one_network import OneNetwork
+from harness.methods.one_network import OneNetwork, adam
 from harness.models.image_shape import check_pools
 from harness.models.pooled_conv4 import PooledConv4
 from harness.models.query_statistics import QueryStatistics
@@ -62,6 +62,7 @@ class ProtoNet(OneNetwork):
     """One encoder and no adaptation: `engine` plays no part."""
 
     Settings = ProtoNetSettings
+    capturable = True
     settings: ProtoNetSettings
 
     def build(self, tasks: Any) -> None:
@@ -70,7 +71,7 @@ class ProtoNet(OneNetwork):
         check_pools(size, 4)
         encoder = PooledConv4(channels, s.filters, s.batch_norm_scale, self.generator)
         self.model = encoder.to(self.device)
-        self.optimiser = torch.optim.Adam(self.model.parameters(), lr=s.learning_rate)
+        self.optimiser = adam(self.model.parameters(), s.learning_rate, self.device)
 
     @classmethod
     def metrics(cls, settings: Any) -> tuple[str, ...]:
@@ -86,14 +87,17 @@ class ProtoNet(OneNetwork):
         """
         return self.settings.learning_rate * 0.5 ** (iteration // self.settings.halve_every)
 
+    def before_step(self, iteration: int) -> None:
+        """Set the rate."""
+        self.set_rate(self.learning_rate(iteration))
+
     def train_step(self, batch: SupervisedBatch, iteration: int) -> Tensor:
         """Take one Adam step on the mean loss of all queries; `iteration` counts from 0."""
         self.model.train()
-        self.optimiser.param_groups[0]["lr"] = self.learning_rate(iteration)
         # Support and query images share their batch statistics, as in the authors' `loss`.
         x = torch.cat([batch.support_x, batch.query_x], 1)
         embedded = self.model(x.flatten(0, 1)).unflatten(0, x.shape[:2])
-        scores = self._scores(embedded, batch.support_y)
+        scores = self._scores(embedded, batch)
         loss = F.cross_entropy(scores.flatten(0, 1), batch.query_y.flatten())
         self.optimiser.zero_grad()
         loss.backward()
@@ -108,7 +112,7 @@ class ProtoNet(OneNetwork):
         # memory small and scores the same bit for bit, however many tasks come at once.
         tasks = zip(batch.support_x, batch.query_x, strict=True)
         embedded = torch.stack([self._embedded(*both) for both in tasks])
-        return scores_of_logits(self._scores(embedded, batch.support_y), batch.query_y)
+        return scores_of_logits(self._scores(embedded, batch), batch.query_y)
 
     def _embedded(self, support: Tensor, query: Tensor) -> Tensor:
         """Embed one task's images [S, C, H, W] and [Q, C, H, W] as `batch_norm_test` says."""
@@ -131,11 +135,10 @@ class ProtoNet(OneNetwork):
         last: Tensor = each.unflatten(0, company.shape[:2])[:, -1]
         return last
 
-    def _scores(self, embedded: Tensor, support_y: Tensor) -> Tensor:
+    def _scores(self, embedded: Tensor, batch: SupervisedBatch) -> Tensor:
         """Return logits [T, Q, ways] from embedded support and query images [T, S + Q, D]."""
-        shots = support_y.shape[1]
-        ways = int(support_y[0].max()) + 1
-        centres = prototypes(embedded[:, :shots], support_y, ways)
+        shots = batch.support_y.shape[1]
+        centres = prototypes(embedded[:, :shots], batch.support_y, batch.ways)
         return logits(embedded[:, shots:], centres, self.settings.distance)
 
 

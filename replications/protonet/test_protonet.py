@@ -176,7 +176,7 @@ def test_learning_rate_is_the_authors() -> None:
     assert method.learning_rate(1999) == 0.001
     assert method.learning_rate(2000) == 0.0005
     assert method.learning_rate(20000) < 1e-6
-    method.train_step(batch(1, 5, 1, 1), 4000)
+    method.before_step(4000)
     assert method.optimiser.param_groups[0]["lr"] == 0.00025
 
 
@@ -193,6 +193,7 @@ def test_train_step_is_the_textbook_step() -> None:
     loss = -log_p.gather(1, b.query_y[0].unsqueeze(1)).mean()
     loss.backward()
     before = [p.detach().clone() for p in theirs.model.parameters()]
+    ours.before_step(2000)
     torch.testing.assert_close(ours.train_step(b, 2000), loss.detach())
     pairs = zip(ours.model.parameters(), theirs.model.parameters(), before, strict=True)
     for mine, plain, start in pairs:

@@ -17,6 +17,8 @@ from tests.devices.variants import variants_of
 
 CUDA = torch.device("cuda")
 STEPS = 2
+DRAWS = {"versa"}
+"""Papers whose training steps draw on the device, which has random numbers of its own."""
 VARIANTS = {k: v for paper in papers() for k, v in variants_of(paper).items()}
 pytestmark = [
     pytest.mark.cuda,
@@ -32,41 +34,73 @@ def double() -> Iterator[None]:
     torch.set_default_dtype(torch.float32)
 
 
-def in_double(batch: Any) -> Any:
-    """Return a batch whose real numbers are float64."""
-    given = {f.name: getattr(batch, f.name) for f in dataclasses.fields(batch)}
-    real = {
-        k: v.double() for k, v in given.items() if isinstance(v, Tensor) and v.is_floating_point()
-    }
-    return dataclasses.replace(batch, **real)
+def nudged(batch: Any, by: float, device: torch.device) -> Any:
+    """Return a batch of the CPU in float64 on `device`, real inputs moved by a share of `by`."""
+    generator = torch.Generator().manual_seed(0)
+    found = {}
+    for name in (f.name for f in dataclasses.fields(batch)):
+        value: Tensor = getattr(batch, name)
+        if value.is_floating_point():
+            value = value.double() * (1 + by * torch.randn(value.shape, generator=generator))
+        found[name] = value.to(device)
+    return dataclasses.replace(batch, **found)
 
 
-def trained(setup: Setup) -> dict[str, Tensor]:
+def trained(setup: Setup, by: float = 0.0) -> dict[str, Tensor]:
     """Return losses, weights and scores after a few steps on small meta-batches."""
-    tasks = setup.tasks()
-    method = setup.method(tasks)
+    drawn = dataclasses.replace(setup, device=CPU).tasks()
+    method = setup.method(setup.tasks())
     found: dict[str, Tensor] = {}
     count = min(2, setup.budget.meta_batch)
+
+    def batch(first: int) -> Any:
+        return nudged(drawn.batch("train", first, count), by, setup.device)
+
+    evaluation = dataclasses.replace(setup, device=CPU).tasks()
+    evaluation.end_training()
+    tested = nudged(evaluation.batch("test", 0, 2), by, setup.device)
+    if not method.calibration_tasks:
+        found |= {f"score at the start {k}": v for k, v in method.evaluate(tested).items()}
     for i in range(STEPS):
-        batch = in_double(tasks.batch("train", method.first_task(i, count), count))
-        found[f"loss of step {i}"] = method.train_step(batch, i)
+        loss = method.train_step(batch(method.first_task(i, count)), i)
+        found[f"loss of step {i}"] = loss
     if method.calibration_tasks:
-        method.calibrate(in_double(tasks.batch("train", 0, count)))
+        method.calibrate(batch(0))
     found |= {f"weight {k}": v.clone() for k, v in method.weights().items()}
-    tasks.end_training()
-    scores = method.evaluate(in_double(tasks.batch("test", 0, 2)))
-    return found | {f"score {k}": v for k, v in scores.items()}
+    found |= {f"score {k}": v for k, v in method.evaluate(tested).items()}
+    return {k: v.detach().cpu() for k, v in found.items()}
 
 
 @pytest.mark.parametrize("key", VARIANTS)
 def test_a_training_on_cuda_is_that_of_the_cpu(key: str) -> None:
+    """As near as the CPU is to itself where inputs move by some roundings: a tie of a maximum or a
+    division of noise by noise (Adam where a gradient is nought) makes much of them."""
+    setup = Setup.at("smoke", VARIANTS[key])
     try:
-        here = trained(Setup.at("smoke", VARIANTS[key], device=CPU))
+        here = trained(setup)
     except DataNotAtHand as e:
         pytest.skip(str(e))
-    there = trained(Setup.at("smoke", VARIANTS[key], device=CUDA))
+    near = trained(setup, by=1e-14)
+    there = trained(dataclasses.replace(setup, device=CUDA))
     assert here.keys() == there.keys()
     for name, value in here.items():
-        scale = float(value.abs().max()) if value.numel() else 0.0
-        wrong = (there[name].cpu() - value).abs() > 1e-7 * scale + 1e-6 * value.abs()
-        assert not wrong.any(), f"{name}: {there[name].cpu()[wrong]} for {value[wrong]}"
+        if setup.variant.paper in DRAWS and "start" not in name:
+            assert there[name].isfinite().all(), name
+            continue
+        own = float((near[name] - value).abs().max()) if value.numel() else 0.0
+        wrong = (there[name] - value).abs() > 1e-7 + 1e-6 * value.abs() + 100 * own
+        assert not wrong.any(), f"{name}: {there[name][wrong]} for {value[wrong]}"
+
+
+@pytest.mark.parametrize("key", VARIANTS)
+def test_tasks_on_cuda_are_those_of_the_cpu(key: str) -> None:
+    setup = Setup.at("smoke", VARIANTS[key])
+    try:
+        here = setup.tasks().batch("train", 0, 2)
+    except DataNotAtHand as e:
+        pytest.skip(str(e))
+    there = dataclasses.replace(setup, device=CUDA).tasks().batch("train", 0, 2)
+    for field in dataclasses.fields(here):
+        value = getattr(there, field.name)
+        assert value.device.type == "cuda"
+        assert torch.allclose(value.cpu(), getattr(here, field.name), rtol=1e-5, atol=1e-6)

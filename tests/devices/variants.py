@@ -11,6 +11,7 @@ from harness.data.datasets import DATASETS
 QUERIES = [f"tasks.{split}_queries" for split in ("train", "val", "test")]
 STAND_IN: dict[str, Any] = {"tasks.dataset": "textures", **dict.fromkeys(QUERIES, 10)}
 """For the colour images, which are not everywhere at hand; each class has 40 images."""
+NO_DROPOUT: dict[str, Any] = {"method.dropout": 0.0, "method.dropout_keep": 1.0}
 
 ALIKE = frozenset({"network", "test_batch_norm"})
 """Switches that differ between datasets, and whose code is tried by other variants."""
@@ -26,15 +27,19 @@ def variants_of(paper: str) -> dict[str, Variant]:
         for kind in (variant.task_source, (variant.algorithm, tuple(sorted(words.items())))):
             if kind not in chosen:
                 chosen[kind] = variant
-    return {v.key: with_images(v) for v in chosen.values()}
+    return {v.key: alike_everywhere(v) for v in chosen.values()}
 
 
-def with_images(variant: Variant) -> Variant:
-    """Return the variant on generated images where its own are in colour."""
-    switches = variant.protocol()["tasks"]
-    dataset = switches.get("dataset", "")
-    if dataset not in DATASETS or not DATASETS[dataset].color:
-        return variant
-    changes = {k: v for k, v in STAND_IN.items() if k.removeprefix("tasks.") in switches}
-    cell = papers()[variant.paper].cells[variant.cell]
-    return cell.variant(variant.name, changes)
+def alike_everywhere(variant: Variant) -> Variant:
+    """Return the variant on generated images where its own are in colour, and without dropout,
+    whose draws are the device's own."""
+    protocol = variant.protocol()
+    changes = {
+        k: v for k, v in NO_DROPOUT.items() if k.removeprefix("method.") in protocol["method"]
+    }
+    dataset = protocol["tasks"].get("dataset", "")
+    if dataset in DATASETS and DATASETS[dataset].color:
+        changes |= {
+            k: v for k, v in STAND_IN.items() if k.removeprefix("tasks.") in protocol["tasks"]
+        }
+    return papers()[variant.paper].cells[variant.cell].variant(variant.name, changes)
