@@ -16,7 +16,7 @@ def adam(parameters: Iterable[nn.Parameter], rate: float, device: torch.device) 
     training step reads anew."""
     if device.type != "cuda":
         return torch.optim.Adam(parameters, lr=rate)
-    there = torch.tensor(rate, device=device)
+    there = torch.tensor(rate, dtype=torch.float32, device=device)
     return torch.optim.Adam(parameters, lr=there, fused=True, capturable=True)
 
 

@@ -35,13 +35,13 @@ def double() -> Iterator[None]:
 
 
 def nudged(batch: Any, by: float, device: torch.device) -> Any:
-    """Return a batch of the CPU in float64 on `device`, real inputs moved by a share of `by`."""
+    """Return a batch of the CPU in float64 on `device`, real inputs moved by about `by`."""
     generator = torch.Generator().manual_seed(0)
     found = {}
     for name in (f.name for f in dataclasses.fields(batch)):
         value: Tensor = getattr(batch, name)
         if value.is_floating_point():
-            value = value.double() * (1 + by * torch.randn(value.shape, generator=generator))
+            value = value.double() + by * torch.randn(value.shape, generator=generator)
         found[name] = value.to(device)
     return dataclasses.replace(batch, **found)
 
@@ -73,8 +73,8 @@ def trained(setup: Setup, by: float = 0.0) -> dict[str, Tensor]:
 
 @pytest.mark.parametrize("key", VARIANTS)
 def test_a_training_on_cuda_is_that_of_the_cpu(key: str) -> None:
-    """As near as the CPU is to itself where inputs move by some roundings: a tie of a maximum or a
-    division of noise by noise (Adam where a gradient is nought) makes much of them."""
+    """As near as the CPU is to itself where inputs move by some roundings: a maximum of equal
+    values, or Adam where a gradient is nought, makes much of them."""
     setup = Setup.at("smoke", VARIANTS[key])
     try:
         here = trained(setup)
@@ -88,7 +88,7 @@ def test_a_training_on_cuda_is_that_of_the_cpu(key: str) -> None:
             assert there[name].isfinite().all(), name
             continue
         own = float((near[name] - value).abs().max()) if value.numel() else 0.0
-        wrong = (there[name] - value).abs() > 1e-7 + 1e-6 * value.abs() + 100 * own
+        wrong = (there[name] - value).abs() > 1e-7 + 1e-6 * value.abs() + 10 * own
         assert not wrong.any(), f"{name}: {there[name][wrong]} for {value[wrong]}"
 
 
@@ -103,4 +103,4 @@ def test_tasks_on_cuda_are_those_of_the_cpu(key: str) -> None:
     for field in dataclasses.fields(here):
         value = getattr(there, field.name)
         assert value.device.type == "cuda"
-        assert torch.allclose(value.cpu(), getattr(here, field.name), rtol=1e-5, atol=1e-6)
+        assert torch.allclose(value.cpu(), getattr(here, field.name), rtol=1e-5, atol=1e-4)
