@@ -36,6 +36,7 @@ FAMILIES = {
     "mnist_accuracy": Family("mnist_accuracy", PERCENT, higher_is_better=True),
     "mse": Family("mean squared error", "", higher_is_better=False),
     "loss": Family("loss", "", higher_is_better=False),
+    "reward": Family("total reward", "", higher_is_better=True),
     "bits": Family("bits", "", higher_is_better=False),
     "iterations to converge": Family("iterations to converge", "", higher_is_better=False),
     "parameters": Family("parameters", "", higher_is_better=False),

@@ -11,7 +11,8 @@ A printed number is a measurement too. What its ± says of its standard error:
 
 The default margin of an accuracy is one point or a third of the error rate (100 - value), whichever
 is less: one point is a small step at 60 % and ten times the error at 99.9 %. Below 0.05 points,
-half of the last digit that most tables print, it does not go. For a loss it is 10 % of the value.
+half of the last digit that most tables print, it does not go. For a loss it is 10 % of the value, for
+a reward, which has no zero that means perfect and of which strategies differ by few percent, 2 %.
 
 The printed number's error counts once:
 
@@ -40,6 +41,7 @@ ACCURACY_MARGIN = 1.0  # percentage points
 SHARE_OF_ERRORS = 1 / 3
 LEAST_MARGIN = 0.05  # percentage points
 LOSS_MARGIN = 0.10  # of the published value
+REWARD_MARGIN = 0.02  # of the published value
 NORMAL_95 = 1.96
 
 
@@ -69,8 +71,9 @@ class Margin:
 
 def default_margin(metric: str, value: float) -> float:
     """Return the margin that needs no ±, in the unit of `metric`."""
-    if not read_metric(metric).is_percent:
-        return LOSS_MARGIN * abs(value)
+    read = read_metric(metric)
+    if not read.is_percent:
+        return (REWARD_MARGIN if read.family == "reward" else LOSS_MARGIN) * abs(value)
     return max(LEAST_MARGIN, min(ACCURACY_MARGIN, SHARE_OF_ERRORS * (100 - value)))
 
 

@@ -1,0 +1,165 @@
+"""RL² (Duan, Schulman, Chen, Bartlett, Sutskever & Abbeel 2016, arXiv 1611.02779): the bandits.
+
+The paper trains a recurrent policy on many bandits and sets it beside strategies that are known to
+be good or best. The strategies are here (`policies.py`); the recurrent policy is not built yet.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import torch
+from torch import Tensor
+
+from harness.methods.untrained import Untrained
+from harness.ranges import Range
+from harness.switch_types import Share
+from harness.tasks.source import BLOCK
+from replications.rl2 import policies
+from replications.rl2.policies import Seen
+from replications.rl2.tasks import BanditBatch
+
+
+def total_reward(batch: BanditBatch, choose: Callable[[Seen], Tensor]) -> Tensor:
+    """Let `choose` name an arm of each bandit at each pull; return the sums of what they paid [T].
+
+    What is drawn comes from a generator with the seed of the first bandit of the batch.
+    """
+    pulls = batch.draws.shape[1]
+    generator = torch.Generator(batch.chances.device).manual_seed(int(batch.seeds[0]))
+    wins, losses = torch.zeros_like(batch.chances), torch.zeros_like(batch.chances)
+    for pull in range(pulls):
+        arms = choose(Seen(wins, losses, pulls - pull, generator))
+        paid = batch.pay(pull, arms)
+        wins.scatter_add_(1, arms[:, None], paid[:, None])
+        losses.scatter_add_(1, arms[:, None], 1 - paid[:, None])
+    return wins.sum(1)
+
+
+class Strategy(Untrained):
+    """Plays bandits by a rule that is not learned."""
+
+    settings: Any
+
+    @abc.abstractmethod
+    def choose(self, seen: Seen) -> Tensor:
+        """Return the arm of each bandit [T]."""
+
+    def train_step(self, batch: BanditBatch, iteration: int) -> Tensor:
+        """Return the negative mean reward, which nothing lowers."""
+        return -self.evaluate(batch)["reward"].mean().float()
+
+    def evaluate(self, batch: BanditBatch) -> dict[str, Tensor]:
+        """Return the `reward` of each bandit [T]."""
+        return {"reward": total_reward(batch, self.choose)}
+
+    def scoring(
+        self, tasks: Any, split: str, count: int, label: str = ""
+    ) -> Callable[[int, int], dict[str, Tensor]]:
+        """Score whole blocks of tasks, so that what a task draws hangs on its block alone."""
+
+        def score(first: int, n: int) -> dict[str, Tensor]:
+            start = first - first % BLOCK
+            blocks = range(start, first + n, BLOCK)
+            found = [self.evaluate(tasks.batch(split, at, BLOCK))["reward"] for at in blocks]
+            return {"reward": torch.cat(found)[first - start : first - start + n]}
+
+        return score
+
+    @classmethod
+    def metrics(cls, settings: Any) -> tuple[str, ...]:
+        """Name the metric of `evaluate`."""
+        return ("reward",)
+
+
+@dataclass(frozen=True)
+class RuleSettings:
+    """Switches of a strategy without a constant."""
+
+    rule: Literal["random", "gittins", "thompson", "greedy"]
+
+
+class Rule(Strategy):
+    """A strategy without a constant."""
+
+    Settings = RuleSettings
+
+    def choose(self, seen: Seen) -> Tensor:
+        """Return the arm of each bandit [T]."""
+        match self.settings.rule:
+            case "random":
+                return policies.random_arm(seen)
+            case "gittins":
+                return policies.gittins(seen)
+            case "thompson":
+                return policies.thompson(seen)
+        return seen.means.argmax(1)
+
+
+@dataclass(frozen=True)
+class OptimisticSettings:
+    """Switches of optimistic Thompson sampling."""
+
+    samples: Annotated[int, Range(1, 1000)]
+
+
+class Optimistic(Strategy):
+    """Optimistic Thompson sampling."""
+
+    Settings = OptimisticSettings
+
+    def choose(self, seen: Seen) -> Tensor:
+        """Return the arm of each bandit [T]."""
+        return policies.optimistic_thompson(seen, self.settings.samples)
+
+
+@dataclass(frozen=True)
+class TunedSettings:
+    """Switches of a strategy with a constant that is chosen on validation tasks."""
+
+    rule: Literal["ucb1", "epsilon-greedy"]
+    grid: tuple[Share, ...]
+    """Values to choose from; of equally good ones the first."""
+
+
+class Tuned(Strategy):
+    """A strategy with a constant: the one with the greatest mean reward on validation tasks."""
+
+    Settings = TunedSettings
+
+    def build(self, tasks: Any) -> None:
+        """Start with the first value of the grid."""
+        self.constant = torch.tensor(self.settings.grid[0], dtype=torch.float64, device=self.device)
+
+    def choose(self, seen: Seen) -> Tensor:
+        """Return the arm of each bandit [T]."""
+        value = float(self.constant)
+        if self.settings.rule == "ucb1":
+            return policies.ucb1(seen, value)
+        return policies.epsilon_greedy(seen, value)
+
+    def finalise(self, validation: BanditBatch) -> None:
+        """Choose the constant."""
+        means = []
+        for value in self.settings.grid:
+            self.constant.fill_(value)
+            means.append(float(self.evaluate(validation)["reward"].mean()))
+        self.constant.fill_(self.settings.grid[means.index(max(means))])
+
+    def weights(self) -> dict[str, Tensor]:
+        """Return the constant."""
+        return {"constant": self.constant}
+
+    def load_weights(self, weights: dict[str, Tensor]) -> None:
+        """Take the constant."""
+        self.constant.copy_(weights["constant"])
+
+    def training_note(self) -> str:
+        """Return the constant that was chosen."""
+        return f"constant {float(self.constant):g}, chosen on validation tasks"
+
+
+ALGORITHMS = {"rule": Rule, "optimistic-thompson": Optimistic, "tuned": Tuned}
