@@ -181,6 +181,18 @@ def test_matching() -> None:
     assert_close(code("matching")(support, support_y, query, WAYS), wanted)
 
 
+def test_rl2() -> None:
+    from replications.rl2.method import total_reward
+    from replications.rl2.policies import ucb1
+    from replications.rl2.tasks import BanditBatch
+
+    chances, draws, seeds = torch.rand(5, 4), torch.rand(5, 30), torch.arange(5)
+    wanted = total_reward(BanditBatch(chances, draws, seeds), lambda seen: ucb1(seen, 0.3))
+    told = [code("rl2")(*bandit, 0.3) for bandit in zip(chances, draws, strict=True)]
+    assert len({float(x) for x in told}) > 1
+    assert_close(torch.stack(told), wanted)
+
+
 def test_siamese() -> None:
     from replications.siamese.method import Siamese
 

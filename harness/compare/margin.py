@@ -11,8 +11,8 @@ A printed number is a measurement too. What its ± says of its standard error:
 
 The default margin of an accuracy is one point or a third of the error rate (100 - value), whichever
 is less: one point is a small step at 60 % and ten times the error at 99.9 %. Below 0.05 points,
-half of the last digit that most tables print, it does not go. For a loss it is 10 % of the value, for
-a reward, which has no zero that means perfect and of which strategies differ by few percent, 2 %.
+half of the last digit that most tables print, it does not go. For a loss it is 10 % of the value;
+for a reward, of which good strategies differ by few percent, it is 2 %.
 
 The printed number's error counts once:
 

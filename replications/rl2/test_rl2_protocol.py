@@ -1,0 +1,50 @@
+"""Protocol of RL²'s bandits as literals beside `paper.toml`. Source: the paper, section 3.1 and
+Table 1 (README.md, departures 1 to 5)."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.paper_tests.protocol_tables import (
+    assert_every_variant,
+    assert_protocol,
+    lines,
+    rows,
+)
+
+SHARED = {
+    "task_source": "bandits",
+    "training.iterations": 1,  # nothing is learned
+    "training.validation_tasks": 0,
+    "testing.tasks": 20000,  # departure 1
+    "testing.best_of_steps": False,
+}
+CELLS = {
+    f"bandit-{pulls}-pulls-{arms}-arms": {"tasks.pulls": pulls, "tasks.arms": arms}
+    for pulls in (10, 100, 500)
+    for arms in (5, 10, 50)
+}
+TENTHS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+TUNED = {"algorithm": "tuned", "method.grid": TENTHS, "training.validation_tasks": 2048}
+OPTIMISTIC = {"algorithm": "optimistic-thompson", "method.samples": 20}
+VARIANTS = {
+    **{
+        rule: {"algorithm": "rule", "method.rule": rule}
+        for rule in ("random", "gittins", "thompson", "greedy")
+    },
+    "optimistic-thompson": OPTIMISTIC,
+    "ucb1": TUNED | {"method.rule": "ucb1"},
+    "epsilon-greedy": TUNED | {"method.rule": "epsilon-greedy"},
+}
+TABLE = rows(SHARED, CELLS, VARIANTS)
+for cell in [name for name in CELLS if "-500-" in name]:
+    TABLE[cell]["optimistic-thompson"]["testing.tasks"] = 4000  # departure 1
+
+
+@pytest.mark.parametrize(("cell", "variant"), lines(TABLE))
+def test_protocol_is_the_papers(cell: str, variant: str) -> None:
+    assert_protocol("rl2", cell, variant, TABLE)
+
+
+def test_the_table_has_every_variant() -> None:
+    assert_every_variant("rl2", TABLE)
