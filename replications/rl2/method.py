@@ -1,7 +1,7 @@
 """RL² (Duan, Schulman, Chen, Bartlett, Sutskever & Abbeel 2016, arXiv 1611.02779): the bandits.
 
-The paper trains a recurrent policy on many bandits and sets it beside strategies that are known to
-be good or best. The strategies are here (`policies.py`); the recurrent policy is not built yet.
+The paper trains a recurrent policy on many bandits (`agent.py`) and sets it beside strategies that
+are known to be good or best (here and in `policies.py`).
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from torch import Tensor
 from harness.methods.untrained import Untrained
 from harness.ranges import Range
 from harness.switch_types import Share
-from harness.tasks.source import BLOCK
 from replications.rl2 import policies
+from replications.rl2.agent import RL2
+from replications.rl2.blocks import ScoredByBlocks
 from replications.rl2.policies import Seen
 from replications.rl2.tasks import BanditBatch
 
@@ -39,7 +40,7 @@ def total_reward(batch: BanditBatch, choose: Callable[[Seen], Tensor]) -> Tensor
     return wins.sum(1)
 
 
-class Strategy(Untrained):
+class Strategy(ScoredByBlocks, Untrained):
     """Plays bandits by a rule that is not learned."""
 
     settings: Any
@@ -55,24 +56,6 @@ class Strategy(Untrained):
     def evaluate(self, batch: BanditBatch) -> dict[str, Tensor]:
         """Return the `reward` of each bandit [T]."""
         return {"reward": total_reward(batch, self.choose)}
-
-    def scoring(
-        self, tasks: Any, split: str, count: int, label: str = ""
-    ) -> Callable[[int, int], dict[str, Tensor]]:
-        """Score whole blocks of tasks, so that what a task draws hangs on its block alone."""
-
-        def score(first: int, n: int) -> dict[str, Tensor]:
-            start = first - first % BLOCK
-            blocks = range(start, first + n, BLOCK)
-            found = [self.evaluate(tasks.batch(split, at, BLOCK))["reward"] for at in blocks]
-            return {"reward": torch.cat(found)[first - start : first - start + n]}
-
-        return score
-
-    @classmethod
-    def metrics(cls, settings: Any) -> tuple[str, ...]:
-        """Name the metric of `evaluate`."""
-        return ("reward",)
 
 
 @dataclass(frozen=True)
@@ -162,4 +145,4 @@ class Tuned(Strategy):
         return f"constant {float(self.constant):g}, chosen on validation tasks"
 
 
-ALGORITHMS = {"rule": Rule, "optimistic-thompson": Optimistic, "tuned": Tuned}
+ALGORITHMS = {"rl2": RL2, "rule": Rule, "optimistic-thompson": Optimistic, "tuned": Tuned}

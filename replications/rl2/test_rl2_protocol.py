@@ -27,6 +27,22 @@ CELLS = {
 TENTHS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 TUNED = {"algorithm": "tuned", "method.grid": TENTHS, "training.validation_tasks": 2048}
 OPTIMISTIC = {"algorithm": "optimistic-thompson", "method.samples": 20}
+LEARNED = {
+    "algorithm": "rl2",
+    "method.units": 256,
+    "method.discount": 0.99,
+    "method.trace": 0.3,
+    "method.standardised": True,
+    "method.clip": 0.1,
+    "method.epochs": 5,
+    "method.minibatch": 128,
+    "method.most_divergence": 0.01,
+    "method.gradient_clip": 40.0,
+    "method.learning_rate": 0.001,  # departure 6
+    "method.test_arms": "drawn",
+    "training.validation_tasks": 0,
+    "testing.tasks": 20000,
+}
 VARIANTS = {
     **{
         rule: {"algorithm": "rule", "method.rule": rule}
@@ -37,6 +53,17 @@ VARIANTS = {
     "epsilon-greedy": TUNED | {"method.rule": "epsilon-greedy"},
 }
 TABLE = rows(SHARED, CELLS, VARIANTS)
+for pulls, iterations, trials in ((10, 300, 25000), (100, 600, 2500), (500, 600, 500)):
+    length = {"training.iterations": iterations, "training.iteration_cap": iterations}
+    for arms in (5, 10, 50):
+        cell = f"bandit-{pulls}-pulls-{arms}-arms"
+        learned = SHARED | CELLS[cell] | LEARNED | length | {"training.meta_batch": trials}
+        TABLE[cell]["rl2"] = learned
+        if pulls == 10:
+            tenth = learned | {"training.meta_batch": 2500}
+            TABLE[cell]["rl2-tenth"] = tenth
+            most = {"method.test_arms": "most-probable"}
+            TABLE[cell]["rl2-tenth-most-probable"] = tenth | most
 for cell in [name for name in CELLS if "-500-" in name]:
     TABLE[cell]["optimistic-thompson"]["testing.tasks"] = 4000  # departure 1
 

@@ -1,0 +1,105 @@
+"""RL² itself: a recurrent policy that learns a strategy for bandits (paper, section 2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from harness.noise import draw_seed, step_generator
+from harness.ranges import Range
+from harness.switch_types import Epochs, Rate, Share, Width
+from replications.rl2.blocks import ScoredByBlocks
+from replications.rl2.network import RecurrentNet
+from replications.rl2.tasks import BanditBatch
+from replications.rl2.trials import play
+from replications.rl2.update import Rule, advantages, discounted, improve
+
+
+@dataclass(frozen=True)
+class AgentSettings:
+    """Switches of RL²."""
+
+    units: Width
+    """Of the GRU, in policy and value."""
+    learning_rate: Rate
+    """Of Adam; its other settings are torch's defaults."""
+    discount: Share
+    trace: Share
+    """λ of generalised advantages."""
+    standardised: bool
+    """Whether advantages of a batch have mean 0 and deviation 1."""
+    clip: Share
+    """Ratios of new to old probability count within 1 ± this."""
+    epochs: Epochs
+    minibatch: Annotated[int, Range(1, 1_000_000)]
+    """Trials of a step."""
+    most_divergence: Share
+    """Greatest mean KL divergence of a policy from the one before, in nats."""
+    gradient_clip: Rate
+    """Greatest norm of a gradient."""
+    test_arms: Literal["drawn", "most-probable"]
+    """Whether arms are drawn from the policy at test, or the most probable one is pulled."""
+
+
+class RL2(ScoredByBlocks):
+    """Policy and value; an iteration plays one batch of trials and learns from it."""
+
+    Settings = AgentSettings
+    test_only = frozenset({"test_arms"})
+    operations_countable = False
+    settings: AgentSettings
+
+    def build(self, tasks: Any) -> None:
+        """Start both networks and their optimisers."""
+        s, arms = self.settings, tasks.settings.arms
+        self.policy = RecurrentNet(arms + 2, s.units, arms, self.generator).to(self.device)
+        self.value = RecurrentNet(arms + 2, s.units, 1, self.generator).to(self.device)
+        self.noise_seed = draw_seed(self.generator)
+        self.optimisers = (
+            torch.optim.Adam(self.policy.parameters(), lr=s.learning_rate),
+            torch.optim.Adam(self.value.parameters(), lr=s.learning_rate),
+        )
+        self.rule = Rule(s.clip, s.epochs, s.minibatch, s.most_divergence, s.gradient_clip)
+
+    def train_step(self, batch: BanditBatch, iteration: int) -> Tensor:
+        """Play a batch of trials and learn from it; return the negative mean reward of a trial."""
+        s, noise = self.settings, step_generator(self.noise_seed, iteration, self.device)
+        trials = play(self.policy, batch, noise)
+        with torch.no_grad():
+            values = self.value(trials.inputs).squeeze(-1)
+        gains = advantages(trials.rewards, values, s.discount, s.trace)
+        if s.standardised:
+            gains = (gains - gains.mean()) / (gains.std() + 1e-8)
+        returns = discounted(trials.rewards, s.discount)
+        nets = self.policy, self.value
+        improve(*nets, self.optimisers, trials, gains, returns, self.rule, noise)
+        return -trials.rewards.sum(0).mean()
+
+    def evaluate(self, batch: BanditBatch) -> dict[str, Tensor]:
+        """Return the `reward` of each bandit [T]; arms are drawn with the first one's seed."""
+        generator = torch.Generator(self.device).manual_seed(int(batch.seeds[0]))
+        greedy = self.settings.test_arms == "most-probable"
+        return {"reward": play(self.policy, batch, generator, greedy).rewards.sum(0)}
+
+    def _nets(self) -> nn.ModuleDict:
+        return nn.ModuleDict({"policy": self.policy, "value": self.value})
+
+    def weights(self) -> dict[str, Tensor]:
+        """Return the weights of policy and value."""
+        return {k: v.detach().clone() for k, v in self._nets().state_dict().items()}
+
+    def load_weights(self, weights: dict[str, Tensor]) -> None:
+        """Take weights, in place: the optimisers hold the same tensors."""
+        self._nets().load_state_dict(weights)
+
+    def training_state(self) -> dict[str, Any]:
+        """Return the state of both optimisers."""
+        return {"optimisers": [o.state_dict() for o in self.optimisers]}
+
+    def load_training_state(self, state: dict[str, Any]) -> None:
+        """Take the state of both optimisers."""
+        for optimiser, found in zip(self.optimisers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(found)
