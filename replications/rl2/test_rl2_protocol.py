@@ -4,6 +4,7 @@ Table 1 (README.md, departures 1 to 5)."""
 from __future__ import annotations
 
 import pytest
+import torch
 
 from harness.paper_tests.protocol_tables import (
     assert_every_variant,
@@ -11,6 +12,9 @@ from harness.paper_tests.protocol_tables import (
     lines,
     rows,
 )
+from harness.paper_tests.published_methods import published_method
+from harness.paper_tests.starts import assert_law, assert_starts, drawn, normal
+from replications.rl2.network import RecurrentNet
 
 SHARED = {
     "task_source": "bandits",
@@ -75,3 +79,23 @@ def test_protocol_is_the_papers(cell: str, variant: str) -> None:
 
 def test_the_table_has_every_variant() -> None:
     assert_every_variant("rl2", TABLE)
+
+
+def test_networks_start_as_in_the_port() -> None:
+    """Inputs by Glorot's normal law, each gate alone; directions with their own lengths, so that
+    weights are what was drawn. Over time orthogonal (`test_agent.py`)."""
+    method = published_method("rl2", "bandit-10-pulls-5-arms", "rl2")
+    weights = {k: v for k, v in method.weights().items() if not k.endswith(".length")}
+    for net, outputs in (("policy", 5), ("value", 1)):
+        turned = weights.pop(f"{net}.over.direction")
+        assert_law(turned, normal(1 / 16), f"{net}.over")  # of 256 units
+        out = drawn(
+            lambda seed, n=outputs: {"w": RecurrentNet(7, 256, n, rng(seed)).out.weight()}, 4
+        )
+        assert_law(out["w"], normal((2 / (256 + outputs)) ** 0.5), f"{net}.out")
+        del weights[f"{net}.out.direction"]
+    assert_starts(weights, {"*.into.direction": normal((2 / (256 + 7)) ** 0.5), "*.bias": 0})
+
+
+def rng(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
