@@ -62,7 +62,8 @@ def read_reimplementations(
     for where, row in read_table(path, COLUMNS):
         if missing := [name for name, text in row.items() if not text]:
             raise HarnessError(
-                f"{where}: found no {', no '.join(missing)}; wanted {', '.join(COLUMNS)}, all given."
+                f"{where}: found no {', no '.join(missing)}; wanted {', '.join(COLUMNS)}, all "
+                f"given."
             )
         found = Difference(
             row["implementation"], row["switch"], parse_value(row["value"]), row["source"]
