@@ -12,10 +12,11 @@ from harness.noise import draw_seed, step_generator
 from harness.ranges import Range
 from harness.switch_types import Epochs, Rate, Share, Width
 from replications.rl2.blocks import ScoredByBlocks
+from replications.rl2.minibatch import MinibatchStep, Part, Rule
 from replications.rl2.network import RecurrentNet
 from replications.rl2.tasks import BanditBatch
 from replications.rl2.trials import play
-from replications.rl2.update import Rule, advantages, discounted, improve
+from replications.rl2.update import advantages, discounted, improve
 
 
 @dataclass(frozen=True)
@@ -58,11 +59,15 @@ class RL2(ScoredByBlocks):
         self.policy = RecurrentNet(arms + 2, s.units, arms, self.generator).to(self.device)
         self.value = RecurrentNet(arms + 2, s.units, 1, self.generator).to(self.device)
         self.noise_seed = draw_seed(self.generator)
-        self.optimisers = (
-            torch.optim.Adam(self.policy.parameters(), lr=s.learning_rate),
-            torch.optim.Adam(self.value.parameters(), lr=s.learning_rate),
-        )
-        self.rule = Rule(s.clip, s.epochs, s.minibatch, s.most_divergence, s.gradient_clip)
+        captured = self.device.type == "cuda"
+
+        def adam(net: nn.Module) -> torch.optim.Optimizer:
+            weights, rate = net.parameters(), s.learning_rate
+            return torch.optim.Adam(weights, lr=rate, fused=captured, capturable=captured)
+
+        self.optimisers = adam(self.policy), adam(self.value)
+        rule = Rule(s.clip, s.epochs, s.minibatch, s.most_divergence, s.gradient_clip)
+        self.step = MinibatchStep(self.policy, self.value, self.optimisers, rule)
 
     def train_step(self, batch: BanditBatch, iteration: int) -> Tensor:
         """Play a batch of trials and learn from it; return the negative mean reward of a trial."""
@@ -74,8 +79,7 @@ class RL2(ScoredByBlocks):
         if s.standardised:
             gains = (gains - gains.mean()) / (gains.std() + 1e-8)
         returns = discounted(trials.rewards, s.discount)
-        nets = self.policy, self.value
-        improve(*nets, self.optimisers, trials, gains, returns, self.rule, noise)
+        improve(self.step, Part(trials, gains, returns), noise)
         return -trials.rewards.sum(0).mean()
 
     def evaluate(self, batch: BanditBatch) -> dict[str, Tensor]:
@@ -101,5 +105,6 @@ class RL2(ScoredByBlocks):
 
     def load_training_state(self, state: dict[str, Any]) -> None:
         """Take the state of both optimisers."""
-        for optimiser, found in zip(self.optimisers, state["optimisers"], strict=True):
-            optimiser.load_state_dict(found)
+        for optimiser, saved in zip(self.optimisers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(saved)
+        self.step.forget_graph()

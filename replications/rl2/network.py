@@ -6,9 +6,13 @@ each row of a weight is a direction of length 1 times a learned length.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from replications.rl2.recurrence import recur
 
 
 class NormedLinear(nn.Module):
@@ -22,8 +26,8 @@ class NormedLinear(nn.Module):
 
     def weight(self) -> Tensor:
         """Return the weight [O, I]."""
-        found: Tensor = self.direction * (self.length / self.direction.norm(dim=1)).unsqueeze(1)
-        return found
+        weight: Tensor = self.direction * (self.length / self.direction.norm(dim=1)).unsqueeze(1)
+        return weight
 
 
 class RecurrentNet(nn.Module):
@@ -64,9 +68,13 @@ class RecurrentNet(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Run over whole trials."""
-        came_in = F.linear(inputs, self.into.weight(), self.into.bias)
-        over, state, states = self.over.weight(), self.begin(inputs.shape[1]), []
-        for part in came_in:
-            state = self.step(part, state, over)
-            states.append(state)
-        return F.linear(torch.stack(states), self.out.weight(), self.out.bias)
+        return run_together([self], inputs)[0]
+
+
+def run_together(nets: Sequence[RecurrentNet], inputs: Tensor) -> list[Tensor]:
+    """Run networks of as many units side by side over the same inputs; return what each gives."""
+    came_in = torch.stack([F.linear(inputs, n.into.weight(), n.into.bias) for n in nets])
+    states = recur(came_in, torch.stack([n.over.weight() for n in nets]))
+    return [
+        F.linear(state, n.out.weight(), n.out.bias) for n, state in zip(nets, states, strict=True)
+    ]

@@ -14,16 +14,11 @@ from torch import Tensor
 from harness.paper_tests.protocol_tables import published_variant
 from harness.run.setup import Setup
 from replications.rl2.agent import RL2
-from replications.rl2.network import RecurrentNet
+from replications.rl2.minibatch import WARM_UP, MinibatchStep, Part, Rule, surrogate
+from replications.rl2.network import RecurrentNet, run_together
+from replications.rl2.recurrence import recur
 from replications.rl2.trials import Trials, play
-from replications.rl2.update import (
-    Rule,
-    advantages,
-    discounted,
-    divergence,
-    improve,
-    surrogate,
-)
+from replications.rl2.update import advantages, discounted, divergence, improve
 
 CELL = "bandit-10-pulls-5-arms"
 SMALL = {"method__units": 16, "method__minibatch": 32}
@@ -70,6 +65,56 @@ def test_the_network_is_a_gru_with_relu_and_weight_norm() -> None:
         h = (1 - z) * h + z * new
         outs.append(h @ normed(model.out).T + model.out.bias)
     torch.testing.assert_close(model(x), torch.stack(outs))
+
+
+def test_the_recurrence_has_the_gradient_of_its_steps() -> None:
+    came_in = noise(2, 4, 3, 15).requires_grad_()
+    over = noise(2, 15, 5).requires_grad_()
+    assert torch.autograd.gradcheck(recur, (came_in, over))
+
+
+def test_networks_side_by_side_give_what_each_gives_alone() -> None:
+    policy, value, x = net(), net(1, seed=1), noise(4, 2, 5)
+    for one, other in zip((policy, value), run_together([policy, value], x), strict=True):
+        torch.testing.assert_close(one(x), other)
+
+
+@pytest.mark.parametrize("limit", [0.01, 40.0])
+def test_a_step_is_that_of_each_network_alone(limit: float) -> None:
+    nets, trials, gains = (net(), net(1, seed=1)), played(net()), noise(4, 64)
+    alone = [deepcopy(n) for n in nets]
+    rule, rows = replace(RULE, gradient_clip=limit), torch.arange(32)
+    first, second = (torch.optim.SGD(n.parameters(), lr=0.1) for n in nets)
+    MinibatchStep(*nets, (first, second), rule)(Part(trials, gains, gains), rows)
+    part = Trials(*(x[:, :32] for x in (trials.inputs, trials.arms, trials.rewards, trials.log_p)))
+    log_p = alone[0](part.inputs).log_softmax(-1)
+    losses = (
+        -surrogate(log_p, part, gains[:, :32], RULE.clip),
+        F.mse_loss(alone[1](part.inputs).squeeze(-1), gains[:, :32]),
+    )
+    for network, loss, moved in zip(alone, losses, nets, strict=True):
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), limit)
+        torch.optim.SGD(network.parameters(), lr=0.1).step()
+        for name, weight in network.state_dict().items():
+            torch.testing.assert_close(moved.state_dict()[name], weight)
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+def test_captured_steps_give_the_same_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    ends = []
+    for warm_up in (WARM_UP, 1000):  # with so many nothing is captured
+        monkeypatch.setattr("replications.rl2.minibatch.WARM_UP", warm_up)
+        setup = Setup.at("full", published_variant("rl2", CELL, "rl2", **SMALL))
+        setup = replace(setup, device=torch.device("cuda"))
+        tasks = setup.tasks()
+        method = setup.method(tasks)
+        for i in range(3):
+            method.train_step(tasks.batch("train", 0, 80), i)
+        ends.append(method.weights())
+    for name, plain in ends[1].items():
+        torch.testing.assert_close(ends[0][name], plain, rtol=1e-3, atol=1e-5)
 
 
 def test_weights_start_orthogonal_over_time_and_by_glorot_from_the_input() -> None:
@@ -134,7 +179,8 @@ def test_no_update_goes_further_than_the_limit(rate: float) -> None:
     both = [torch.optim.Adam(n.parameters(), lr=rate) for n in (policy, value)]
     before = {k: v.clone() for k, v in policy.state_dict().items()}
     generator = torch.Generator().manual_seed(0)
-    improve(policy, value, (both[0], both[1]), trials, gains, gains, RULE, generator)
+    step = MinibatchStep(policy, value, (both[0], both[1]), RULE)
+    improve(step, Part(trials, gains, gains), generator)
     with torch.no_grad():
         log_p = policy(trials.inputs).log_softmax(-1)
     assert any((v != before[k]).any() for k, v in policy.state_dict().items())

@@ -26,11 +26,6 @@ class Trials:
     rewards: Tensor
     log_p: Tensor
 
-    def some(self, rows: Tensor) -> Trials:
-        """Return the trials with these indices."""
-        parts = (self.inputs, self.arms, self.rewards, self.log_p)
-        return Trials(*(part[:, rows] for part in parts))
-
 
 def seen(arms: Tensor, paid: Tensor, count: int) -> Tensor:
     """Return what is seen of the last pull, [T, count + 2]."""

@@ -8,27 +8,13 @@ none, the last step is halved until it is.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from replications.rl2.minibatch import MinibatchStep, Part, surrogate
 from replications.rl2.network import RecurrentNet
-from replications.rl2.trials import Trials
 
 HALVINGS = 15
-
-
-@dataclass(frozen=True)
-class Rule:
-    """Switches of the update; see the settings of the method."""
-
-    clip: float
-    epochs: int
-    minibatch: int
-    most_divergence: float
-    gradient_clip: float
 
 
 def discounted(values: Tensor, factor: float) -> Tensor:
@@ -46,41 +32,22 @@ def advantages(rewards: Tensor, values: Tensor, discount: float, trace: float) -
     return discounted(rewards + discount * after - values, discount * trace)
 
 
-def surrogate(log_p: Tensor, trials: Trials, gains: Tensor, clip: float) -> Tensor:
-    """Return the clipped surrogate, to be raised: a mean over pulls and trials."""
-    arms = trials.arms.unsqueeze(-1)
-    ratio = (log_p.gather(-1, arms) - trials.log_p.gather(-1, arms)).squeeze(-1).exp()
-    return torch.minimum(ratio * gains, ratio.clamp(1 - clip, 1 + clip) * gains).mean()
-
-
 def divergence(log_p: Tensor, old: Tensor) -> Tensor:
     """Return the mean KL divergence of new probabilities from old ones."""
     return (old.exp() * (old - log_p)).sum(-1).mean()
 
 
-def improve(
-    policy: RecurrentNet,
-    value: RecurrentNet,
-    optimisers: tuple[torch.optim.Optimizer, torch.optim.Optimizer],
-    trials: Trials,
-    gains: Tensor,
-    returns: Tensor,
-    rule: Rule,
-    generator: torch.Generator,
-) -> None:
-    """Move policy and value; `gains` and `returns` [n, T]."""
+def improve(step: MinibatchStep, whole: Part, generator: torch.Generator) -> None:
+    """Move the policy and the value of `step` by what was played."""
+    policy, rule = step.nets[0], step.rule
     old = _copied(policy)
     best: tuple[float, dict[str, Tensor]] | None = None
     for _ in range(rule.epochs):
-        count = gains.shape[1]
-        order = torch.randperm(count, generator=generator, device=gains.device)
+        count = whole.gains.shape[1]
+        order = torch.randperm(count, generator=generator, device=whole.gains.device)
         for rows in order.split(rule.minibatch):
-            part = trials.some(rows)
-            log_p = policy(part.inputs).log_softmax(-1)
-            _step(optimisers[0], policy, -surrogate(log_p, part, gains[:, rows], rule.clip), rule)
-            guessed = value(part.inputs).squeeze(-1)
-            _step(optimisers[1], value, F.mse_loss(guessed, returns[:, rows]), rule)
-        reached, far = _measured(policy, trials, gains, rule.clip)
+            step(whole, rows)
+        reached, far = _measured(policy, whole, rule.clip)
         if far <= rule.most_divergence and (best is None or reached > best[0]):
             best = reached, _copied(policy)
     if best is not None:
@@ -90,25 +57,18 @@ def improve(
     for halving in range(1, HALVINGS + 1):
         share = 0.5**halving
         policy.load_state_dict({k: old[k] + share * (last[k] - old[k]) for k in old})
-        if _measured(policy, trials, gains, rule.clip)[1] <= rule.most_divergence:
+        if _measured(policy, whole, rule.clip)[1] <= rule.most_divergence:
             return
     policy.load_state_dict(old)
 
 
-def _step(optimiser: torch.optim.Optimizer, net: nn.Module, loss: Tensor, rule: Rule) -> None:
-    optimiser.zero_grad()
-    loss.backward()
-    nn.utils.clip_grad_norm_(net.parameters(), rule.gradient_clip)
-    optimiser.step()
-
-
 @torch.no_grad()
-def _measured(
-    policy: RecurrentNet, trials: Trials, gains: Tensor, clip: float
-) -> tuple[float, float]:
+def _measured(policy: RecurrentNet, whole: Part, clip: float) -> tuple[float, float]:
     """Return surrogate and divergence over all trials."""
+    trials = whole.trials
     log_p = policy(trials.inputs).log_softmax(-1)
-    return float(surrogate(log_p, trials, gains, clip)), float(divergence(log_p, trials.log_p))
+    reached, far = surrogate(log_p, trials, whole.gains, clip), divergence(log_p, trials.log_p)
+    return float(reached), float(far)
 
 
 def _copied(net: nn.Module) -> dict[str, Tensor]:
