@@ -46,8 +46,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--record-as",
         metavar="V",
-        help="test the weights of a record as this variant, which differs in the test alone, and "
-        "put that on record",
+        help="test the weights of a record as this variant of CELL, which differs from what the "
+        "record trained in the test alone, and put that on record",
     )
     parser.add_argument("--results", type=folder, metavar="DIR", help=f"{RESULTS}, for that")
     parser.add_argument("--work", type=folder, metavar="DIR", help=WORK)
@@ -64,7 +64,8 @@ def main(arguments: argparse.Namespace) -> int:
     weights = read_weights(arguments.weights, "cpu")
     cell = find_cell(arguments.cell)
     if record is not None:
-        check_cell(arguments.weights, record, cell)
+        if arguments.record_as is None:
+            check_cell(arguments.weights, record, cell)
         _check_variant(arguments.variant, record)
     if arguments.record_as is not None:
         return _put_on_record(arguments, cell, record)
@@ -155,7 +156,7 @@ def _device(name: str) -> torch.device:
 
 
 def _put_on_record(arguments: argparse.Namespace, cell: Cell, record: Record | None) -> int:
-    """Test the weights of a record as another variant of its cell; print where that is."""
+    """Test the weights of a record as a variant of `cell`; print where that is."""
     if record is None or arguments.weights.name != WEIGHTS:
         raise HarnessError(
             f"--record-as: found no record of {arguments.weights} beside it, wanted the {WEIGHTS} "

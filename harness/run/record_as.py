@@ -1,6 +1,6 @@
-"""Kept weights tested as another variant of their cell, and put on record as that variant's run.
+"""Kept weights tested as another variant, and put on record as that variant's run.
 
-Runs with equal training switches share their training. Where its checkpoints are gone the weights
+Runs with equal training switches share their training, in other cells of their paper too. Where its checkpoints are gone the weights
 of a record stand for them: the new record has that training's seed, length, curve, costs and
 sessions, and says in `measurement.tested.weights_of` whose weights these are. What a method
 chooses on validation tasks after training is chosen anew.
@@ -29,13 +29,16 @@ from harness.run.setup import Setup
 def record_as(
     folder: Path, cell: Cell, name: str, device: torch.device, results: Path, work: Path
 ) -> Path:
-    """Test the weights of the record in `folder` as variant `name`; give the new record's folder.
+    """Test the weights of the record in `folder` as variant `name` of `cell`, the record's own or
+    another of its paper; return the new record's folder.
 
     Raises HarnessError where that variant is trained otherwise than the record was, where the
     images are others, and where the record is no whole finished run.
     """
     record = verify_files(folder)
     check_weights_kept(folder, record)
+    if record.paper != cell.paper:
+        raise HarnessError(f"{folder} belongs to {record.paper}, not to {cell.paper}.")
     variant = cell.variant(name)
     if apart := next(_trained_otherwise(variant.stated.complete(record.protocol), variant), ""):
         raise HarnessError(

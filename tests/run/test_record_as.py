@@ -58,6 +58,19 @@ def test_it_is_the_run_of_that_variant_but_for_the_training(kept, make_plan, tmp
     assert record_as(folder, cell, "more", device, place, work) == found
 
 
+def test_another_cell_of_the_paper_may_test_the_weights(kept, make_plan, tmp_path):
+    folder, record, cell = kept
+    elsewhere = dataclasses.replace(cell, name="elsewhere")
+    device, places = make_plan().setup.device, (tmp_path / "again", tmp_path / "work")
+    again = verify_files(record_as(folder, elsewhere, "more", device, *places))
+    assert (again.cell, again.variant) == ("elsewhere", "more")
+    assert again.metrics["mse@1"].n == MORE
+    assert again.measurement["tested"]["weights_of"] == record.result_digest
+    other = dataclasses.replace(cell, paper="anil")
+    with pytest.raises(HarnessError, match="belongs to maml, not to anil"):
+        record_as(folder, other, "more", device, *places)
+
+
 def test_a_variant_that_is_trained_otherwise_is_refused(kept, make_plan, tmp_path):
     folder, _, cell = kept
     with pytest.raises(HarnessError) as caught:
