@@ -1,9 +1,9 @@
 """Kept weights tested as another variant, and put on record as that variant's run.
 
-Runs with equal training switches share their training, in other cells of their paper too. Where its checkpoints are gone the weights
-of a record stand for them: the new record has that training's seed, length, curve, costs and
-sessions, and says in `measurement.tested.weights_of` whose weights these are. What a method
-chooses on validation tasks after training is chosen anew.
+Runs with equal training switches share their training, in other cells of their paper too. Where
+its checkpoints are gone the weights of a record stand for them: the new record has that training's
+seed, length, curve, costs and sessions, and says in `measurement.tested.weights_of` whose weights
+these are. What a method chooses on validation tasks after training is chosen anew.
 """
 
 from __future__ import annotations
