@@ -55,13 +55,13 @@ def load_or_build(path: Path, at_hand: Callable[[], AtHand]) -> ImageStore:
     """
     store = read_store(path)
     try:
-        found, build = at_hand()
-        stamp = found.stamp()
+        files, build = at_hand()
+        stamp = files.stamp()
         if store is not None:
             if stamp == store.source_stamp:
                 return store
-            _tell(f"{found.where} changed since {path.name} was packed; packing it anew.")
-        built = replace(build(), made_of=found.where, source_stamp=stamp)
+            _tell(f"{files.where} changed since {path.name} was packed; packing it anew.")
+        built = replace(build(), made_of=files.where, source_stamp=stamp)
     except HarnessError as e:
         if store is None:
             raise

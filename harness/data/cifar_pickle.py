@@ -35,14 +35,14 @@ def read_array_pickle(path: Path) -> dict[bytes, Any]:
     content = read_plain(path, MOST_BYTES)
     try:
         _check_steps(content)
-        found = _Reader(io.BytesIO(content), encoding="bytes").load()
-        if not isinstance(found, dict):
-            raise ValueError(f"it holds a {type(found).__name__}, wanted a dict")
+        table = _Reader(io.BytesIO(content), encoding="bytes").load()
+        if not isinstance(table, dict):
+            raise ValueError(f"it holds a {type(table).__name__}, wanted a dict")
         return {
             k.encode("latin-1") if isinstance(k, str) else k: (
                 v.to_numpy() if isinstance(v, _Array) else v
             )
-            for k, v in found.items()
+            for k, v in table.items()
         }
     except Exception as e:  # a damaged pickle raises nearly anything
         reason = str(e) if len(str(e)) < 200 else type(e).__name__
@@ -94,9 +94,9 @@ def _reconstruct(*_: Any) -> _Array:
 
 def _frombuffer(content: Any, kind: Any, shape: Any, order: Any) -> _Array:
     """Stands for what Python 3 saves arrays with since its fifth protocol."""
-    found = _Array()
-    found.state = (1, shape, kind, order != "C", content)
-    return found
+    array = _Array()
+    array.state = (1, shape, kind, order != "C", content)
+    return array
 
 
 def _encode(text: Any, how: Any) -> bytes:

@@ -26,14 +26,14 @@ def data_folders() -> list[Path]:
     Raises HarnessError for one that is no folder or cannot be read, but see
     `without_bad_folders`.
     """
-    found = []
+    folders = []
     for text in filter(None, os.environ.get("HARNESS_DATA", "").split(os.pathsep)):
         folder, fault = _looked_at(text)
         if not fault:
-            found.append(folder)
+            folders.append(folder)
         elif not _going_on.get():
             raise HarnessError(fault)
-    return found
+    return folders
 
 
 def bad_folders() -> list[str]:

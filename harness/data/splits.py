@@ -63,8 +63,8 @@ class ClassSplit:
 
     def classes(self, split: str) -> np.ndarray:
         """Return the class indices of 'train', 'val', 'trainval' or 'test'."""
-        found: np.ndarray = getattr(self, split)
-        return found
+        indices: np.ndarray = getattr(self, split)
+        return indices
 
 
 def class_split(name: str, store: ImageStore, split_seed: int) -> ClassSplit:

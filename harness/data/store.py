@@ -120,9 +120,9 @@ class ImageStore:
 def store_digest(images: np.ndarray, class_names: tuple[str, ...], part: np.ndarray) -> str:
     """Return the sha256 (hex) of what a store holds, the same on every machine."""
     header = [list(images.shape), list(class_names), part.astype(int).tolist()]
-    found = hashlib.sha256(json.dumps(header).encode())
-    found.update(np.ascontiguousarray(images).data)
-    return found.hexdigest()
+    hasher = hashlib.sha256(json.dumps(header).encode())
+    hasher.update(np.ascontiguousarray(images).data)
+    return hasher.hexdigest()
 
 
 def train_statistics(images: np.ndarray, part: np.ndarray) -> ChannelStatistics:

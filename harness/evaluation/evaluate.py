@@ -91,9 +91,9 @@ def evaluate(
     """
     check_kinds(cell, model, variant, batched)
     folder = record_folder(record, record_metric)
-    found = find_cell(cell)
-    name = found.names()[0] if variant is None else variant
-    v = found.variant(name, plain_overrides(overrides))
+    chosen = find_cell(cell)
+    name = chosen.names()[0] if variant is None else variant
+    v = chosen.variant(name, plain_overrides(overrides))
     check_there()
     where = exact_device(device)
     if v.testing.tasks < 2:
@@ -127,7 +127,7 @@ def evaluate(
         tasks_digest=digest,
         synthetic=tasks.synthetic,
         paired=None if other is None else against(other, each),
-        differences=tuple(switch_differences(found.variant(name), v)),
+        differences=tuple(switch_differences(chosen.variant(name), v)),
     )
 
 

@@ -78,8 +78,10 @@ def recorded(folder: Path, metric: str | None, measured: str, digest: str) -> Re
 
 def against(other: Recorded, scores: np.ndarray) -> Paired:
     """Compare `scores` [n] with those of a record on the same tasks."""
-    found = paired_estimate(scores[None], other.scores[None])
-    return Paired(other.record, other.metric, found.value, found.half_width(), found.p_zero())
+    estimate = paired_estimate(scores[None], other.scores[None])
+    return Paired(
+        other.record, other.metric, estimate.value, estimate.half_width(), estimate.p_zero()
+    )
 
 
 def _watched(record: Record) -> str:
