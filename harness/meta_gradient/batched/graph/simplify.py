@@ -39,14 +39,14 @@ def _joined(nodes: list[Node], pair: Pair) -> list[Node] | None:
         if len(readers) != 1 or nodes[readers[0]].inputs != (i + 1,):
             continue
         j = readers[0]
-        found = pair(node, nodes[j])
-        if found is None:
+        joined = pair(node, nodes[j])
+        if joined is None:
             continue
-        if isinstance(found, Node):
+        if isinstance(joined, Node):
             # What the pair gives is what the second gave; everything after i moves up by one.
-            kept = [*nodes[:i], *nodes[i + 1 : j], found, *nodes[j + 1 :]]
+            kept = [*nodes[:i], *nodes[i + 1 : j], joined, *nodes[j + 1 :]]
             return [_renumbered(n, i) if k >= i else n for k, n in enumerate(kept)]
-        return [*nodes[:i], found[0], *nodes[i + 1 : j], found[1], *nodes[j + 1 :]]
+        return [*nodes[:i], joined[0], *nodes[i + 1 : j], joined[1], *nodes[j + 1 :]]
     return None
 
 

@@ -138,8 +138,8 @@ class Standardised:
         ]
         by_x, *by_parameters = zip(*each, strict=True)
         return stacked(list(by_x)) if wanted.inputs else None, [
-            torch.stack(found) if asked else None
-            for found, asked in zip(by_parameters, wanted.params, strict=True)
+            torch.stack(gradients) if asked else None
+            for gradients, asked in zip(by_parameters, wanted.params, strict=True)
         ]
 
 
