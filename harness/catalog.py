@@ -86,8 +86,8 @@ class Variant:
 
     def protocol(self) -> dict[str, Any]:
         """Return all switches as plain data."""
-        found: dict[str, Any] = {"task_source": self.task_source, "algorithm": self.algorithm}
-        return found | {s: switches(getattr(self, s)) for s in SECTIONS}
+        table: dict[str, Any] = {"task_source": self.task_source, "algorithm": self.algorithm}
+        return table | {s: switches(getattr(self, s)) for s in SECTIONS}
 
     def is_of_training(self, section: str, switch: str) -> bool:
         """Return whether training depends on a switch: its steps, or which of them is selected."""
@@ -141,8 +141,8 @@ class Cell:
         """Return the switches of variant `name` as `paper.toml` has them, unchecked: like those of
         `Variant.protocol`, but that an integer may stand for a float. Nothing is imported."""
         table = self._table(name)
-        found = {k: table.get(k) for k in ("task_source", "algorithm")}
-        return found | {s: dict(table.get(s, {})) for s in SECTIONS}
+        names = {k: table.get(k) for k in ("task_source", "algorithm")}
+        return names | {s: dict(table.get(s, {})) for s in SECTIONS}
 
     def recorded(self, name: str) -> dict[str, Any]:
         """Return the same as records have them (`Stated.recorded`)."""
@@ -182,7 +182,7 @@ class Cell:
                 )
             table[section][switch] = value
         source, method = self.classes(name)
-        found = Variant(
+        variant = Variant(
             folder=self.folder,
             paper=self.paper,
             cell=self.name,
@@ -198,8 +198,8 @@ class Cell:
             method_class=method,
             stated=self.stated(table["algorithm"]),
         )
-        check_batches(source, found.tasks, found.training, found.testing, where)
-        return found
+        check_batches(source, variant.tasks, variant.training, variant.testing, where)
+        return variant
 
     def classes(self, name: str) -> tuple[type[TaskSource], type[Method]]:
         """Return the classes of the task source and of the method of variant `name`: imports the
@@ -244,10 +244,10 @@ def replications_folder() -> Path:
 
 def papers(folder: Path | None = None) -> dict[str, Paper]:
     """Read every paper folder (one that has a `paper.toml`), by key; refuse the first bad one."""
-    found, broken = readable_papers(folder)
+    readable, broken = readable_papers(folder)
     for e in broken.values():
         raise e
-    return found
+    return readable
 
 
 def readable_papers(
@@ -261,14 +261,14 @@ def readable_papers(
             f"found no folder {root}, wanted the papers there; run in a checkout of the project "
             f"or set HARNESS_REPLICATIONS."
         )
-    found, broken = {}, {}
+    read, broken = {}, {}
     for place in sorted(p for p in root.iterdir() if not p.name.startswith(".")):
         try:
             if _has_paper(place):
-                found[place.name] = read_paper(place)
+                read[place.name] = read_paper(place)
         except HarnessError as e:
             broken[place.name] = e
-    return found, broken
+    return read, broken
 
 
 def find_cell(key: str, folder: Path | None = None) -> Cell:
@@ -280,9 +280,9 @@ def find_cell(key: str, folder: Path | None = None) -> Cell:
         own = read_paper(place).cells
         if name in own:
             return own[name]
-    found = [c.key for p in readable_papers(folder)[0].values() for c in p.cells.values()]
+    keys = [c.key for p in readable_papers(folder)[0].values() for c in p.cells.values()]
     raise HarnessError(
-        f"found no cell {shown(key)}{closest(key, found)}; run `harness list` for the cells."
+        f"found no cell {shown(key)}{closest(key, keys)}; run `harness list` for the cells."
     )
 
 
@@ -325,12 +325,12 @@ def _has_paper(place: Path) -> bool:
 
 
 def _algorithms(tables: dict[str, Any], where: str) -> dict[str, Stated]:
-    found = {}
+    stated = {}
     for name in tables:
         check_name(name, f"{where} algorithms")
         own = table_of(tables, name, f"{where} algorithms")
-        found[name] = read_stated(own, f"{where} [algorithms.{name}]")
-    return found
+        stated[name] = read_stated(own, f"{where} [algorithms.{name}]")
+    return stated
 
 
 def _variants(raw: dict[str, Any], bases: dict[str, Any], where: str) -> dict[str, dict[str, Any]]:
@@ -338,14 +338,14 @@ def _variants(raw: dict[str, Any], bases: dict[str, Any], where: str) -> dict[st
     published_only = raw.get("published_only", False)
     shared = based(raw, bases, where, ("variants", "published_only"))
     rows = table_of(raw, "variants", where)
-    found = {}
+    tables = {}
     for name in rows:
         check_name(name, f"{where} variants")
         own = table_of(rows, name, f"{where} variants")
-        found[name] = merge(shared, based(own, bases, f"{where} variant {name}", ()))
-    if published_only is not (not found):
+        tables[name] = merge(shared, based(own, bases, f"{where} variant {name}", ()))
+    if published_only is not (not tables):
         raise HarnessError(f"{where}: wanted at least one variant, or published_only = true.")
-    return found
+    return tables
 
 
 def _scalar(table: dict[str, Any], name: str, where: str) -> str:

@@ -89,11 +89,11 @@ def switches(folder: Path) -> Iterator[Finding]:
 
 def ranges(folder: Path) -> Iterator[Finding]:
     """Each switch that is a number, or a list of them, states its range in its type."""
-    found = {type(s) for v in variants(folder) for s in (v.tasks, v.method)}
+    classes = {type(s) for v in variants(folder) for s in (v.tasks, v.method)}
     wrong = [
         f"{cls.__name__}.{name} states no range; wanted a type of harness.switch_types, or "
         "Annotated[…, Range(…)] (harness.ranges), with Entries for a list."
-        for cls in sorted(found, key=lambda cls: cls.__name__)
+        for cls in sorted(classes, key=lambda cls: cls.__name__)
         for name, stated in protocol.ranges(cls).items()
         if not stated
     ]
@@ -103,13 +103,13 @@ def ranges(folder: Path) -> Iterator[Finding]:
 def published_metrics(folder: Path) -> Iterator[Finding]:
     """Each published line names a metric that its variants give."""
     paper = _read(folder)
-    found = {key: v for key, v in _resolved(folder) if isinstance(v, Variant)}
+    resolved = {key: v for key, v in _resolved(folder) if isinstance(v, Variant)}
     for cell in paper.cells.values() if paper else ():
         wrong = [
             f"found metric {line.metric!r} for variant {name!r}, wanted one of {', '.join(named)}."
             for line in cell.published
             for name in line.variants
-            if (variant := found.get(f"{cell.key}/{name}"))
+            if (variant := resolved.get(f"{cell.key}/{name}"))
             and line.metric not in (named := metrics(variant))
         ]
         answered = sum(bool(line.variants) for line in cell.published)
@@ -142,12 +142,12 @@ def reimplementations(folder: Path) -> Iterator[Finding]:
     if paper is None or not (folder / REIMPLEMENTATIONS_FILE).is_file():
         return
     try:
-        found = [d.where for _, d in read_reimplementations(folder, paper.cells)]
+        places = [d.where for _, d in read_reimplementations(folder, paper.cells)]
     except HarnessError as e:
         yield Finding(REIMPLEMENTATIONS_FILE, False, str(e))
         return
-    sentence = f"{len(found)} switches of {len(set(found))} re-implementations, each with source."
-    yield Finding(REIMPLEMENTATIONS_FILE, bool(found), sentence)
+    sentence = f"{len(places)} switches of {len(set(places))} re-implementations, each with source."
+    yield Finding(REIMPLEMENTATIONS_FILE, bool(places), sentence)
 
 
 def readme(folder: Path) -> Iterator[Finding]:
@@ -193,19 +193,21 @@ def method_length(folder: Path) -> Iterator[Finding]:
 
 def imports(folder: Path) -> Iterator[Finding]:
     """No replication imports another, and the harness imports none."""
-    found = [
+    forbidden = [
         (path, name)
         for path in sorted(folder.rglob("*.py"))
         for name in imported(path)
         if is_replication(name) and name.split(".")[1:2] != [folder.name]
     ]
-    found += [
+    forbidden += [
         (path, name)
         for path in sorted(Path(__file__).resolve().parent.rglob("*.py"))
         for name in imported(path)
         if is_replication(name)
     ]
-    wrong = [f"{path} imports {name}; wanted imports from harness only." for path, name in found]
+    wrong = [
+        f"{path} imports {name}; wanted imports from harness only." for path, name in forbidden
+    ]
     yield from _all("imports", wrong, "no replication imports another, the harness imports none.")
 
 

@@ -13,7 +13,7 @@ def entries(folder: Path, ending: str = "") -> list[Path]:
     HarnessError where the system does not let us look into it.
     """
     try:
-        found = sorted(folder.iterdir())
+        paths = sorted(folder.iterdir())
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as e:
@@ -21,4 +21,4 @@ def entries(folder: Path, ending: str = "") -> list[Path]:
             f"{folder}: cannot be read ({e.strerror or e}), so what lies there would be left out; "
             f"make it readable or move it away."
         ) from None
-    return [p for p in found if not p.name.startswith(".") and p.name.endswith(ending)]
+    return [p for p in paths if not p.name.startswith(".") and p.name.endswith(ending)]

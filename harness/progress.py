@@ -39,8 +39,8 @@ class Progress:
     def __init__(self, label: str, total: int, done: int = 0, stream: TextIO | None = None) -> None:
         self.label, self.total, self.first, self.done = label, total, done, done
         # Below what makes text harmless for a terminal: rewriting a line takes control characters.
-        found = stream or sys.stderr
-        self.stream: TextIO | None = getattr(found, "unfiltered", found)
+        chosen = stream or sys.stderr
+        self.stream: TextIO | None = getattr(chosen, "unfiltered", chosen)
         if getattr(self.stream, "closed", False):
             self.stream = None
         self.terminal = self.stream is not None and self.stream.isatty()

@@ -188,13 +188,13 @@ def _entries(hint: Any, said: tuple[Any, ...], value: Any, where: str) -> Iterat
 
 def overrides(settings: Iterable[str], option: str = "--set") -> dict[str, Any]:
     """Read `--set` options, `section.switch=value` each; `option` names them in messages."""
-    found: dict[str, Any] = {}
+    overridden: dict[str, Any] = {}
     for text in settings:
         if "=" not in text:
             raise HarnessError(f"{option}: found {shown(text)}, wanted section.switch=value.")
         switch, _, value = text.partition("=")
-        found[switch.strip()] = parse_value(value)
-    return found
+        overridden[switch.strip()] = parse_value(value)
+    return overridden
 
 
 def parse_value(text: str) -> Any:

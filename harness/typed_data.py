@@ -59,12 +59,12 @@ def read_value(hint: Any, value: Any, where: str) -> Any:
     if hint is Any:
         return value
     if origin is Annotated:
-        found = read_value(parts[0], value, where)
+        read = read_value(parts[0], value, where)
         for bound in parts[1:]:
-            if isinstance(bound, AtLeast) and not bound(found):
+            if isinstance(bound, AtLeast) and not bound(read):
                 wanted = f"{'at least' if bound.itself else 'more than'} {bound.least}"
                 raise HarnessError(f"{where}: found {shown(value)}, wanted {wanted}.")
-        return found
+        return read
     if origin is Literal:
         if value not in parts:
             wanted = ", ".join(map(str, parts))

@@ -108,16 +108,16 @@ def _print_cost(cell: Cell, names: list[str], device: str) -> None:
     print("expected here, at full budget (a few steps timed just now):")
     for name in names:
         try:
-            found = estimate(cell.variant(name), device)
+            cost = estimate(cell.variant(name), device)
         except HarnessError as e:
             print(f"  {name}: not measured: {e}")
             continue
-        again = "; then again as long" if found.phases > 1 else ""
+        again = "; then again as long" if cost.phases > 1 else ""
         print(
-            f"  {name}: {duration(found.train_seconds)} of training "
-            f"({1000 * found.seconds_per_step:.3g} ms a step; {found.length}{again}), "
-            f"{found.device}, "
-            f"{found.peak_bytes / 2**20:.0f} MiB at the peak so far"
+            f"  {name}: {duration(cost.train_seconds)} of training "
+            f"({1000 * cost.seconds_per_step:.3g} ms a step; {cost.length}{again}), "
+            f"{cost.device}, "
+            f"{cost.peak_bytes / 2**20:.0f} MiB at the peak so far"
         )
     print()
 

@@ -66,16 +66,17 @@ class Explanation:
         return json.dumps({**table, "digest": digest(table)}, indent=1, allow_nan=False) + "\n"
 
 
-def explanation_path(results: Path, found: Explanation) -> Path:
+def explanation_path(results: Path, explanation: Explanation) -> Path:
     """Return the file of an explanation."""
-    name = f"{found.variant}-seed{found.seed}-{found.budget}-{found.config_digest[:8]}.json"
-    return results / "explain" / found.paper / found.cell / name
+    e = explanation
+    name = f"{e.variant}-seed{e.seed}-{e.budget}-{e.config_digest[:8]}.json"
+    return results / "explain" / e.paper / e.cell / name
 
 
-def write_explanation(results: Path, found: Explanation) -> Path:
+def write_explanation(results: Path, explanation: Explanation) -> Path:
     """Write it whole or not at all, in place of the one before; give its file."""
-    path = explanation_path(results, found)
-    write_whole(path, found.to_json())
+    path = explanation_path(results, explanation)
+    write_whole(path, explanation.to_json())
     return path
 
 
@@ -91,8 +92,8 @@ def read_explanation(path: Path) -> Explanation:
     number, and one that lies in a place of another."""
     raw = read_json(path, "a readable explanation")
     if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
-        found = raw.get("schema") if isinstance(raw, dict) else type(raw).__name__
-        raise HarnessError(f"{path}: found schema {shown(found)}, wanted {SCHEMA}.")
+        schema = raw.get("schema") if isinstance(raw, dict) else type(raw).__name__
+        raise HarnessError(f"{path}: found schema {shown(schema)}, wanted {SCHEMA}.")
     stated = raw.pop("digest", None)
     if digest(raw) != stated:
         raise HarnessError(

@@ -67,12 +67,12 @@ def assert_starts(weights: Mapping[str, Tensor], laws: Mapping[str, Any]) -> Non
     `laws` has patterns of names, as a shell has them (`norms.*.bias`); all entries of all weights
     that a pattern names have the one law.
     """
-    found: dict[str, list[Tensor]] = {pattern: [] for pattern in laws}
+    entries: dict[str, list[Tensor]] = {pattern: [] for pattern in laws}
     for name, weight in weights.items():
         named = [pattern for pattern in laws if fnmatchcase(name, pattern)]
         assert len(named) == 1, f"{name}: found the laws {named}, wanted one"
-        found[named[0]].append(weight.detach().flatten().double())
-    for pattern, parts in found.items():
+        entries[named[0]].append(weight.detach().flatten().double())
+    for pattern, parts in entries.items():
         assert parts, f"{pattern}: found no weight of that name among {', '.join(weights)}"
         assert_law(torch.cat(parts), laws[pattern], pattern)
 

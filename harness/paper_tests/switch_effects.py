@@ -64,8 +64,8 @@ def where_seen(
     on the batch `test`, takes a step on each of `batches`, and is scored again. {TESTING} means
     that any two values are told apart by both scores, and by nothing else.
     """
-    found = [_trace(make(**{switch: value}), batches, test) for value in values]
-    return {_parted(*both) for both in itertools.combinations(found, 2)}
+    traces = [_trace(make(**{switch: value}), batches, test) for value in values]
+    return {_parted(*both) for both in itertools.combinations(traces, 2)}
 
 
 def assert_seen(
@@ -79,8 +79,8 @@ def assert_seen(
     """Fail where a switch is not seen in just the places that `seen` has for it, between any two of
     its named choices or, where it has none, of the values beside the places."""
     place, values = seen[switch]
-    found = where_seen(make, switch, choices(settings, switch) or values, batches, test)
-    assert found == {place}
+    places = where_seen(make, switch, choices(settings, switch) or values, batches, test)
+    assert places == {place}
 
 
 def _trace(method: Method, batches: Sequence[Any], test: Any) -> dict[str, dict[str, Tensor]]:

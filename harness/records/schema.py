@@ -107,8 +107,8 @@ class Record:
 
     def sealed(self) -> Record:
         """Return the record with the digest of what was measured, ready to be written."""
-        found = digest([self.result_digest, self.measurement, self.environment])
-        return replace(self, measured_digest=found)
+        measured = digest([self.result_digest, self.measurement, self.environment])
+        return replace(self, measured_digest=measured)
 
     def result(self) -> dict[str, Any]:
         """Return the part that is the same for equal runs: all but measurement and environment."""
@@ -139,8 +139,8 @@ def read_record(path: Path) -> Record:
         )
     raw = read_json(path, "a readable record")
     if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
-        found = raw.get("schema") if isinstance(raw, dict) else type(raw).__name__
-        raise HarnessError(f"{path}: found schema {shown(found)}, wanted {SCHEMA}.")
+        schema = raw.get("schema") if isinstance(raw, dict) else type(raw).__name__
+        raise HarnessError(f"{path}: found schema {shown(schema)}, wanted {SCHEMA}.")
     stated = raw.pop("result_digest", None)
     record = read_fields(Record, raw, str(path), optional=(*OPTIONAL, "measured_digest"))
     for name, kind in _TABLES.items():

@@ -47,11 +47,11 @@ class StoredRecord:
         """Metric -> [tasks] float64, from the scores file; refused if its sha256 is another, or if
         it does not hold a score of each test task for the record's metrics."""
         where = f"{self.folder / SCORES}"
-        found = parse_scores(_checked(self.folder, self.record, SCORES), where)
+        columns = parse_scores(_checked(self.folder, self.record, SCORES), where)
         counts = {name: metric.n for name, metric in self.record.metrics.items()}
-        if (given := {name: len(x) for name, x in found.items()}) != counts:
+        if (given := {name: len(x) for name, x in columns.items()}) != counts:
             raise HarnessError(f"{where}: found scores of {given}, its record has {counts}.")
-        return found
+        return columns
 
     @cached_property
     def curve(self) -> list[CurveRow]:
@@ -170,7 +170,7 @@ def find_records(results_root: Path, papers: Collection[str] = ()) -> list[Store
     Raises `HarnessError` for an edited record, one that lies in a place of another, and a folder
     of a record that cannot be read.
     """
-    found = []
+    stored = []
     for folder in _record_folders(results_root, papers):
         record = read_record(folder / RECORD)
         if record_folder(results_root, record) != folder:
@@ -178,13 +178,13 @@ def find_records(results_root: Path, papers: Collection[str] = ()) -> list[Store
                 f"{folder / RECORD}: found a record of {record_folder(Path(), record)}, "
                 f"wanted the one its folder names; move it back there."
             )
-        found.append(StoredRecord(folder, record))
+        stored.append(StoredRecord(folder, record))
 
     def order(s: StoredRecord) -> tuple[str, str, str, str, int, str]:
         r = s.record
         return (r.paper, r.cell, r.variant, r.budget, r.seed, r.config_digest)
 
-    return sorted(found, key=order)
+    return sorted(stored, key=order)
 
 
 def _record_folders(root: Path, papers: Collection[str]) -> Iterator[Path]:
