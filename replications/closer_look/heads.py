@@ -74,8 +74,8 @@ def fit_heads(
                     logits.flatten(0, 1), y[:, rows].flatten(), reduction="sum"
                 )
                 # Tasks share no weight, so the gradient of the sum is that of each task's loss.
-                found = torch.autograd.grad(losses / len(rows), list(heads.values()))
-            for (name, weight), gradient in zip(heads.items(), found, strict=True):
+                gradients = torch.autograd.grad(losses / len(rows), list(heads.values()))
+            for (name, weight), gradient in zip(heads.items(), gradients, strict=True):
                 step = gradient + sgd.weight_decay * weight.detach()
                 if name in speed:
                     step = sgd.momentum * speed[name] + (1 - sgd.dampening) * step

@@ -143,9 +143,9 @@ class LabelledImages(TaskSource):
         """Lay images on the device: labelled ones, or episodes as `color_episodes` gives them."""
         s = self.settings
         if "label" not in arrays:
-            found = self.episodes.to_batch(arrays)
-            both = (self._centre(found.support_x), self._centre(found.query_x))
-            return SupervisedBatch(both[0], found.support_y, both[1], found.query_y)
+            episodes = self.episodes.to_batch(arrays)
+            both = (self._centre(episodes.support_x), self._centre(episodes.query_x))
+            return SupervisedBatch(both[0], episodes.support_y, both[1], episodes.query_y)
         tensors = {k: torch.from_numpy(np.asarray(v)).to(self.device) for k, v in arrays.items()}
         rows = self.episodes.store.tensor(self.device, 1).index_select(0, tensors["row"])
         x = rows.view(-1, *self.image_shape).float().div_(255)

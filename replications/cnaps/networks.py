@@ -29,8 +29,8 @@ class Residual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Add what the layer gives."""
-        found: Tensor = x + self.layer(x)
-        return found
+        outputs: Tensor = x + self.layer(x)
+        return outputs
 
 
 def residuals(size: int, generator: torch.Generator) -> list[nn.Module]:
@@ -106,8 +106,8 @@ class FilmLayer(nn.Module):
 
     def penalty(self) -> Tensor:
         """Return the squared length of both learned vectors."""
-        found: Tensor = self.sizes["gamma"].square().sum() + self.sizes["beta"].square().sum()
-        return found
+        squares: Tensor = self.sizes["gamma"].square().sum() + self.sizes["beta"].square().sum()
+        return squares
 
 
 class LinearClassifier(nn.Module):

@@ -33,14 +33,14 @@ def run_optimizer(
 ) -> dict[str, Tensor]:
     """Take `steps` steps of x <- update(x [T, D], gradient [T, D]); give loss@k [T] on the way."""
     x = batch.start.clone()
-    found = {}
+    reported = {}
     for k in range(steps + 1):
         losses, gradient = batch.losses_and_gradients(x)
         if k % report_every == 0:
-            found[f"loss@{k}"] = losses
+            reported[f"loss@{k}"] = losses
         if k < steps:
             x = update(x, gradient)
-    return found
+    return reported
 
 
 @dataclass(frozen=True)

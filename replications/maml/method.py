@@ -90,11 +90,11 @@ class MAML(LearnedStart):
     @torch.no_grad()
     def evaluate(self, batch: SupervisedBatch) -> dict[str, Tensor]:
         """Score the query sets before adaptation and after each test step."""
-        found = self.outputs_at_test(batch, self.settings.test_batch_norm)
+        by_step = self.outputs_at_test(batch, self.settings.test_batch_norm)
         if self.settings.loss == "mse":
-            errors = ((outputs - batch.query_y).square() for outputs in found)
+            errors = ((outputs - batch.query_y).square() for outputs in by_step)
             return {f"mse@{k}": e.flatten(1).mean(1) for k, e in enumerate(errors)}
-        return {f"accuracy@{k}": percent_right(o, batch.query_y) for k, o in enumerate(found)}
+        return {f"accuracy@{k}": percent_right(o, batch.query_y) for k, o in enumerate(by_step)}
 
     @classmethod
     def metrics(cls, settings: MamlSettings) -> tuple[str, ...]:

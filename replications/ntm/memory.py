@@ -81,10 +81,10 @@ def step(
     `numbers` [T, P] what the heads are told; `turned` what `rotations` gave. Both heads look at the
     memory as it was before this step's writing, and so does the read. No second derivative.
     """
-    found: tuple[Tensor, Tensor, Tensor] = _Step.apply(  # type: ignore[no-untyped-call]
+    after: tuple[Tensor, Tensor, Tensor] = _Step.apply(  # type: ignore[no-untyped-call]
         memory, before, numbers, turned
     )
-    return found
+    return after
 
 
 class _Step(torch.autograd.Function):

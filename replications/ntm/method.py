@@ -116,12 +116,12 @@ class Copier(OneNetwork):
     def evaluate(self, batch: CopyBatch) -> dict[str, Tensor]:
         """Score T tasks: `loss` (cross-entropy in bits per sequence) and `bits` (wrong bits per
         sequence), [T] each, at the lengths of training and `@k` for k vectors."""
-        found = {}
+        metrics = {}
         for name, tasks in [("", batch)] + [
             (f"@{k}", batch.prefix(k)) for k in self.settings.report_lengths
         ]:
-            found[f"loss{name}"], found[f"bits{name}"] = self.losses(tasks)
-        return found
+            metrics[f"loss{name}"], metrics[f"bits{name}"] = self.losses(tasks)
+        return metrics
 
 
 class Ntm(Copier):
