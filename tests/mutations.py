@@ -265,8 +265,8 @@ def failed(copy: Path, tests: list[str]) -> str:
     process.start()
     process.join()
     said = log.read_text(encoding="utf-8")
-    if found := re.search(r"^FAILED (.+?)(?: - |$)", said, re.MULTILINE):
-        return found[1]
+    if match := re.search(r"^FAILED (.+?)(?: - |$)", said, re.MULTILINE):
+        return match[1]
     if not re.search(r"^\d+ passed", said, re.MULTILINE):
         raise SystemExit(f"{' '.join(tests)}: no test failed and none passed:\n{said}")
     return ""

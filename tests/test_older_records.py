@@ -30,12 +30,12 @@ def test_older_records_are_those_of_the_variant_that_has_their_value(toy):
         toy.add({"accuracy": draws(95, 1)}, variant=name)
     rows = {row.variant: row for row in collect(toy.results, ["toy/images"]).rows if row.records}
     assert rows["plain"].verdict == rows["fancy"].verdict == "reproduced"
-    found = {
+    records = {
         name: read_record(toy.results / row.records[0] / "record.json")
         for name, row in rows.items()
     }
-    assert found["plain"].protocol["method"] == {}
-    assert found["fancy"].protocol["method"] == {"rate": 0.2}
+    assert records["plain"].protocol["method"] == {}
+    assert records["fancy"].protocol["method"] == {"rate": 0.2}
 
 
 def test_weights_are_tested_with_what_older_records_had(toy):

@@ -170,9 +170,9 @@ def test_omniglot_packed_anew(make_zips, rename):
                 info = zipfile.ZipInfo()
                 info.filename = rename(name)
                 z.writestr(info, content)
-    found = dict(read_drawings(find_omniglot()))
-    assert len(found) == 85
-    assert "Greek/character07" in found
+    drawings = dict(read_drawings(find_omniglot()))
+    assert len(drawings) == 85
+    assert "Greek/character07" in drawings
 
 
 @pytest.mark.parametrize("inside", ["", "images_background"])

@@ -42,12 +42,12 @@ class Case:
         The command lines are added to `lines`.
         """
         with on_stage(folder) as stage:
-            found = self.bring_about(stage)
+            shown = self.bring_about(stage)
             if self.section.holds is not None:
                 self.section.holds(stage)
         if lines is not None:
             lines += stage.lines
-        pieces = [found] if isinstance(found, Said | str) else found
+        pieces = [shown] if isinstance(shown, Said | str) else shown
         text = " ".join(p.seen() if isinstance(p, Said) else p for p in pieces)
         assert text, f"{self.title}: nothing is seen"
         return text

@@ -89,10 +89,10 @@ class Started:
 
     def wait(self, status: int = 2) -> Said:
         """Wait for its end, with `status` (negative for a signal), and give what it said."""
-        found, self._over = self._ended(), True
+        ended, self._over = self._ended(), True
         out, err = (path.read_text(errors="replace") for path in self._said)
-        assert found == status, f"status {found}, wanted {status}\n{out}{err}"
-        return Said(found, out, err, self._folder)
+        assert ended == status, f"status {ended}, wanted {status}\n{out}{err}"
+        return Said(ended, out, err, self._folder)
 
     def end(self) -> None:
         """See that it does not go on without whoever waits for it."""

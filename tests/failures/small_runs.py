@@ -75,8 +75,8 @@ def same_as_unbroken(stage: Stage) -> bool:
 
     That is run once, for all cases.
     """
-    found = results(stage.folder / "results")
-    return len(found) == 1 and found == _unbroken()
+    of_stage = results(stage.folder / "results")
+    return len(of_stage) == 1 and of_stage == _unbroken()
 
 
 @functools.cache
