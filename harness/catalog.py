@@ -1,12 +1,12 @@
 """Finds papers, cells and variants in `replications/` and reads their files into typed objects.
 
 `paper.toml` holds `[paper]` (citation), `[bases.<name>]` (sections that cells and variants share),
-`[algorithms.<name>]` (what no switch says of an algorithm, `harness.stated`) and `[cells.<cell>]`
-with `[cells.<cell>.variants.<variant>]`, or with `published_only = true` where nothing here runs
-the cell. Sections are `tasks`, `method`, `training` and `testing`; the scalars are `task_source`
-and `algorithm`. A variant is the merge of the cell's bases, the cell's own sections, the variant's
-bases and the variant's own sections, later ones over earlier ones; after the merge every switch
-must be there (`harness.protocol`).
+`[algorithms.<name>]` (what no switch says about an algorithm, `harness.stated`) and
+`[cells.<cell>]` with `[cells.<cell>.variants.<variant>]`, or with `published_only = true` where
+nothing here runs the cell. Sections are `tasks`, `method`, `training` and `testing`; the scalars
+are `task_source` and `algorithm`. A variant is the merge of the cell's bases, the cell's own
+sections, the variant's bases and the variant's own sections, later ones over earlier ones; after
+the merge every switch must be there (`harness.protocol`).
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Variant:
     method_class: type[Method]
     """The class of the method, of which `method` are the switches."""
     stated: Stated = field(default_factory=Stated)
-    """What `paper.toml` states of the algorithm."""
+    """What `paper.toml` states about the algorithm."""
 
     @property
     def key(self) -> str:
@@ -90,7 +90,7 @@ class Variant:
         return table | {s: switches(getattr(self, s)) for s in SECTIONS}
 
     def is_of_training(self, section: str, switch: str) -> bool:
-        """Return whether training depends on a switch: its steps, or which of them is selected."""
+        """Return whether training (its steps, or which of them is selected) depends on a switch."""
         if section == "testing":
             return switch == "task_seed"  # of the validation tasks, too
         test_only = {
@@ -117,7 +117,7 @@ class Cell:
     """None where the cell holds published numbers only."""
     published: tuple[PublishedLine, ...]
     algorithms: Mapping[str, Stated] = field(default_factory=dict)
-    """What `paper.toml` states of the paper's algorithms, of those that it has a table for."""
+    """What `paper.toml` states about those of the paper's algorithms that have a table there."""
 
     @property
     def key(self) -> str:
@@ -134,12 +134,13 @@ class Cell:
         return list(self.variants)
 
     def stated(self, algorithm: object) -> Stated:
-        """Return what `paper.toml` states of an algorithm; the defaults where it states nothing."""
+        """Return what `paper.toml` states about an algorithm; the defaults where it states
+        nothing."""
         return self.algorithms.get(str(algorithm), Stated())
 
     def written(self, name: str) -> dict[str, Any]:
         """Return the switches of variant `name` as `paper.toml` has them, unchecked: like those of
-        `Variant.protocol`, but that an integer may stand for a float. Nothing is imported."""
+        `Variant.protocol`, except that an integer may stand for a float. Nothing is imported."""
         table = self._table(name)
         names = {k: table.get(k) for k in ("task_source", "algorithm")}
         return names | {s: dict(table.get(s, {})) for s in SECTIONS}
@@ -253,8 +254,8 @@ def papers(folder: Path | None = None) -> dict[str, Paper]:
 def readable_papers(
     folder: Path | None = None,
 ) -> tuple[dict[str, Paper], dict[str, HarnessError]]:
-    """Return the papers that read, by key, and of each other one why it does not: a fault in one
-    folder is no reason to be silent about the rest."""
+    """Return the papers that can be read, by key, and for every other one the reason why it cannot:
+    a fault in one folder does not hide the rest."""
     root = folder or replications_folder()
     if not root.is_dir():
         raise HarnessError(
@@ -272,8 +273,8 @@ def readable_papers(
 
 
 def find_cell(key: str, folder: Path | None = None) -> Cell:
-    """Return the cell called `paper/cell`. Other papers are not read, unless there is no such
-    one."""
+    """Return the cell called `paper/cell`. Other papers are read only when there is no such
+    cell."""
     paper, _, name = key.partition("/")
     place = (folder or replications_folder()) / paper
     if _PAPER.fullmatch(paper) and _has_paper(place):

@@ -1,4 +1,4 @@
-"""The contract of a paper folder: what `harness check PAPER` looks at, one function a clause.
+"""The contract of a paper folder: what `harness check PAPER` looks at, one function per clause.
 
 Each clause takes the folder and yields findings. A clause that cannot be judged because an earlier
 one failed (a `paper.toml` that does not read) yields nothing: its own sentence would only repeat.
@@ -49,7 +49,7 @@ def files(folder: Path) -> Iterator[Finding]:
 
 
 def tables(folder: Path) -> Iterator[Finding]:
-    """`paper.toml` and `published.csv` read."""
+    """`paper.toml` and `published.csv` can be read."""
     try:
         paper = read_paper(folder)
     except HarnessError as e:
@@ -119,7 +119,7 @@ def published_metrics(folder: Path) -> Iterator[Finding]:
 
 
 def published_costs(folder: Path) -> Iterator[Finding]:
-    """Claims on cost read, where the paper has some."""
+    """Claims about cost can be read, where the paper has some."""
     paper = _read(folder)
     if paper is None or not (folder / CLAIMS_FILE).is_file():
         return
@@ -137,7 +137,7 @@ def published_costs(folder: Path) -> Iterator[Finding]:
 
 
 def reimplementations(folder: Path) -> Iterator[Finding]:
-    """What re-implementations have otherwise reads, where the paper has such a list."""
+    """The list of what re-implementations do differently can be read, where the paper has one."""
     paper = _read(folder)
     if paper is None or not (folder / REIMPLEMENTATIONS_FILE).is_file():
         return
@@ -173,7 +173,7 @@ def readme(folder: Path) -> Iterator[Finding]:
 
 
 def placeholders(folder: Path) -> Iterator[Finding]:
-    """Nothing is left of the scaffold."""
+    """No part of the scaffold is left."""
     for path in sorted(p for p in folder.iterdir() if p.suffix in (".toml", ".csv", ".md", ".py")):
         lines = read_text(path, "readable text").splitlines()
         left = [str(i) for i, line in enumerate(lines, 1) if "EXAMPLE" in line]
@@ -264,7 +264,7 @@ def variants(folder: Path) -> Iterator[Variant]:
 
 
 def _all(name: str, wrong: list[str], right: str) -> Iterator[Finding]:
-    """Yield each wrong sentence, or the one that says that all is right."""
+    """Yield each sentence on a fault, or the one that says that all is right."""
     yield from (Finding(name, False, sentence) for sentence in wrong)
     if not wrong:
         yield Finding(name, True, right)

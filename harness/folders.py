@@ -1,4 +1,4 @@
-"""Folders of results: what cannot be read is said, where `Path.glob` leaves it out in silence."""
+"""Folders of results: what cannot be read is reported, where `Path.glob` silently leaves it out."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from harness.errors import HarnessError
 def entries(folder: Path, ending: str = "") -> list[Path]:
     """Return what lies in `folder` by name, hidden entries left out; none where it is not there.
 
-    HarnessError where the system does not let us look into it.
+    HarnessError where the system refuses to open it.
     """
     try:
         paths = sorted(folder.iterdir())

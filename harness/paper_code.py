@@ -1,5 +1,5 @@
 """Imports `method.py` and `tasks.py` of a paper's folder. They are code, and importing them runs
-it: this is done by the verbs that train, test or check with it, never to list or compare."""
+it: the verbs that train, test or check with it do this; `list` and `compare` never do."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def _module(path: Path) -> ModuleType:
 
 
 def _is_from(folder: Path, package: str) -> bool:
-    """Return whether what is loaded of a paper is all from `folder`, and something is."""
+    """Return whether something of a paper is loaded, and all of it from `folder`."""
     files = [m.__file__ for n, m in sys.modules.items() if n.startswith(f"{package}.")]
     places = [Path(file) for file in files if file]
     return bool(places) and all(place.is_relative_to(folder) for place in places)

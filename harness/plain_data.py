@@ -1,4 +1,4 @@
-"""Plain data from JSON and TOML files: what they may hold, checked before anything is made of it.
+"""Plain data from JSON and TOML files: what they may hold, checked before it is used.
 
 A file may be anything: lists in lists without end, integers that Python refuses to print, NaN.
 Whatever passes here can be compared, printed, digested and written again.

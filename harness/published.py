@@ -1,4 +1,5 @@
-"""Published lines: one number a paper prints, as data (`published.csv` of each replication)."""
+"""Published lines: one number that a paper prints, as data (`published.csv` of each
+replication)."""
 
 from __future__ import annotations
 

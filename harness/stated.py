@@ -1,4 +1,4 @@
-"""What a paper's `paper.toml` states of an algorithm beside its switches: `[algorithms.<name>]`.
+"""What a paper's `paper.toml` states about an algorithm beside its switches: `[algorithms.<name>]`.
 
 It is data, so that tables can be made without importing a paper's `method.py`.
 """
@@ -29,7 +29,8 @@ class Stated:
     counted: str = STEPS_AT_TEST
     """What k counts in the names `metric@k` of `evaluate`."""
     older_records: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """Switches that came later, by section, with what records had that were made before them."""
+    """Switches that came later, by section, with the values of records that were made before
+    them."""
 
     def recorded(self, protocol: Mapping[str, Any]) -> dict[str, Any]:
         """Return a protocol as records and digests have it: a switch that came later is left out

@@ -14,8 +14,8 @@ MOST_BYTES = 64 << 20  # of one file; the longest ones here have less than one M
 def read_text(path: Path, wanted: str) -> str:
     """Return the text of `path`; `wanted` names what it should be, as in `a readable record`.
 
-    HarnessError for a file that cannot be read, that is none (a pipe would be waited for), that is
-    larger than `MOST_BYTES`, or that is not UTF-8.
+    HarnessError for a file that cannot be read, for what is no file (a pipe would be waited for),
+    for one that is larger than `MOST_BYTES`, or that is not UTF-8.
     """
     try:
         if (size := path.stat().st_size) > MOST_BYTES:

@@ -1,4 +1,4 @@
-"""Plain data into typed objects: every field is there, and is of the type that the class states.
+"""Plain data into typed objects: every field is there and has the type that the class states.
 
 Types may be bool, int, float, str, `Literal`, `X | None`, `tuple[X, ...]`, `list[X]`,
 `dict[str, X]`, `Any`, dataclasses, `TypedDict` (which may have more keys than it names), and any of

@@ -46,7 +46,7 @@ _PLACES = (
 def locate_cifar100(classes: Sequence[ColorClass]) -> Located:
     """Return the first copy, unread; DataNotAtHand where there is none.
 
-    HarnessError where there is half of one only.
+    HarnessError where there is only half of one.
     """
     half = ""
     for folder in places(*_PLACES):

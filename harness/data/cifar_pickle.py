@@ -3,8 +3,8 @@
 A pickle may name any function to call. Here the only names that resolve are those of numpy arrays
 and of byte strings saved by Python 3, and they resolve to inert stand-ins that note shape, type and
 bytes: not even numpy's own unpickling runs, which trusts what it is given. Anything else is
-refused. Before it is read a pickle is gone through without doing what it says, because a few bytes
-may ask for gigabytes.
+refused. Before a pickle is read, it is scanned without doing what it says, because a few bytes may
+ask for gigabytes.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ from harness.data.entries import read_plain
 from harness.errors import HarnessError
 
 MOST_BYTES = 260_000_000
-"""Of one file; CIFAR-100's `train` has 155 million, and half as many again as text of Python 3."""
+"""Bytes of one file; CIFAR-100's `train` has 155 million, and half as many again as text of Python
+3."""
 MOST_STEPS = 1_000_000
-"""Of one pickle, and places in its memory; CIFAR-100's `train` has 300,000."""
+"""Steps of one pickle, and places in its memory; CIFAR-100's `train` has 300,000."""
 
 
 def read_array_pickle(path: Path) -> dict[bytes, Any]:

@@ -20,7 +20,7 @@ class ColorSource(Protocol):
 
     @property
     def where(self) -> str:
-        """Say the place, for messages."""
+        """Return the place, for messages."""
 
     def images(self, name: str) -> Iterator[tuple[str, Any]]:
         """Yield (what messages call it, Pillow image of mode "RGB") for each image of a class.

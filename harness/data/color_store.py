@@ -81,7 +81,7 @@ def build_color(
     images = np.empty((len(classes), of_each, 3, image_size, image_size), np.uint8)
 
     def pack(i: int) -> bytes:
-        """Fill row i of `images`; give the sha256 of the decoded images of the class."""
+        """Fill row i of `images`; return the sha256 of the decoded images of the class."""
         original = hashlib.sha256()
         for k, (where, image) in enumerate(source.images(classes[i].name)):
             original.update(f"{image.size}".encode() + image.tobytes())

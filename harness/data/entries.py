@@ -18,7 +18,7 @@ SHOWN = 5
 
 
 def is_clutter(name: str) -> bool:
-    """Return whether a file or folder of this name is no data: hidden, or left by a system."""
+    """Return whether a file or folder of this name is not data: hidden, or left by a system."""
     return name.startswith(".") or name.casefold() in CLUTTER
 
 

@@ -4,8 +4,8 @@ In `mini-imagenet/` (also `miniImageNet`, `mini_imagenet` …) below a folder of
 cache, or where HARNESS_DATA names such a folder itself:
 
 - class folders `<any>/<wnid>/<file>` or `<wnid>/<file>`: sub-folders such as train, val, test are
-  pooled and images indexed by class, because copies differ in what they put into which; with one
-  folder more above them where there are none so high;
+  pooled and images indexed by class, because copies differ in what they put into which; or one
+  level deeper where there are none at this level;
 - one folder `images/` with all files, beside `train.csv`, `val.csv` and `test.csv`
   (`harness.data.mini_imagenet_tables`).
 
@@ -129,7 +129,7 @@ def _nothing(folder: Path) -> str:
 
 
 def _refuse_one_part(folder: Path, present: set[str], part: Mapping[str, str]) -> None:
-    """Say it plainly where only the training classes, or those of two parts, are there."""
+    """Refuse in plain words a copy with only the training classes, or those of two parts."""
     whole = [p for p in PARTS if {n for n in part if part[n] == p} <= present]
     if whole and len(whole) < 3 and all(part.get(n) in whole for n in present):
         raise HarnessError(

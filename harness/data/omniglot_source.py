@@ -116,7 +116,7 @@ def _part(folder: Path, name: str) -> Path | None:
 
 
 def _named(folder: Path, name: str) -> Path | None:
-    """Return what has this name in `folder`, whatever its capitals; None where nothing has."""
+    """Return the entry of `folder` with this name, in capitals or not; None where there is none."""
     if is_plain(folder / name) or is_folder(folder / name):
         return folder / name
     inside = entries(folder) if is_folder(folder) else []

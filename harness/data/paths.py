@@ -44,7 +44,7 @@ def bad_folders() -> list[str]:
 
 @contextmanager
 def without_bad_folders() -> Iterator[None]:
-    """Within, folders that cannot be read are passed over: for listing what there is."""
+    """Pass over folders that cannot be read, within the block: for listing what there is."""
     token = _going_on.set(True)
     try:
         yield

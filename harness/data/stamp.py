@@ -1,4 +1,4 @@
-"""The stamp of source files: cheap to take, and another one as soon as they may be other files.
+"""The stamp of source files: cheap to take, and different as soon as the files may be others.
 
 sha256 over name, size, time of change and inode of every file: nothing is read. 60,000 files take
 about half a second. A packed store keeps the stamp of the files that it was made from.

@@ -49,7 +49,7 @@ class ImageStore:
     names_digest: str = ""
     """sha256 of the file names, for mini-ImageNet."""
     made_of: str = ""
-    """Where the files were that the images were packed from; '' for generated ones."""
+    """The place of the files that the images were packed from; '' for generated ones."""
     source_stamp: str = ""
     """Stamp of these files (`harness.data.stamp`), taken before they were read."""
     _on_device: dict[tuple[torch.device, int], torch.Tensor] = field(
@@ -70,8 +70,7 @@ class ImageStore:
 
     @property
     def data_caveat(self) -> str:
-        """Return that a true dataset is another copy than the one known here; '' if it is that
-        one."""
+        """Return a note if a true dataset is another copy than the one known here, else ''."""
         if self.synthetic:
             return ""
         return known.caveat(self.dataset, self.source_digest, self.names_digest)

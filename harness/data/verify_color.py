@@ -16,7 +16,7 @@ from harness.errors import HarnessError
 
 
 def check_color(store: ImageStore, resize_filter: str) -> Iterator[str]:
-    """Read every image anew, past the cache; give lines on where and what.
+    """Read every image again, without the cache; yield lines on where and what they are.
 
     Raises HarnessError for whatever is wrong with the files; where they do not give the packed
     images; and where a lossless set has other pixels than the known copy.

@@ -1,4 +1,5 @@
-"""What `harness.evaluate` is asked for: each argument means what it says or costs one sentence."""
+"""What `harness.evaluate` is asked for: each argument means what it says, or is refused in one
+sentence."""
 
 from __future__ import annotations
 
@@ -61,7 +62,7 @@ def plain_overrides(overrides: object) -> dict[str, Any]:
 def record_folder(record: object, metric: object) -> Path | None:
     """Return the record's folder, also where its `record.json` is named; None where none is given.
 
-    Raises HarnessError for what is no path, and for a metric that nothing is named with.
+    Raises HarnessError for what is no path, and for a metric that is given without a record.
     """
     if metric is not None and not isinstance(metric, str):
         raise HarnessError(

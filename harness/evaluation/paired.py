@@ -36,17 +36,17 @@ class Paired:
 
 @dataclass(frozen=True, eq=False)
 class Recorded:
-    """The scores of a record that a model is held against."""
+    """The scores of a record that a model is compared with."""
 
     record: str
     """The record's folder."""
     metric: str
     scores: np.ndarray
-    """One a task, [n] float64, all finite."""
+    """One per task, [n] float64, all finite."""
 
 
 def recorded(folder: Path, metric: str | None, measured: str, digest: str) -> Recorded:
-    """Read the scores of the record in `folder` that those of a model can be taken from.
+    """Read the scores of the record in `folder` that those of a model are compared with.
 
     `metric` is the record's that is meant: unless told, the one named as published tables would,
     `accuracy`, or else the one its run watched. It has to measure what the model is measured by,

@@ -1,6 +1,6 @@
 """Switches of the paper and of known re-implementations that differ from those of a record.
 
-Re-implementations are data: `reimplementations.csv` of a paper's folder, one switch a line.
+Re-implementations are data: `reimplementations.csv` of a paper's folder, one switch per line.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PAPER, BUDGET = "the paper", "budget"
 
 @dataclass(frozen=True)
 class Difference:
-    """A switch that is another elsewhere than in the record."""
+    """A switch that has another value elsewhere than in the record."""
 
     where: str
     """`the paper`, or the name of the re-implementation."""

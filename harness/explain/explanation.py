@@ -39,7 +39,7 @@ class Explanation:
     record_digest: str
     """`result_digest` of the record: which weights were tested."""
     record_commits: tuple[str, ...]
-    """From which code its training and test were."""
+    """The code that its training and test ran from."""
     synthetic: bool
     metric: str
     mean: float
@@ -74,7 +74,7 @@ def explanation_path(results: Path, explanation: Explanation) -> Path:
 
 
 def write_explanation(results: Path, explanation: Explanation) -> Path:
-    """Write it whole or not at all, in place of the one before; give its file."""
+    """Write it whole or not at all, in place of the one before; return its file."""
     path = explanation_path(results, explanation)
     write_whole(path, explanation.to_json())
     return path
@@ -89,7 +89,7 @@ def find_explanations(results: Path, key: str) -> list[Explanation]:
 
 def read_explanation(path: Path) -> Explanation:
     """Read one; refuse another schema, a field too many, too few or of another type, an edited
-    number, and one that lies in a place of another."""
+    number, and a file that lies in the place of another."""
     raw = read_json(path, "a readable explanation")
     if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
         schema = raw.get("schema") if isinstance(raw, dict) else type(raw).__name__

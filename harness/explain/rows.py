@@ -187,7 +187,7 @@ def again(kept: Kept, apart: list[Difference]) -> list[Alternative]:
 
 
 def fewer_or_more(kept: Kept, count: int) -> list[Difference]:
-    """Return that the paper tested on another number of tasks than `count`, if it did."""
+    """Return the paper's number of test tasks as a difference, if it is not `count`."""
     theirs = kept.published.testing.tasks
     return [Difference(PAPER, EPISODES, theirs, "paper.toml")] if theirs != count else []
 

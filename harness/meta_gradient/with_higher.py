@@ -55,7 +55,7 @@ def meta_gradient(
     sums["rates"] = {k: torch.zeros_like(v) for k, v in learned.items()}
     weights = inner.loss_weights()
     for i in range(len(batch)):
-        # One group a parameter, so that each may have a rate of its own. SGD wants at least one,
+        # One group per parameter, so that each may have a rate of its own. SGD wants at least one,
         # even if none adapts because there are no steps.
         moved = adapting.values() or model.parameters()
         optimiser = torch.optim.SGD([{"params": [p]} for p in moved], lr=inner.rate)

@@ -66,7 +66,7 @@ class LearnedStart(Method):
 
     def calibrate_for(self, how: WholeTestStatistics) -> None:
         """Ask for training tasks before the test, if it needs running statistics."""
-        # Without batch norm there are none, and nothing to look at.
+        # Without batch norm there are none, and there is nothing to estimate.
         if how in ("running", "running-queries") and norms(self.model):
             self.calibration_tasks = RUNNING_TASKS
 

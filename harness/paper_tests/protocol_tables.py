@@ -1,4 +1,4 @@
-"""A paper's protocol typed as literals, held against its `paper.toml`."""
+"""A paper's protocol typed as literals, compared with its `paper.toml`."""
 
 from __future__ import annotations
 
@@ -48,7 +48,8 @@ def lines(table: Table) -> list[tuple[str, str]]:
 
 
 def published_variant(paper: str, cell: str, name: str, **switches: Any) -> Variant:
-    """Return variant `name` as `paper.toml` has it, but for `section__switch=value` overrides."""
+    """Return variant `name` as `paper.toml` has it, except for `section__switch=value`
+    overrides."""
     given = {switch.replace("__", "."): value for switch, value in switches.items()}
     return _paper(paper).cells[cell].variant(name, given)
 
@@ -64,7 +65,8 @@ def assert_protocol(paper: str, cell: str, variant: str, table: Table) -> None:
 
 
 def assert_every_variant(paper: str, table: Table) -> None:
-    """Fail where a variant has no row, or a row no variant: what has none could change unseen."""
+    """Fail where a variant has no row, or a row no variant: a variant without one could change
+    unseen."""
     there = {(c.name, v) for c in _paper(paper).cells.values() for v in c.variants}
     missing, extra = sorted(there - set(lines(table))), sorted(set(lines(table)) - there)
     assert not missing, f"{paper}: {missing} have no row in the table of its protocol test"

@@ -1,6 +1,6 @@
-"""The laws by which weights are drawn at the start, held against the weights of a network.
+"""The laws by which weights are drawn at the start, compared with the weights of a network.
 
-A law is a frozen distribution of `scipy.stats`, or a number that all entries are.
+A law is a frozen distribution of `scipy.stats`, or a number that all entries equal.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ LEAST = 400
 """Entries from which a law is told from one that is half or twice as wide, or shifted by one
 deviation: there a right start fails once in a million, and a wrong one always."""
 MOST = 20_000
-"""Entries that are looked at, taken evenly from all: more show nothing new."""
+"""Entries that are tested, taken evenly from all: more of them show nothing new."""
 ALMOST_NEVER = 1e-6
 
 
@@ -78,7 +78,7 @@ def assert_starts(weights: Mapping[str, Tensor], laws: Mapping[str, Any]) -> Non
 
 
 def assert_law(entries: Tensor, law: Any, name: str) -> None:
-    """Fail where `entries` (any shape) are not all the number `law`, or not drawn by it each."""
+    """Fail where `entries` (any shape) are not all the number `law`, or not each drawn by it."""
     entries = entries.detach().flatten().double()
     if isinstance(law, int | float):
         assert (entries == law).all(), f"{name}: found other numbers than {law}"

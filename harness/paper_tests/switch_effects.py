@@ -1,4 +1,4 @@
-"""Where a method's switch is seen: nowhere, where a line of the method has lost hold of it."""
+"""Where a method's switch is seen: nowhere, if a line of the method no longer reads it."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def _parted(one: dict[str, dict[str, Tensor]], other: dict[str, dict[str, Tensor
 
 
 def _close(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
-    """Whether the same names stand for the same shapes and numbers, but for rounding."""
+    """Whether the same names stand for the same shapes and numbers, except for rounding."""
     if {k: v.shape for k, v in one.items()} != {k: v.shape for k, v in other.items()}:
         return False
     return all(torch.allclose(v, other[k], rtol=1e-5, atol=1e-7) for k, v in one.items())

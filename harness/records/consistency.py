@@ -1,4 +1,5 @@
-"""What the parts of a record say of each other: its budget, its length, its seed, its test tasks.
+"""What the parts of a record say about each other: its budget, its length, its seed, its test
+tasks.
 
 A record of one iteration that is relabelled `full` would get a verdict, with a digest that fits.
 """

@@ -29,7 +29,7 @@ from harness.run.setup import Setup
 def record_as(
     folder: Path, cell: Cell, name: str, device: torch.device, results: Path, work: Path
 ) -> Path:
-    """Test the weights of the record in `folder` as variant `name`; give the new record's folder.
+    """Test the weights of the record in `folder` as variant `name`; return the new record's folder.
 
     Raises HarnessError where that variant is trained otherwise than the record was, where the
     images are others, and where the record is no whole finished run.
@@ -66,7 +66,7 @@ def _tested(plan: Plan, folder: Path, record: Record) -> Path:
 
 
 def _training_of(folder: Path, record: Record) -> Trained:
-    """Return what is on record of the training of the weights."""
+    """Return what is on record about the training of the weights."""
     m = record.measurement
     return Trained(
         failure="",
@@ -87,8 +87,8 @@ def _training_of(folder: Path, record: Record) -> Trained:
 
 
 def _trained_otherwise(protocol: dict[str, Any], variant: Variant) -> Iterator[str]:
-    """Say of each switch that training depends on how `protocol`, the record's, has it otherwise
-    than the variant."""
+    """Name each switch that training depends on and that has another value in `protocol`, the
+    record's, than in the variant."""
     wanted = variant.protocol()
     for switch in ("task_source", "algorithm"):
         if protocol.get(switch) != wanted[switch]:

@@ -116,7 +116,7 @@ class Recursion:
         return moved
 
     def _query(self, k: int, state: Params, summed: bool) -> Params:
-        """Add the weighted query losses after step k; give their derivatives by the state."""
+        """Add the weighted query losses after step k; return their derivatives by the state."""
         batch, weight = self.batch, self.weights[k]
         seen = max(k - 1, 0)
         losses, v, fixed = self.passes.query(

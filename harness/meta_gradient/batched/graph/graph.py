@@ -64,7 +64,7 @@ class Graph:
         return left
 
     def _reached(self, names: set[str]) -> list[bool]:
-        """Say of each value whether one of the parameters (or the input) has a part in it."""
+        """Return for each value whether it depends on one of the parameters (or the input)."""
         reached = [INPUT in names]
         for node in self.nodes:
             reached.append(any(reached[j] for j in node.inputs) or bool(names & set(node.params)))

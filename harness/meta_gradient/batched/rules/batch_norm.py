@@ -35,7 +35,7 @@ class BatchNorm(Rule):
         return [None if by_x is None else by_x.view(g.shape)], self._own(by_both, wanted)
 
     def _both(self, wanted: Wanted) -> Wanted:
-        """Say of scale and offset whether they are wanted; of one that is not there, no."""
+        """Return whether scale and offset are wanted; False for one that is not there."""
         scale, offset = self._named(wanted.params)
         return Wanted([bool(scale), bool(offset)], [], wanted.inputs)
 
