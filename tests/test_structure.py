@@ -16,7 +16,7 @@ TESTS = sorted((ROOT / "tests").rglob("*.py"))
 SHARED = ("harness.models.", "harness.tasks.")
 NO_USERS = ("harness.paper_tests.", "harness.tasks.registry")
 OF_ONE_PAPER = {
-    # A benchmark that any paper on Omniglot may be held against, offered in CONTRIBUTING.
+    # A benchmark that any paper on Omniglot may be compared with, offered in CONTRIBUTING.
     "harness.tasks.lake_runs": set(),
 }
 """Modules of `harness/models` and `harness/tasks` that stay there though one paper uses them, or

@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--train",
         default="",
         metavar="BUDGET",
-        help="also train a pair at this budget for each training switch that others have otherwise",
+        help="also train a pair at this budget for each training switch that others change",
     )
     add(
         "--pair",

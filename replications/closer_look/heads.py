@@ -85,7 +85,7 @@ def fit_heads(
 
 
 def nearest(z: Tensor, y: Tensor, queries: Tensor) -> Tensor:
-    """Return each of queries [T, Q, D] the label of the support example z [T, S, D] with the
+    """Return for each of queries [T, Q, D] the label of the support example z [T, S, D] with the
     largest cosine: [T, Q]."""
     cosines = F.normalize(queries, dim=-1) @ F.normalize(z, dim=-1).transpose(1, 2)
     return y.gather(1, cosines.argmax(-1))

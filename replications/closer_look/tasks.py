@@ -28,7 +28,7 @@ ORDER_STREAM, AUGMENT_STREAM = range(2)
 
 @dataclass(frozen=True)
 class LabelledImageSettings:
-    """Switches of labelled images; those of the images themselves are of `color_episodes`."""
+    """Switches of labelled images; those of the images themselves are as in `color_episodes`."""
 
     dataset: Literal["mini-imagenet", "cifar-fs", "fc100", "textures"]
     pixels: Literal["unit", "train-normalised", "imagenet-normalised"]
@@ -63,7 +63,7 @@ class LabelledBatch:
 
 
 class LabelledImages(TaskSource):
-    """Images of the training classes, one a task, and episodes of the others."""
+    """Images of the training classes, one per task, and episodes of the others."""
 
     Settings = LabelledImageSettings
     test_only = frozenset({"test_ways", "test_shots", "test_queries", "test_centre_share"})
@@ -120,7 +120,7 @@ class LabelledImages(TaskSource):
         return int(4 * count * ColorEpisodes.channels * settings.image_size**2)
 
     def draw_block(self, split: str, block: int) -> Arrays:
-        """Draw of training images `label` (int64 [BLOCK]), `row` of the store (int64), `box`
+        """Draw, for training images, `label` (int64 [BLOCK]), `row` of the store (int64), `box`
         (float32 [BLOCK, 4], pixels), `flip` (bool) and `factors` (float32 [BLOCK, 3])."""
         if split == "trainval":
             raise HarnessError(

@@ -40,7 +40,7 @@ def residuals(size: int, generator: torch.Generator) -> list[nn.Module]:
 
 
 class SetEncoder(nn.Module):
-    """Support images [T, S, C, H, W] → one vector a task [T, filters], whatever their order.
+    """Support images [T, S, C, H, W] → one vector per task [T, filters], whatever their order.
 
     Blocks of 3x3 convolution, batch norm, ReLU, 2x2 max pool; mean over space, mean over the set.
     Batch norm goes by the statistics of the support set at hand, at test too: the authors leave

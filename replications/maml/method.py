@@ -116,7 +116,8 @@ class ClippedMAML(MAML):
 
 
 def refuse_idle(s: MamlSettings, images: bool) -> None:
-    """Refuse what these tasks or this network have no use for: on record it would seem to act."""
+    """Refuse switches that these tasks or this network do not use: on record they would seem to
+    act."""
     loss = "cross-entropy" if images else "mse"
     if s.loss != loss:
         raise HarnessError(f"method.loss: found {s.loss!r}, wanted {loss!r} on these tasks.")

@@ -165,7 +165,7 @@ class Mann(Method):
         return each.view_as(labels).sum(-1)
 
     def train_step(self, batch: SequenceBatch, iteration: int) -> Tensor:
-        """Take one step on the loss summed over steps, averaged over sequences; give the
+        """Take one step on the loss summed over steps, averaged over sequences; return the
         mean loss of a step."""
         losses = self.losses(self.logits(batch), batch.labels)
         self.optimiser.zero_grad()

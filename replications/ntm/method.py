@@ -100,7 +100,7 @@ class Copier(OneNetwork):
         return nats.sum((1, 2)) / math.log(2), wrong.sum((1, 2))
 
     def train_step(self, batch: CopyBatch, iteration: int) -> Tensor:
-        """Take one RMSprop step on the mean loss of sequences; give that in bits per sequence."""
+        """Take one RMSprop step on the mean loss of sequences; return that in bits per sequence."""
         s = self.settings
         bits, _ = self.losses(batch)
         loss = bits * math.log(2)

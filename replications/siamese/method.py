@@ -131,8 +131,8 @@ class Siamese(Method):
         return compared.squeeze(-1)
 
     def train_step(self, batch: PairBatch, iteration: int) -> Tensor:
-        """Take one step of gradient descent with momentum on cross-entropy and penalties; give the
-        mean cross-entropy."""
+        """Take one step of gradient descent with momentum on cross-entropy and penalties; return
+        the mean cross-entropy."""
         both = self.model["twin"](torch.cat([batch.first, batch.second]))
         logits = self.evidence(*both.chunk(2))
         loss = F.binary_cross_entropy_with_logits(logits, batch.same.to(logits.dtype))

@@ -91,7 +91,8 @@ class ImagePairs(TaskSource):
         self.image_shape = self.store.image_shape
         self.parts = verification_split(self.store)
         self.epoch = s.train_pairs * (1 + s.train_distortions)
-        """Training tasks after which each pair and each distorted copy was met once."""
+        """The number of training tasks after which each pair and each distorted copy was met
+        once."""
         self._images = self.store.tensor(device, 1)
         self._set: dict[str, np.ndarray] = {}
         self._orders: dict[int, np.ndarray] = {}

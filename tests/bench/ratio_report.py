@@ -115,6 +115,6 @@ def installed(name: str) -> str | None:
 
 
 def threads(device: str) -> str:
-    """Say on what it ran."""
+    """Return what it ran on."""
     n = torch.get_num_threads()
     return f"{device}, {n} thread{'s' if n > 1 else ''}"

@@ -1,4 +1,4 @@
-"""Where the two ways of `batched` to convolve and to standardise change places, on this machine.
+"""Where one way of `batched` to convolve and to standardise overtakes the other, on this machine.
 
 The thresholds `PLANES_FROM_BYTES` and `NATIVE_FROM_BYTES` were set by these ratios.
 """

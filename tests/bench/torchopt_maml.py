@@ -61,7 +61,7 @@ def query_outputs(
 
 
 def load(net: nn.Module, params: Params) -> dict[str, nn.Parameter]:
-    """Put `params` into the module, without old gradients, and give its parameters by name."""
+    """Put `params` into the module, without old gradients, and return its parameters by name."""
     parameters = dict(net.named_parameters())
     with torch.no_grad():
         for name, parameter in parameters.items():

@@ -1,4 +1,4 @@
-"""A paper that does not read stops itself alone; no table is made by running a paper's code."""
+"""A paper that cannot be read stops only itself; no table is made by running a paper's code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`harness list` and `harness show`: all that is known of a cell, before and after it is run."""
+"""`harness list` and `harness show`: all that is known about a cell, before and after it is run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Layouts that people have: read where it is plain what they mean, else said what is there."""
+"""Layouts that people have: read where their meaning is plain, else a message says what is
+there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`harness.evaluate`: each argument means what it says, or costs one sentence."""
+"""`harness.evaluate`: each argument means what it says, or is refused in one sentence."""
 
 from __future__ import annotations
 

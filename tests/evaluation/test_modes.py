@@ -75,7 +75,7 @@ def test_modes_of_the_caller_change_nothing(cell, mode):
 
 
 def at_once(function, count=8):
-    """What `function` gives in `count` threads that start it together; threads change often."""
+    """What `function` returns in `count` threads that start it together; threads change often."""
     start = threading.Barrier(count)
 
     def one(_):

@@ -1,4 +1,4 @@
-"""What is said of a tiny checkpoint agrees with tests of it that are done apart."""
+"""What is said about a tiny checkpoint agrees with separate tests of it."""
 
 from __future__ import annotations
 

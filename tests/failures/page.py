@@ -1,4 +1,4 @@
-"""docs/failures.md: written from the cases, and read again to be held against them."""
+"""docs/failures.md: written from the cases, and read again to be compared with them."""
 
 from __future__ import annotations
 

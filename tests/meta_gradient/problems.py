@@ -1,4 +1,4 @@
-"""Five small problems in float64, one for each kind of model, and how far two gradients part."""
+"""Five small problems in float64, one for each kind of model, and how far two gradients differ."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What a checkpoint is held to when it is read: its digest, its run, its version, its kind."""
+"""What a checkpoint is checked against when it is read: its digest, its run, its version, its
+kind."""
 
 from __future__ import annotations
 
@@ -197,7 +198,7 @@ def half(make_plan):
 
 
 def edited(plan, change):
-    """Let other code have made the checkpoint: one with a digest, but of another state."""
+    """Write a checkpoint as other code would have made it: with a digest, but of another state."""
     folder = plan.folder() / "train"
     loaded = checkpoint.load(folder)
     change(loaded)
