@@ -31,7 +31,7 @@ def read_text(path: Path, wanted: str) -> str:
 def decoded(data: bytes, where: str) -> str:
     """Return UTF-8 `data` as text, without a mark at its start; `where` names it in messages."""
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise HarnessError(f"{where}: found UTF-16, wanted UTF-8; save it so in your editor.")
+        raise HarnessError(f"{where}: found UTF-16, wanted UTF-8; save it as UTF-8 in your editor.")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as e:

@@ -110,7 +110,7 @@ def _otherwise(
         return None
     words = "" if is_kept else ": these are not the weights it kept (another sha256)"
     if not same_images:
-        words += ": the images at hand are others than those it was tested on"
+        words += ": the images at hand differ from those it was tested on"
     return words
 
 

@@ -59,7 +59,7 @@ def recorded(folder: Path, metric: str | None, measured: str, digest: str) -> Re
         raise HarnessError(f"{folder}: found a run that {record.status}, wanted one with scores.")
     if record.tasks_digest != digest:
         raise HarnessError(
-            f"{folder}: its test tasks are others than these (digest {record.tasks_digest[:8]}, "
+            f"{folder}: its test tasks differ from these (digest {record.tasks_digest[:8]}, "
             f"here {digest[:8]}); wanted the same cell, switches and number of tasks."
         )
     alike = [m for m in record.metrics if read_metric(m).family == measured]

@@ -124,7 +124,7 @@ class LabelledImages(TaskSource):
         (float32 [BLOCK, 4], pixels), `flip` (bool) and `factors` (float32 [BLOCK, 3])."""
         if split == "trainval":
             raise HarnessError(
-                "labelled images are given of the training classes only; wanted a selection "
+                "only training classes have labelled images; wanted a selection "
                 "other than best-validation-then-retrain."
             )
         if split != "train":

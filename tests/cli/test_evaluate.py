@@ -47,7 +47,7 @@ def test_other_images_than_those_of_the_test_are_told(say, stored, monkeypatch):
     said = say(f"{CELL} --weights {weights(stored)}")
     assert said.status == 1
     assert said.out.endswith(
-        "NOT as recorded: the images at hand are others than those it was tested on\n"
+        "NOT as recorded: the images at hand differ from those it was tested on\n"
     )
 
 

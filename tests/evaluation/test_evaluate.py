@@ -163,7 +163,7 @@ def test_a_record_of_the_same_tasks_is_paired(record):
     )
     assert named.paired == result.paired
     fewer = SINE | {"testing.tasks": 5}
-    with pytest.raises(HarnessError, match="its test tasks are others than these"):
+    with pytest.raises(HarnessError, match="its test tasks differ from these"):
         harness.evaluate("maml/sinusoid-5shot", zero, overrides=fewer, record=record.folder)
 
 
