@@ -179,7 +179,7 @@ class Cell:
             section, _, switch = dotted.partition(".")
             if section not in SECTIONS or switch not in table.get(section, {}):
                 raise HarnessError(
-                    f"--set: found switch {dotted!r}{self._where_else(dotted, name)}"
+                    f"--set: found switch {shown(dotted)}{self._where_else(dotted, name)}"
                 )
             table[section][switch] = value
         source, method = self.classes(name)
@@ -212,7 +212,7 @@ class Cell:
     def _table(self, name: str) -> dict[str, Any]:
         if name not in self.names():
             raise HarnessError(
-                f"{self.key}: found variant {name!r}{closest(name, self.variants)}; "
+                f"{self.key}: found variant {shown(name)}{closest(name, self.variants)}; "
                 f"wanted one of {', '.join(self.variants)}."
             )
         return self.variants[name]

@@ -20,6 +20,7 @@ from harness.errors import HarnessError
 from harness.explain.elsewhere import FILE as REIMPLEMENTATIONS_FILE
 from harness.explain.elsewhere import read_reimplementations
 from harness.metric import with_best_of_steps
+from harness.shown import shown
 from harness.text_file import read_text
 
 FILES = ("paper.toml", "published.csv", "method.py", "README.md", "RESULTS.md")
@@ -106,7 +107,8 @@ def published_metrics(folder: Path) -> Iterator[Finding]:
     resolved = {key: v for key, v in _resolved(folder) if isinstance(v, Variant)}
     for cell in paper.cells.values() if paper else ():
         wrong = [
-            f"found metric {line.metric!r} for variant {name!r}, wanted one of {', '.join(named)}."
+            f"found metric {shown(line.metric)} for variant {name!r}, wanted one of "
+            f"{', '.join(named)}."
             for line in cell.published
             for name in line.variants
             if (variant := resolved.get(f"{cell.key}/{name}"))

@@ -33,7 +33,7 @@ def method_class(folder: Path, algorithm: str) -> type[Method]:
     classes = _listed(path, "ALGORITHMS")
     if algorithm not in classes:
         raise HarnessError(
-            f"{folder.name}: found algorithm {algorithm!r}{closest(algorithm, classes)}; "
+            f"{folder.name}: found algorithm {shown(algorithm)}{closest(algorithm, classes)}; "
             f"wanted one of {', '.join(classes)}."
         )
     cls: type[Method] = _with_settings(path, algorithm, classes[algorithm])
@@ -51,7 +51,7 @@ def task_source_class(folder: Path, name: str) -> type[TaskSource]:
     own = _listed(path, "TASK_SOURCES") if path.is_file() else {}
     for taken in own.keys() & SOURCES.keys():
         raise HarnessError(
-            f"{path}: found {taken!r} in TASK_SOURCES, which harness/tasks/registry.py "
+            f"{path}: found {shown(taken)} in TASK_SOURCES, which harness/tasks/registry.py "
             f"has already; wanted another name."
         )
     if name not in own:

@@ -78,13 +78,13 @@ def _line(text: dict[str, str], paper: str, where: str) -> PublishedLine:
             raise HarnessError(f"{where}: a published line needs its {needed}; found it empty.")
     if text["confidence"] not in CONFIDENCE:
         raise HarnessError(
-            f"{where}: found confidence {text['confidence']!r}"
+            f"{where}: found confidence {shown(text['confidence'])}"
             f"{closest(text['confidence'], CONFIDENCE)}; wanted one of {', '.join(CONFIDENCE)}."
         )
     if text.get("inference", "") not in INFERENCE:
         raise HarnessError(
-            f"{where}: found inference {text['inference']!r}, wanted inductive, transductive or "
-            f"nothing."
+            f"{where}: found inference {shown(text['inference'])}, wanted inductive, transductive "
+            f"or nothing."
         )
     interval = read_width(text["interval"], f"{where}: interval") if text["interval"] else None
     _check_kind(text["interval_kind"], interval, where)

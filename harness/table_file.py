@@ -59,7 +59,7 @@ def read_width(text: str, where: str) -> float:
     """Read a number of at least 0: the half-width of an interval, a margin."""
     value = read_number(text, where)
     if value < 0:
-        raise HarnessError(f"{where}: found {text}, wanted a number of at least 0.")
+        raise HarnessError(f"{where}: found {shown(text)}, wanted a number of at least 0.")
     return value
 
 

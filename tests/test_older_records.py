@@ -28,10 +28,12 @@ def toy(tmp_path, monkeypatch):
 def test_older_records_are_those_of_the_variant_that_has_their_value(toy):
     for name in ("plain", "fancy"):
         toy.add({"accuracy": draws(95, 1)}, variant=name)
-    rows = {row.variant: row for row in collect(toy.results, ["toy/images"]).rows if row.records}
-    assert rows["plain"].verdict == rows["fancy"].verdict == "reproduced"
+    rows = {
+        row.variant: row for row in collect(toy.results, ["toy/images"]).rows if row.runs.records
+    }
+    assert rows["plain"].verdict.name == rows["fancy"].verdict.name == "reproduced"
     records = {
-        name: read_record(toy.results / row.records[0] / "record.json")
+        name: read_record(toy.results / row.runs.records[0] / "record.json")
         for name, row in rows.items()
     }
     assert records["plain"].protocol["method"] == {}

@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace) -> int:
     """Print a line for each variant of each cell, with the first number printed for it."""
-    from harness.compare.numbers import number, published
+    from harness.compare.numbers import number
     from harness.compare.rows import collect
 
     results = results_folder(arguments.results)
@@ -36,10 +36,10 @@ def main(arguments: argparse.Namespace) -> int:
             row = next((r for r in rows if r.variant == variant), None)
             words = ("", "", "", "", "not run")
             if row is not None:
-                said = published(row.metric, row.published, row.published_interval)
-                measured = number(row.metric, row.measured)
+                said = row.published_words
+                measured = number(row.metric, row.measured.mean)
                 verdict = row.verdict_words
-                words = (row.metric, said or "-", measured or "-", row.budget or "-", verdict)
+                words = (row.metric, said or "-", measured or "-", row.runs.budget or "-", verdict)
             table.append((cell.key, variant, *words))
     widths = [max(len(line[i]) for line in table) for i in range(len(table[0]))]
     for sentence in collection.left_out:

@@ -28,29 +28,12 @@ ACCURACY = "accuracy"
 
 @dataclass(frozen=True)
 class AcrossRow:
-    """Accuracies and half-widths in percent; None = there is none."""
+    """A row of one paper in its setting, with its rank there and what it cost."""
 
     setting: Setting
     method: str
     """`paper/variant`, or what a line quoted for context calls it."""
-    paper: str
-    """The paper whose table has the published number, or whose variant was run."""
-    cell: str
-    variant: str
-    metric: str
-    published: float | None
-    published_interval: float | None
-    interval_kind: str
-    table: str
-    source: str
-    measured: float | None
-    task_interval: float | None
-    tasks: int | None
-    seed_interval: float | None
-    seeds: list[int]
-    trained_seeds: int | None
-    """How many trainings these are; 0 where there is nothing to train."""
-    budget: str
+    row: Row
     rank: int | None
     """1 = the highest mean of this setting; None where the row is not ranked."""
     not_ranked: str
@@ -65,18 +48,15 @@ def across_rows(collection: Collection, results: Path) -> list[AcrossRow]:
 
     `collection` should hold the lines quoted for context too; `results` is where it was read.
     """
-    by_records = {
-        tuple(run.folder.relative_to(results).as_posix() for run in g.runs): g
-        for g in collection.groups
-    }
+    by_records = {g.folders(results): g for g in collection.groups}
     cells = {c.key: c for c in collection.cells}
     rows = []
     for row in collection.rows:
-        group = by_records.get(tuple(row.records))
-        found = _setting(collection, row, cells.get(f"{row.paper}/{row.cell}"), group)
-        if row.metric and read_metric(row.metric).family == ACCURACY and found is not None:
+        group = by_records.get(row.runs.records)
+        here = _setting(collection, row, cells.get(f"{row.paper}/{row.cell}"), group)
+        if row.metric and read_metric(row.metric).family == ACCURACY and here is not None:
             more = None if group is None else tested_on_more(group, collection.groups)
-            rows.append(_across(row, found, group, more))
+            rows.append(_across(row, here, group, more))
     ranked = [row for here in sorted({r.setting for r in rows}) for row in _ranked(rows, here)]
     return list({repr(r): r for r in ranked}.values())
 
@@ -115,9 +95,12 @@ def _setting(
     if row.variant:
         protocol = cell.variants[row.variant]
         return setting(protocol, _stated(collection, row.paper, protocol))
+    line = row.line
+    if line is None:
+        return None
     # A cell that only quotes has no switches, so no setting.
     first: dict[str, Any] = next(iter(cell.variants.values()), {})
-    return setting(first, dataset=row.dataset, inference=row.inference)
+    return setting(first, dataset=line.dataset, inference=line.inference)
 
 
 def _stated(collection: Collection, paper: str, protocol: dict[str, Any]) -> Stated | None:
@@ -126,37 +109,22 @@ def _stated(collection: Collection, paper: str, protocol: dict[str, Any]) -> Sta
     return cell.stated(protocol.get("algorithm")) if cell else None
 
 
-def _across(row: Row, found: Setting, group: Group | None, more: Group | None) -> AcrossRow:
+def _across(row: Row, here: Setting, group: Group | None, more: Group | None) -> AcrossRow:
     why = ""
     if group is not None:
         why = "; ".join(group.obstacles())
-        if not why and row.measured is None:
-            why = row.reason
-        if not why and found.inference == NOT_STATED:
+        if not why and row.measured.mean is None:
+            why = row.verdict.reason
+        if not why and here.inference == NOT_STATED:
             why = "the method does not say whether it is inductive or transductive"
         if not why and read_metric(row.metric).chosen_on_test:
             why = "the best of the test steps, chosen on the test tasks"
         if not why and more is not None:
             why = f"the same weights are ranked by more test tasks, as {more.variant}"
     return AcrossRow(
-        setting=found,
-        method=f"{row.paper}/{row.variant}" if row.variant else row.method or _short(row.note),
-        paper=row.paper,
-        cell=row.cell,
-        variant=row.variant,
-        metric=row.metric,
-        published=row.published,
-        published_interval=row.published_interval,
-        interval_kind=row.interval_kind,
-        table=row.table,
-        source=row.source,
-        measured=row.measured,
-        task_interval=row.task_interval,
-        tasks=row.tasks,
-        seed_interval=row.seed_interval,
-        seeds=row.seeds,
-        trained_seeds=row.trained_seeds,
-        budget=row.budget,
+        setting=here,
+        method=_method(row),
+        row=row,
         rank=None,
         not_ranked=why,
         tests=group.records[0].tasks_digest if group else "",
@@ -164,22 +132,25 @@ def _across(row: Row, found: Setting, group: Group | None, more: Group | None) -
     )
 
 
+def _method(row: Row) -> str:
+    if row.variant or row.line is None:
+        return f"{row.paper}/{row.variant}"
+    return row.line.method or row.line.note.split(";")[0].split(", quoted")[0]
+
+
 def _ranked(rows: list[AcrossRow], here: Setting) -> Iterator[AcrossRow]:
+    def mean(r: AcrossRow) -> float:
+        return r.row.measured.mean or 0.0
+
     own = [r for r in rows if r.setting == here]
-    to_rank = [r for r in own if r.measured is not None and not r.not_ranked]
+    to_rank = [r for r in own if r.row.measured.mean is not None and not r.not_ranked]
     # A run that answers to several published lines counts once.
-    means = sorted(
-        {(r.measured or 0.0, r.method, r.metric, r.tests) for r in to_rank}, reverse=True
-    )
-    first = {mean: [m[0] for m in means].index(mean) + 1 for mean, *_ in means}
+    runs = sorted({(mean(r), r.method, r.row.metric, r.tests) for r in to_rank}, reverse=True)
+    first = {value: [other[0] for other in runs].index(value) + 1 for value, *_ in runs}
+    yield from sorted((replace(r, rank=first[mean(r)]) for r in to_rank), key=lambda r: r.rank or 0)
+    yield from (r for r in own if r not in to_rank and r.row.runs.budget)
     yield from sorted(
-        (replace(r, rank=first[r.measured or 0.0]) for r in to_rank), key=lambda r: r.rank or 0
+        (r for r in own if not r.row.runs.budget),
+        key=lambda r: r.row.line.value if r.row.line else 0.0,
+        reverse=True,
     )
-    yield from (r for r in own if r not in to_rank and r.budget)
-    yield from sorted(
-        (r for r in own if not r.budget), key=lambda r: r.published or 0.0, reverse=True
-    )
-
-
-def _short(note: str) -> str:
-    return note.split(";")[0].split(", quoted")[0]

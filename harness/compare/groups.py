@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -54,6 +55,10 @@ class Group:
     def scores(self, metric: str) -> np.ndarray:
         """Scores of `metric` [finished seeds, tasks]."""
         return np.stack([run.scores[metric] for run in self.finished])
+
+    def folders(self, results: Path) -> tuple[str, ...]:
+        """Return the folders of `runs`, relative to the results folder."""
+        return tuple(run.folder.relative_to(results).as_posix() for run in self.runs)
 
     @property
     def data_notes(self) -> list[str]:

@@ -6,7 +6,6 @@ import math
 import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from harness.catalog import Cell
 from harness.compare.numbers import number, span
@@ -19,38 +18,34 @@ from harness.costs.rows import stale
 
 
 @dataclass(frozen=True)
-class ClaimRow:
-    """A claim, the two points of ours that answer to it, and the verdict. Values are in `unit`."""
+class Ratio:
+    """Point / against, in the unit of a claim."""
 
     machine: str
-    """'' for a claim that no measurement here answers to."""
     hardware: str
     threads: int
-    paper: str
-    cell: str
-    claim: str
-    quantity: str
-    unit: str
-    point: str
-    against: str
     variant: str
     """First of the variants that differ in order and inner steps alone; '' where they differ."""
     order: str | None
     engine: str | None
     inner_steps: int | None
     """Of both points; None where they differ in it, or have none."""
-    published: float
-    margin: float | None
-    measured: float | None
+    mean: float | None
+    """None where it was not measured."""
     interval: float | None
     """Half-width of the 95 % interval over rounds; None where there is one number only."""
     rounds: int
+
+
+@dataclass(frozen=True)
+class ClaimRow:
+    """A claim, our ratio that answers to it, and the verdict."""
+
+    claim: CostClaim
     verdict: VerdictName
     reason: str
-    setting: str
-    source: str
-    confidence: str
-    note: str
+    measured: Ratio | None = None
+    """None for a claim that no measurement here answers to."""
 
 
 def claim_rows(cell: Cell, claims: list[CostClaim], records: list[CostRecord]) -> list[ClaimRow]:
@@ -58,12 +53,12 @@ def claim_rows(cell: Cell, claims: list[CostClaim], records: list[CostRecord]) -
     rows = []
     for claim in (c for c in claims if c.cell == cell.name):
         if not claim.point:
-            rows.append(_empty(claim, "context", "no method here answers to it"))
+            rows.append(ClaimRow(claim, "context", "no method here answers to it"))
             continue
-        found = [
+        answers = [
             _row(cell, claim, record, a, b) for record in records for a, b in pairs(claim, record)
         ]
-        rows += found or [_empty(claim, "not run", "no measurement of both points yet")]
+        rows += answers or [ClaimRow(claim, "not run", "no measurement of both points yet")]
     return rows
 
 
@@ -84,19 +79,16 @@ def pairs(claim: CostClaim, record: CostRecord) -> Iterator[tuple[CostPoint, Cos
                 yield a, b
 
 
-def _matches(found: CostPoint, selector: Selector) -> bool:
-    return all(getattr(found.point, name) == value for name, value in selector.items())
+def _matches(measured: CostPoint, selector: Selector) -> bool:
+    return all(getattr(measured.point, name) == value for name, value in selector.items())
 
 
 def _row(cell: Cell, claim: CostClaim, record: CostRecord, a: CostPoint, b: CostPoint) -> ClaimRow:
     ratios = _ratios(claim.quantity, a, b)
     values = [claim.in_unit(r) for r in ratios]
     obstacles = [*filter(None, [claim.obstacle]), *_obstacles(cell, a, b)]
-    measured = estimate = None
+    estimate = _estimate(claim.quantity, values) if values else None
     name: VerdictName
-    if values:
-        measured = statistics.fmean(values)
-        estimate = _estimate(claim.quantity, values)
     if not values:
         name, reason = "not run", _why_not(claim.quantity, a, b)
     elif obstacles:
@@ -108,7 +100,7 @@ def _row(cell: Cell, claim: CostClaim, record: CostRecord, a: CostPoint, b: Cost
     caveat = any(record.sessions[p.session].clean is False for p in (a, b))
     if caveat and values:
         reason += "; from a working tree with changes that are in no commit"
-    return ClaimRow(
+    measured = Ratio(
         machine=record.machine,
         hardware=record.hardware,
         threads=record.threads,
@@ -116,13 +108,11 @@ def _row(cell: Cell, claim: CostClaim, record: CostRecord, a: CostPoint, b: Cost
         order=a.point.order if a.point.order == b.point.order else None,
         engine=a.point.engine if a.point.engine == b.point.engine else None,
         inner_steps=a.point.inner_steps if a.point.inner_steps == b.point.inner_steps else None,
-        measured=measured,
+        mean=statistics.fmean(values) if values else None,
         interval=estimate.half_width() if estimate is not None and estimate.se else None,
         rounds=len(values),
-        verdict=name,
-        reason=reason,
-        **_said(claim),
     )
+    return ClaimRow(claim, name, reason, measured)
 
 
 def _ratios(quantity: str, a: CostPoint, b: CostPoint) -> list[float]:
@@ -134,13 +124,13 @@ def _ratios(quantity: str, a: CostPoint, b: CostPoint) -> list[float]:
     return [x / y] if x is not None and y else []
 
 
-def _exact(quantity: str, found: CostPoint) -> int | None:
+def _exact(quantity: str, measured: CostPoint) -> int | None:
     if quantity == "operations":
-        return found.operations_per_step
-    memory = found.memory
+        return measured.operations_per_step
+    memory = measured.memory
     if memory is None:
         return None
-    if found.point.device == "cuda":
+    if measured.point.device == "cuda":
         return memory.device_allocated_bytes - memory.device_before_bytes
     return memory.live_tensor_bytes
 
@@ -188,34 +178,3 @@ def _judge(claim: CostClaim, margin: float, measured: Estimate) -> tuple[Verdict
         f"90 % CI {span('', low, high)}, margin ±{number('', margin)}"
     )
     return name, f"{why}: {facts}"
-
-
-def _empty(claim: CostClaim, name: VerdictName, reason: str) -> ClaimRow:
-    return ClaimRow(
-        machine="",
-        hardware="",
-        threads=0,
-        variant="",
-        order=None,
-        engine=None,
-        inner_steps=None,
-        measured=None,
-        interval=None,
-        rounds=0,
-        verdict=name,
-        reason=reason,
-        **_said(claim),
-    )
-
-
-def _said(claim: CostClaim) -> dict[str, Any]:
-    def words(selector: Selector) -> str:
-        return " ".join(f"{k}={v}" for k, v in selector.items())
-
-    return {
-        **{"paper": claim.paper, "cell": claim.cell, "claim": claim.claim},
-        **{"quantity": claim.quantity, "unit": claim.unit, "published": claim.value},
-        **{"margin": claim.margin, "point": words(claim.point), "against": words(claim.against)},
-        **{"setting": claim.setting, "source": claim.source, "confidence": claim.confidence},
-        "note": claim.note,
-    }

@@ -19,6 +19,7 @@ from harness.catalog import Cell, Variant
 from harness.errors import HarnessError
 from harness.meta_gradient.engines import ENGINES, engine
 from harness.protocol import digest, overrides, switches
+from harness.shown import shown
 
 STEPS = (1, 2, 5, 10, 20, 50)
 ORDERS = ("first", "second")
@@ -95,7 +96,7 @@ def grid(
     for text in sets:
         if text.partition("=")[0].strip() in ("method.order", "method.inner_steps"):
             raise HarnessError(
-                f"--set: found {text!r}, which the grid sets; use --orders and --steps."
+                f"--set: found {shown(text)}, which the grid sets; use --orders and --steps."
             )
     chosen = list(variants) or cell.names()
     for name in chosen:

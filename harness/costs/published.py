@@ -14,6 +14,7 @@ from harness.costs.grid import ORDERS
 from harness.errors import HarnessError, closest
 from harness.meta_gradient.engines import ENGINES
 from harness.published import CONFIDENCE
+from harness.shown import shown
 from harness.table_file import read_count, read_number, read_table, read_width
 
 FILE = "published_costs.csv"
@@ -80,14 +81,14 @@ def _claim(text: dict[str, str], paper: str, cells: dict[str, Cell], where: str)
     point, against = (_selector(text[n], cells[text["cell"]], where) for n in ("point", "against"))
     if set(point) != set(against):
         raise HarnessError(
-            f"{where}: found {text['point']!r} against {text['against']!r}; wanted the same keys "
-            f"on both sides, or nothing on either."
+            f"{where}: found {shown(text['point'])} against {shown(text['against'])}; wanted the "
+            f"same keys on both sides, or nothing on either."
         )
     judged = bool(point) and not text["obstacle"]
     if judged != bool(text["margin"]):
         raise HarnessError(
-            f"{where}: found margin {text['margin']!r}; wanted one where there are points and no "
-            f"obstacle, and there alone."
+            f"{where}: found margin {shown(text['margin'])}; wanted one where there are points and "
+            f"no obstacle, and there alone."
         )
     return CostClaim(
         paper=paper,
@@ -118,7 +119,7 @@ def _selector(text: str, cell: Cell, where: str) -> Selector:
             found[name] = _one_of(value, known[name], f"{where}: {name}")
         else:
             raise HarnessError(
-                f"{where}: found {part!r} in a point; wanted order=, engine=, variant= or "
+                f"{where}: found {shown(part)} in a point; wanted order=, engine=, variant= or "
                 f"inner_steps= and a value."
             )
     return found
@@ -127,6 +128,6 @@ def _selector(text: str, cell: Cell, where: str) -> Selector:
 def _one_of(text: str, words: tuple[str, ...], where: str) -> str:
     if text not in words:
         raise HarnessError(
-            f"{where}: found {text!r}{closest(text, words)}; wanted one of {', '.join(words)}."
+            f"{where}: found {shown(text)}{closest(text, words)}; wanted one of {', '.join(words)}."
         )
     return text

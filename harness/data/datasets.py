@@ -10,6 +10,7 @@ from harness.data.omniglot_decode import RESIZE_FILTERS
 from harness.data.once import Once
 from harness.data.store import ImageStore
 from harness.errors import HarnessError, closest
+from harness.shown import shown
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,8 @@ def known_dataset(name: str) -> Dataset:
     """Return the dataset called `name`; HarnessError for an unknown one."""
     if name not in DATASETS:
         raise HarnessError(
-            f"found dataset {name!r}{closest(name, DATASETS)}; wanted one of {', '.join(DATASETS)}."
+            f"found dataset {shown(name)}{closest(name, DATASETS)}; wanted one of "
+            f"{', '.join(DATASETS)}."
         )
     return DATASETS[name]
 
@@ -114,7 +116,8 @@ def unwarned_store(dataset: str, image_size: int, resize_filter: str) -> ImageSt
     kind = known_dataset(dataset)
     if resize_filter not in kind.resize_filters:
         raise HarnessError(
-            f"found resize filter {resize_filter!r}{closest(resize_filter, kind.resize_filters)}; "
+            f"found resize filter {shown(resize_filter)}"
+            f"{closest(resize_filter, kind.resize_filters)}; "
             f"wanted one of {', '.join(kind.resize_filters)}."
         )
     check_size(kind, image_size)

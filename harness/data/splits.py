@@ -25,6 +25,7 @@ import numpy as np
 from harness.data.omniglot_classes import omniglot_classes
 from harness.data.store import ImageStore
 from harness.errors import HarnessError, closest
+from harness.shown import shown
 
 ClassSplitName = Literal[
     "random-1200-423",
@@ -75,7 +76,7 @@ def class_split(name: str, store: ImageStore, split_seed: int) -> ClassSplit:
     """
     if name not in CLASS_SPLITS:
         raise HarnessError(
-            f"found class split {name!r}{closest(name, CLASS_SPLITS)}; "
+            f"found class split {shown(name)}{closest(name, CLASS_SPLITS)}; "
             f"wanted one of {', '.join(CLASS_SPLITS)}."
         )
     everything = np.arange(len(store.class_names))

@@ -15,6 +15,7 @@ from harness.errors import HarnessError, closest
 from harness.explain.alternatives import of
 from harness.protocol import parse_value
 from harness.records.schema import Record
+from harness.shown import shown
 from harness.table_file import read_table
 
 FILE = "reimplementations.csv"
@@ -59,9 +60,10 @@ def read_reimplementations(
     if not path.is_file():
         return
     for where, row in read_table(path, COLUMNS):
-        if not all(row.values()):
+        if missing := [name for name, text in row.items() if not text]:
             raise HarnessError(
-                f"{where}: found {', '.join(row.values())}; wanted {', '.join(COLUMNS)}, all given."
+                f"{where}: found no {', no '.join(missing)}; wanted {', '.join(COLUMNS)}, all "
+                f"given."
             )
         difference = Difference(
             row["implementation"], row["switch"], parse_value(row["value"]), row["source"]
@@ -83,7 +85,7 @@ def _check(difference: Difference, cell: Cell, where: str) -> None:
     ]
     if switch not in known:
         raise HarnessError(
-            f"{where}: found switch {switch!r}{closest(switch, known)}; "
+            f"{where}: found switch {shown(switch)}{closest(switch, known)}; "
             f"see `harness show {cell.key}` for the switches of this cell."
         )
     why = HarnessError()

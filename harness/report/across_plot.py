@@ -27,7 +27,7 @@ def plot_across(rows: Sequence[AcrossRow], folder: Path, wanted: Wanted = every_
     """
     figures: dict[tuple[str, int, int, str], list[AcrossRow]] = {}
     for r in rows:
-        if r.measured is not None and r.spent.train_seconds:
+        if r.row.measured.mean is not None and r.spent.train_seconds:
             here = (r.setting.dataset, r.setting.ways, r.setting.shots, r.spent.hardware)
             figures.setdefault(here, []).append(r)
     paths = []
@@ -54,9 +54,13 @@ def _longest(rows: Sequence[AcrossRow]) -> list[AcrossRow]:
     """Keep, of a variant's rows for a metric, those of its longest training."""
     best: dict[tuple[str, str, str], float] = {}
     for r in rows:
-        whose = (r.method, r.metric, r.setting.inference)
-        best[whose] = max(best.get(whose, 0.0), share(r.budget))
-    return [r for r in rows if share(r.budget) == best[r.method, r.metric, r.setting.inference]]
+        whose = (r.method, r.row.metric, r.setting.inference)
+        best[whose] = max(best.get(whose, 0.0), share(r.row.runs.budget))
+    return [
+        r
+        for r in rows
+        if share(r.row.runs.budget) == best[r.method, r.row.metric, r.setting.inference]
+    ]
 
 
 def _x(row: AcrossRow) -> float:
@@ -76,16 +80,20 @@ def _seconds_axis(axes: Any, seconds: Sequence[float]) -> None:
 
 
 def _draw(axes: Any, rows: Sequence[AcrossRow]) -> None:
-    names = list(dict.fromkeys((r.method, r.metric, r.setting.inference, r.budget) for r in rows))
+    names = list(
+        dict.fromkeys(
+            (r.method, r.row.metric, r.setting.inference, r.row.runs.budget) for r in rows
+        )
+    )
     for r in rows:
-        x, y = _x(r), r.measured
-        i = names.index((r.method, r.metric, r.setting.inference, r.budget))
+        x, y = _x(r), r.row.measured.mean
+        i = names.index((r.method, r.row.metric, r.setting.inference, r.row.runs.budget))
         full = r.rank is not None
         colour = COLOURS[i % len(COLOURS)]
-        step = f" {r.metric}" if read_metric(r.metric).at else ""
+        step = f" {r.row.metric}" if read_metric(r.row.metric).at else ""
         axes.errorbar(
-            *(x, y, r.task_interval),
-            label=f"{r.method}{step}, {r.setting.inference}, budget {r.budget}",
+            *(x, y, r.row.measured.task_interval),
+            label=f"{r.method}{step}, {r.setting.inference}, budget {r.row.runs.budget}",
             color=colour,
             marker=MARK_OF.get(r.setting.inference, MARKERS[-1]),
             markerfacecolor=colour if full else "white",
@@ -94,12 +102,12 @@ def _draw(axes: Any, rows: Sequence[AcrossRow]) -> None:
             capsize=3,
         )
         if not full:
-            text = r.budget if r.budget != "full" else "not ranked"
+            text = r.row.runs.budget if r.row.runs.budget != "full" else "not ranked"
             spot = {"textcoords": "offset points", "xytext": (7, 4), "fontsize": 7}
             axes.annotate(text, (x, y), color=colour, **spot)
-        if r.published is not None:
+        if r.row.line is not None:
             dash = {"marker": "_", "markersize": 14, "linestyle": "none", "color": PAPER_COLOUR}
-            axes.plot(x, r.published, label="published, at full budget", **dash)
+            axes.plot(x, r.row.line.value, label="published, at full budget", **dash)
 
 
 def _plain(text: str) -> str:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from harness.compare.across import AcrossRow
 from harness.compare.across_pairs import AcrossPair
-from harness.compare.numbers import number, p_value, published, width
+from harness.compare.numbers import number, p_value, width
 from harness.metric import read_metric
-from harness.report.sheet import OVER_TASKS, TRAININGS, Line, Section, few_seeds, of_pair
+from harness.report.sheet import OVER_TASKS, TRAININGS, Line, Section, intervals, of_pair
 
 CODE = 6  # digits of a digest that tell sets of test tasks apart
 LONGEST = 40  # characters of a name; the whole of it is in the JSON
@@ -31,7 +31,7 @@ def spent_sections(rows: Sequence[AcrossRow]) -> list[Section]:
         *("method", "accuracy", "budget", "training", "s / episode", "peak memory", "operations"),
         "hardware",
     )
-    lines = tuple(dict.fromkeys(_spent(r) for r in rows if r.measured is not None))
+    lines = tuple(dict.fromkeys(_spent(r) for r in rows if r.row.measured.mean is not None))
     title = "What it cost (medians over seeds; seconds of different hardware do not compare)"
     return [Section(title, header, lines, left=1, of="setting")] if lines else []
 
@@ -63,16 +63,17 @@ def short_sections(rows: Sequence[AcrossRow]) -> list[Section]:
     )
     lines: dict[tuple[str, ...], Line] = {}
     for r in rows:
-        if r.measured is None:
+        metric, measured, runs = r.row.metric, r.row.measured, r.row.runs
+        if measured.mean is None:
             continue
         _, _, _, *cost, hardware = _spent(r).columns
-        here = (number(r.metric, r.measured), width(r.metric, r.task_interval))
-        key = (str(r.setting), r.method, r.metric, r.tests, r.budget)
+        here = (number(metric, measured.mean), width(metric, measured.task_interval))
+        key = (str(r.setting), r.method, metric, r.tests, runs.budget)
         old = lines[key].columns[1].split("; ") if key in lines else []
-        both = "; ".join([*old, published(r.metric, r.published, r.published_interval)])
-        rank = "" if r.rank is None else str(r.rank)
-        seeds = few_seeds(r.seeds, r.trained_seeds) or str(len(r.seeds))
-        columns = (_named(r.method, r.metric), both, *here, seeds, r.budget, rank, *cost, hardware)
+        both = "; ".join([*old, r.row.published_words])
+        seeds = r.row.seeds_words or str(len(runs.seeds))
+        ran = (*here, seeds, runs.budget, "" if r.rank is None else str(r.rank))
+        columns = (_named(r.method, metric), both, *ran, *cost, hardware)
         lines[key] = Line(str(r.setting), columns)
     title = "Methods side by side, accuracy in % (rank within a setting, full budget only)"
     return [Section(title, header, tuple(lines.values()), left=1, of="setting")] if lines else []
@@ -99,17 +100,14 @@ def operations(value: float | None) -> str:
 
 
 def _accuracy(r: AcrossRow) -> Line:
-    tasks = f"{width(r.metric, r.task_interval)} ({r.tasks})" if r.tasks else ""
-    seeds = f"{width(r.metric, r.seed_interval)} ({len(r.seeds)})"
-    if len(r.seeds) < 2:
-        seeds = few_seeds(r.seeds, r.trained_seeds)
+    row = r.row
+    table = _cut(f"{row.paper}, {row.line.table}") if row.line and row.line.table else ""
     return Line(
         str(r.setting),
         (
-            *(_named(r.method, r.metric), _cut(f"{r.paper}, {r.table}") if r.table else ""),
-            published(r.metric, r.published, r.published_interval),
-            *(number(r.metric, r.measured), tasks.strip(), seeds.strip(), r.tests[:CODE]),
-            *(r.budget, "" if r.rank is None else str(r.rank)),
+            *(_named(r.method, row.metric), table, row.published_words),
+            *(number(row.metric, row.measured.mean), *intervals(row), r.tests[:CODE]),
+            *(row.runs.budget, "" if r.rank is None else str(r.rank)),
         ),
         f"not ranked: {r.not_ranked}" if r.not_ranked else "",
     )
@@ -130,7 +128,7 @@ def _pair(r: AcrossPair) -> Line:
 
 
 def _spent(r: AcrossRow) -> Line:
-    s = r.spent
+    s, metric = r.spent, r.row.metric
     held = s.peak_device_bytes or s.peak_host_bytes
     where = "device" if s.peak_device_bytes else "host"
     memory = "" if held is None else f"{held / 2**20:.0f} MiB {where}"
@@ -138,7 +136,7 @@ def _spent(r: AcrossRow) -> Line:
     return Line(
         str(r.setting),
         (
-            *(_named(r.method, r.metric), number(r.metric, r.measured), r.budget),
+            *(_named(r.method, metric), number(metric, r.row.measured.mean), r.row.runs.budget),
             *(seconds(s.train_seconds), "" if each is None else f"{each:.2g}"),
             *(memory, operations(s.train_operations), s.hardware),
         ),

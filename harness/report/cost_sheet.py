@@ -51,16 +51,18 @@ def claim_sections(rows: Sequence[ClaimRow]) -> list[Section]:
         if lines:
             sections.append(Section(title, header, lines, left=4))
 
-    for machine in dict.fromkeys(r.machine for r in rows if r.machine):
-        first = next(r for r in rows if r.machine == machine)
+    measured = [r.measured for r in rows if r.measured]
+    for machine in dict.fromkeys(m.machine for m in measured):
+        first = next(m for m in measured if m.machine == machine)
         where = f"on {first.hardware}, {_threads(first.threads)}"
 
         def here(r: ClaimRow, apart: bool, machine: str = machine) -> bool:
-            return r.machine == machine and (r.verdict == "not comparable") == apart
+            own = r.measured is not None and r.measured.machine == machine
+            return own and (r.verdict == "not comparable") == apart
 
         add(f"Published costs beside ours {where}", lambda r: here(r, apart=False))
         add(f"Published costs, not comparable with ours {where}", lambda r: here(r, apart=True))
-    add("Published costs that nothing here answers to yet", lambda r: not r.machine)
+    add("Published costs that nothing here answers to yet", lambda r: r.measured is None)
     return sections
 
 
@@ -98,19 +100,17 @@ def _line(r: CostRow, cuda: bool) -> Line:
 
 
 def _claim(r: ClaimRow) -> Line:
-    unit = _UNITS[r.unit]
-    here = "" if r.measured is None else f"{r.measured:.3g} {unit}"
-    note = {"context": r.note or r.setting, "not run": r.reason}.get(r.verdict, r.reason)
-    steps = "" if r.inner_steps is None else str(r.inner_steps)
-    interval = "" if r.interval is None else f"{digits(r.interval)} ({r.rounds})"
-    return Line(
-        f"{r.paper}/{r.cell}",
-        (
-            *(r.claim, r.variant, r.order or "", r.engine or "", steps),
-            *(f"{r.published:g} {unit}", here, interval, MARKS.get(r.verdict, r.verdict)),
-        ),
-        note,
-    )
+    claim, ours, unit = r.claim, r.measured, _UNITS[r.claim.unit]
+    note = claim.note or claim.setting if r.verdict == "context" else r.reason
+    where, here, interval = ("", "", "", ""), "", ""
+    if ours is not None:
+        steps = "" if ours.inner_steps is None else str(ours.inner_steps)
+        where = (ours.variant, ours.order or "", ours.engine or "", steps)
+        here = "" if ours.mean is None else f"{ours.mean:.3g} {unit}"
+        interval = "" if ours.interval is None else f"{digits(ours.interval)} ({ours.rounds})"
+    paper = f"{claim.value:g} {unit}"
+    columns = (claim.claim, *where, paper, here, interval, MARKS.get(r.verdict, r.verdict))
+    return Line(f"{claim.paper}/{claim.cell}", columns, note)
 
 
 def _percent(share: float | None, places: int = 0) -> str:

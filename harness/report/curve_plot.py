@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.compare.groups import Group
-from harness.compare.numbers import axis_label, number, published
+from harness.compare.numbers import axis_label, number
 from harness.compare.row import Row
 from harness.records.store import CURVE
 from harness.report.style import PAPER_COLOUR, figure, look, save
@@ -52,13 +52,13 @@ def plot_learning_curves(group: Group, rows: list[Row], stem: Path) -> list[Path
 
 
 def _draw_published(panel: Any, rows: list[Row]) -> None:
-    for value in {r.published for r in rows if r.published is not None}:
+    for value in {r.line.value for r in rows if r.line is not None}:
         panel.axhline(value, color=PAPER_COLOUR, linestyle=":", linewidth=1, label="paper, at test")
     if rows:
         panel.legend(frameon=False, fontsize=8)
 
 
 def _end(row: Row) -> str:
-    here = number(row.metric, row.measured)
-    paper = published(row.metric, row.published, row.published_interval)
+    here = number(row.metric, row.measured.mean)
+    paper = row.published_words
     return f"{row.metric} at test: here {here}, paper {paper}"

@@ -9,7 +9,7 @@ import json
 import math
 import re
 import typing
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 _NUMBER = r"[+-]?(\d+(\.\d*)?([eE][+-]?\d+)?|inf|nan)"
@@ -19,37 +19,48 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 
-def render_json(rows: Sequence[DataclassInstance]) -> str:
+def render_json(objects: Sequence[Mapping[str, Any]]) -> str:
     """Return a list of objects; a number that is not finite is null, so that the JSON is strict."""
-    objects = [_finite(dataclasses.asdict(r)) for r in rows]
-    return json.dumps(objects, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+    return (
+        json.dumps([_finite(o) for o in objects], indent=1, allow_nan=False, ensure_ascii=False)
+        + "\n"
+    )
 
 
-def render_csv(rows: Sequence[DataclassInstance], cls: type[DataclassInstance]) -> str:
-    """Return a header and a line a row; lists are joined by `; `, None is empty.
+def render_csv(objects: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
+    """Return a header and a line for each object; lists are joined by `; `, None is empty.
 
     Text that a spreadsheet would compute (a cell that begins with =, +, -, @ or a tab) has a `'`
     in front, and a line break in it is a blank; numbers, negative ones too, stay numbers.
-    A field that is itself a dataclass has a column for each of its own fields.
+    An object within one has a column for each of its own fields.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(_names(cls))
-    writer.writerows([_cell(_text(v)) for v in _values(r)] for r in rows)
+    writer.writerow(columns)
+    for one in objects:
+        flat = _flat(one)
+        writer.writerow([_cell(_text(flat[name])) for name in columns])
     return text.getvalue()
 
 
-def _names(cls: type[DataclassInstance]) -> Iterator[str]:
+def as_data(rows: Sequence[DataclassInstance]) -> list[dict[str, Any]]:
+    """Return rows whose columns are their fields."""
+    return [dataclasses.asdict(r) for r in rows]
+
+
+def columns_of(cls: type[DataclassInstance]) -> Iterator[str]:
+    """Yield the columns of such rows."""
     hints = typing.get_type_hints(cls)
     for f in dataclasses.fields(cls):
         own = hints[f.name]
-        yield from _names(own) if dataclasses.is_dataclass(own) else (f.name,)  # type: ignore[arg-type]
+        yield from columns_of(own) if dataclasses.is_dataclass(own) else (f.name,)  # type: ignore[arg-type]
 
 
-def _values(row: DataclassInstance) -> Iterator[Any]:
-    for f in dataclasses.fields(row):
-        value = getattr(row, f.name)
-        yield from _values(value) if dataclasses.is_dataclass(value) else (value,)  # type: ignore[arg-type]
+def _flat(one: Mapping[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in one.items():
+        flat |= _flat(value) if isinstance(value, Mapping) else {name: value}
+    return flat
 
 
 def _finite(value: Any) -> Any:

@@ -3,32 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
 
 from harness.compare.numbers import number, p_value, width
 from harness.explain.effect import TRAINED, EffectRow
 from harness.explain.explanation import Explanation
 from harness.report.sheet import Line, Section
 
-
-@dataclass(frozen=True)
-class FlatEffect(EffectRow):
-    """A row that says of which run it is, for formats without a heading."""
-
-    paper: str
-    cell: str
-    variant: str
-    seed: int
-    run_budget: str
-    record_digest: str
-
-
 HEADER = ("switch", "here", "instead", "mean", "effect", "± 95 %", "p", "tasks", "compared")
 
 
-def explanation_sections(found: Sequence[Explanation]) -> list[Section]:
+def explanation_sections(explanations: Sequence[Explanation]) -> list[Section]:
     """Lay out each explanation: what was measured, in its order, and below it what was not."""
-    return [section for e in found for section in _sections(e)]
+    return [section for e in explanations for section in _sections(e)]
 
 
 def without_p_of_trainings(e: Explanation) -> Explanation:
@@ -36,19 +23,6 @@ def without_p_of_trainings(e: Explanation) -> Explanation:
     training a side says nothing of the switch."""
     rows = (replace(r, p=None) if r.comparison == TRAINED else r for r in e.rows)
     return replace(e, rows=type(e.rows)(rows))
-
-
-def flat_row(e: Explanation, r: EffectRow) -> FlatEffect:
-    """Join a row and the run it is of."""
-    return FlatEffect(
-        **{f.name: getattr(r, f.name) for f in fields(r)},
-        paper=e.paper,
-        cell=e.cell,
-        variant=e.variant,
-        seed=e.seed,
-        run_budget=e.budget,
-        record_digest=e.record_digest,
-    )
 
 
 def _sections(e: Explanation) -> Iterator[Section]:

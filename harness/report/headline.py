@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from harness.catalog import Paper
-from harness.compare.numbers import number, published, width
+from harness.compare.numbers import number, width
 from harness.compare.row import Row
-from harness.report.sheet import Line, Section, few_seeds, marked
+from harness.report.sheet import Line, Section, marked
 from harness.run.budget import share
 
 MOST = 10
@@ -39,9 +39,9 @@ def paper_sections(rows: Sequence[Row], most: int = MOST) -> list[Section]:
     by_variant: dict[tuple[str, str], list[Row]] = {}
     for r in rows:
         by_variant.setdefault((r.cell, r.variant), []).append(r)
-    found = [_first(own) for own in by_variant.values()]
-    ran = [r for r in found if r is not None and r.measured is not None]
-    chosen = sorted(ran, key=lambda r: (r.published is None, r.budget != "full"))[:most]
+    firsts = [_first(own) for own in by_variant.values()]
+    ran = [r for r in firsts if r is not None and r.measured.mean is not None]
+    chosen = sorted(ran, key=lambda r: (r.line is None, r.runs.budget != "full"))[:most]
     kept = [r for r in ran if r in chosen]
     lines = tuple(Line(r.cell, (r.variant, r.metric, *_numbers(r))) for r in kept)
     return [Section("Headline", header, lines, left=2)] if lines else []
@@ -50,25 +50,29 @@ def paper_sections(rows: Sequence[Row], most: int = MOST) -> list[Section]:
 def _first(rows: Sequence[Row]) -> Row | None:
     """Return the row of the first printed number, at the longest training with the published
     switches; of the first metric where the paper prints none; None without rows."""
-    line = next((r for r in rows if r.published is not None), next(iter(rows), None))
-    if line is None:
+    first = next((r for r in rows if r.line is not None), next(iter(rows), None))
+    if first is None:
         return None
-    same = [
-        r
-        for r in rows
-        if (r.metric, r.published, r.source) == (line.metric, line.published, line.source)
-    ]
-    return max(
-        same, key=lambda r: (not r.protocol_differences, share(r.budget) if r.budget else -1.0)
-    )
+
+    def length(r: Row) -> tuple[bool, float]:
+        budget = share(r.runs.budget) if r.runs.budget else -1.0
+        return not r.runs.protocol_differences, budget
+
+    return max((r for r in rows if _printed(r) == _printed(first)), key=length)
+
+
+def _printed(row: Row) -> tuple[str, float | None, str]:
+    line = row.line
+    return row.metric, line.value if line else None, line.source if line else ""
 
 
 def _numbers(row: Row | None) -> tuple[str, ...]:
     if row is None:
         return ("", "", "", "", "", "no published number")
-    seeds = few_seeds(row.seeds, row.trained_seeds) or (str(len(row.seeds)) if row.seeds else "")
+    seeds, measured = len(row.runs.seeds), row.measured
     return (
-        published(row.metric, row.published, row.published_interval),
-        *(number(row.metric, row.measured), width(row.metric, row.task_interval), seeds),
-        *(row.budget, marked(row.verdict_words)),
+        row.published_words,
+        *(number(row.metric, measured.mean), width(row.metric, measured.task_interval)),
+        *(row.seeds_words or (str(seeds) if seeds else ""), row.runs.budget),
+        marked(row.verdict_words),
     )

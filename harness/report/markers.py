@@ -111,7 +111,7 @@ class Tables:
     def _rows(self, word: str = "") -> list[Row]:
         """Return the rows of a paper, of a cell or of all; lines quoted for context have none."""
         cells = {c.key for c in select_cells(self._papers, [word])} if word else set()
-        own = [r for r in self._all.rows if r.verdict != "context"]
+        own = [r for r in self._all.rows if r.verdict.name != "context"]
         if not word:
             return own
         return [r for r in own if r.paper == word or f"{r.paper}/{r.cell}" in cells]
@@ -133,7 +133,7 @@ class Tables:
         if name == "across":
             beside = across_rows(self._all, self.results)
             sections = [*short_sections(beside), *pair_sections(across_pairs(self._all))]
-            count = sum(r.measured is None for r in beside)
+            count = sum(r.row.measured.mean is None for r in beside)
             return f"{render_markdown(sections)}\nPublished only: {count} more.\n"
         ran, not_run = folded(self._rows(name))
         return render_markdown([*row_sections(ran), *not_run])

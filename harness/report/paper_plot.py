@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.catalog import Cell
-from harness.compare.margin import Printed, margin
+from harness.compare.margin import margin
 from harness.compare.numbers import axis_label
-from harness.compare.row import Row
+from harness.compare.row import Row, printed
 from harness.metric import read_metric
 from harness.report.shown_plots import Wanted, every_plot
 from harness.report.style import COLOURS, PAPER_COLOUR, figure, save
@@ -25,7 +25,7 @@ def plot_against_paper(
     Band: margin around the published value. Thick bar: 95 % interval over test tasks, thin bar:
     over training seeds. A hollow point is not comparable with the paper.
     """
-    both = [r for r in rows if r.measured is not None and r.published is not None]
+    both = [r for r in rows if r.measured.mean is not None and r.line is not None]
     paths = []
     for name in sorted({read_metric(r.metric).family for r in both}):
         own = [r for r in both if read_metric(r.metric).family == name]
@@ -38,8 +38,10 @@ def plot_against_paper(
         axes.use_sticky_edges = False  # the band must not end at the frame
         axes.autoscale_view()
         axes.set_ylim(len(own) - 0.4, -0.6)
-        far = 4 * max(r.published or 0.0 for r in own)
-        if max(r.measured or 0.0 for r in own) > far:  # diverged on some tasks: do not show only it
+        far = 4 * max(r.line.value for r in own if r.line)
+        if (
+            max(r.measured.mean or 0.0 for r in own) > far
+        ):  # diverged on some tasks: do not show only it
             axes.set_xlim(0, far)
         axes.set_xlabel(axis_label(name))
         axes.set_title(textwrap.fill(cell.title, 60), fontsize=10)
@@ -58,30 +60,30 @@ def plot_against_paper(
 
 
 def _draw(axes: Any, y: int, row: Row) -> None:
-    assert row.published is not None
-    assert row.measured is not None
-    stated = (row.published_interval, row.interval_kind, row.published_seeds)
-    room = margin(Printed(row.metric, row.published, *stated, row.published_episodes)).size
-    band = {"left": row.published - room, "height": 0.7, "color": BAND, "alpha": 0.5}
+    line, measured = row.line, row.measured
+    assert line is not None
+    assert measured.mean is not None
+    room = margin(printed(line)).size
+    band = {"left": line.value - room, "height": 0.7, "color": BAND, "alpha": 0.5}
     axes.barh(y, 2 * room, label="margin", zorder=1, **band)
     bar = axes.errorbar
     paper = {"color": PAPER_COLOUR, "marker": "|", "markersize": 11, "capsize": 3}
-    bar(row.published, y - 0.16, xerr=row.published_interval, label="paper", ls="none", **paper)
+    bar(line.value, y - 0.16, xerr=line.interval, label="paper", ls="none", **paper)
     ours = {"color": COLOURS[0], "ls": "none", "zorder": 3}
-    if row.seed_interval is not None:
+    if measured.seed_interval is not None:
         bar(
-            row.measured,
+            measured.mean,
             y + 0.12,
-            xerr=row.seed_interval,
+            xerr=measured.seed_interval,
             lw=1,
             capsize=4,
             label="95 % over seeds",
             **ours,
         )
-    bar(row.measured, y + 0.12, xerr=row.task_interval, lw=3, label="95 % over tasks", **ours)
-    hollow = row.verdict == "not comparable"
+    bar(measured.mean, y + 0.12, xerr=measured.task_interval, lw=3, label="95 % over tasks", **ours)
+    hollow = row.verdict.name == "not comparable"
     axes.plot(
-        row.measured,
+        measured.mean,
         y + 0.12,
         "o",
         color=COLOURS[0],

@@ -36,9 +36,10 @@ def write_plots(collection: Collection, folder: Path, wanted: Wanted = every_plo
 
 def compares(row: Row, group: Group) -> bool:
     """Return whether a row of the group's cell compares this group with a published number."""
-    whose = (row.variant, row.budget, row.device, tuple(row.protocol_differences))
+    runs = row.runs
+    whose = (row.variant, runs.budget, runs.device, runs.protocol_differences)
     mine = (group.variant, group.budget, group.device, group.differences)
-    return whose == mine and row.measured is not None and row.published is not None
+    return whose == mine and row.measured.mean is not None and row.line is not None
 
 
 def first_groups(cell: Cell, groups: list[Group]) -> list[Group]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.compare.numbers import number, p_value, published, width
+from harness.compare.numbers import number, p_value, width
 from harness.compare.paired import PairedRow
 from harness.compare.row import Row
 from harness.compare.verdict import JUDGED, VerdictName
@@ -48,13 +48,6 @@ class Section:
     """What `Line.cell` holds."""
 
 
-def few_seeds(seeds: Sequence[int], trained: int | None) -> str:
-    """Return what stands for an interval over seeds where there is none."""
-    if len(seeds) != 1:
-        return "untrained" if seeds and trained == 0 else ""
-    return "untrained" if trained == 0 else "one seed"
-
-
 def row_sections(rows: Sequence[Row]) -> list[Section]:
     """Lay out rows as sections: compared with the paper, not comparable, without a published
     number, quoted for context."""
@@ -67,7 +60,7 @@ def row_sections(rows: Sequence[Row]) -> list[Section]:
     }
     sections = []
     for title, verdicts in parts.items():
-        lines = tuple(_line(r) for r in rows if r.verdict in verdicts)
+        lines = tuple(_line(r) for r in rows if r.verdict.name in verdicts)
         if lines:
             sections.append(Section(title, header, lines, left=2))
     return sections
@@ -105,18 +98,25 @@ def _pair(r: PairedRow) -> Line:
 
 
 def _line(r: Row) -> Line:
-    tasks = f"{width(r.metric, r.task_interval)} ({r.tasks})" if r.tasks else ""
-    seeds = f"{width(r.metric, r.seed_interval)} ({len(r.seeds)})"
-    if len(r.seeds) < 2:
-        seeds = few_seeds(r.seeds, r.trained_seeds)
     # Where a published number was read, and how sure we are, is in `harness show` and in the JSON.
-    note = {"not run": "", "context": r.note}.get(r.verdict, r.reason)
+    context = r.line.note if r.line else ""
+    note = {"not run": "", "context": context}.get(r.verdict.name, r.verdict.reason)
     return Line(
         f"{r.paper}/{r.cell}",
         (
-            *(r.variant, r.metric, published(r.metric, r.published, r.published_interval)),
-            *(number(r.metric, r.measured), tasks.strip(), seeds.strip(), r.device),
-            marked(r.verdict_words),
+            *(r.variant, r.metric, r.published_words, number(r.metric, r.measured.mean)),
+            *intervals(r),
+            *(r.runs.device, marked(r.verdict_words)),
         ),
         note,
     )
+
+
+def intervals(r: Row) -> tuple[str, str]:
+    """Return the intervals over tasks and over seeds, each with how many, or what stands there."""
+    measured, seeds = r.measured, len(r.runs.seeds)
+    tasks = (
+        f"{width(r.metric, measured.task_interval)} ({measured.tasks})" if measured.tasks else ""
+    )
+    over = f"{width(r.metric, measured.seed_interval)} ({seeds})" if seeds > 1 else r.seeds_words
+    return tasks.strip(), over.strip()

@@ -17,6 +17,7 @@ from harness.protocol import digest
 from harness.run.budget import Budget, budget
 from harness.run.members import ENSEMBLES
 from harness.run.products import use_tf32
+from harness.shown import shown
 from harness.stated import STEPS_AT_TEST
 from harness.tasks.source import TaskSource
 
@@ -109,7 +110,7 @@ class Setup:
         watched, given = v.training.validation_metric, self.method_class.metrics(v.method)
         if v.training.validate_every and watched not in given:
             raise HarnessError(
-                f"training.validation_metric: found {watched!r}{closest(watched, given)}; "
+                f"training.validation_metric: found {shown(watched)}{closest(watched, given)}; "
                 f"{v.key} gives {', '.join(given)}."
             )
         if v.testing.best_of_steps and v.stated.counted != STEPS_AT_TEST:

@@ -32,12 +32,12 @@ def rows(paper: ToyPaper) -> list[AcrossRow]:
 
 
 def ranks(paper: ToyPaper) -> dict[tuple[str, str], int | None]:
-    found = [r for r in rows(paper) if r.measured is not None]
-    return {(r.variant, r.budget): r.rank for r in found}
+    found = [r for r in rows(paper) if r.row.measured.mean is not None]
+    return {(r.row.variant, r.row.runs.budget): r.rank for r in found}
 
 
 def test_published_lines_stand_in_their_settings(episodes: EpisodePaper) -> None:
-    found = [(str(r.setting), r.method, r.published) for r in rows(episodes)]
+    found = [(str(r.setting), r.method, r.row.line.value) for r in rows(episodes)]
     assert found == [
         ("cub 5-way 1-shot, inductive", "Birds", 60.0),
         ("textures 5-way 1-shot, inductive", "toy/fancy", 96.0),
@@ -60,10 +60,10 @@ def test_ranks_are_those_of_the_means_of_full_runs(episodes: EpisodePaper) -> No
         ("fancy", "0.5"): None,  # a reduced budget, though the highest
         ("together", "full"): 1,  # transductive: ranked among its like
     }
-    [reduced] = [r for r in rows(episodes) if r.budget == "0.5"]
+    [reduced] = [r for r in rows(episodes) if r.row.runs.budget == "0.5"]
     assert reduced.not_ranked == "budget 0.5, not full"
     # Two published numbers for the same run: two rows, one place.
-    assert [r.published for r in rows(episodes) if r.rank == 2] == [95.0, 94.0]
+    assert [r.row.line.value for r in rows(episodes) if r.rank == 2] == [95.0, 94.0]
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_what_is_not_the_papers_setting_is_not_ranked(
     episodes: EpisodePaper, other: dict[str, object], why: str
 ) -> None:
     episodes.add({"accuracy": draws(95, 4)}, variant="fancy", **other)  # type: ignore[arg-type]
-    [row] = [r for r in rows(episodes) if r.measured is not None]
+    [row] = [r for r in rows(episodes) if r.row.measured.mean is not None]
     assert row.rank is None
     assert why in row.not_ranked
 
@@ -89,7 +89,7 @@ def test_the_best_step_chosen_on_test_tasks_is_not_ranked(episodes: EpisodePaper
     x, y = draws(95, 4), draws(94, 4, 1)
     episodes.add({"accuracy": y, "accuracy@best": x}, variant="fancy")
     episodes.add({"accuracy": y + 1}, variant="plain")
-    [best] = [r for r in rows(episodes) if r.metric == "accuracy@best"]
+    [best] = [r for r in rows(episodes) if r.row.metric == "accuracy@best"]
     assert best.rank is None
     assert "chosen on the test tasks" in best.not_ranked
     # Nor is it what differences are taken of.
@@ -106,7 +106,7 @@ def test_weights_tested_on_more_tasks_as_well_are_ranked_by_these(
     episodes.add({"accuracy": draws(96, 4, 1, 500)}, variant="more", **same)
     # Another rate is no test of the same weights, whatever the digest says.
     episodes.add({"accuracy": draws(95, 4)}, variant="fancy", **same)
-    ranked = {r.variant: (r.rank, r.not_ranked) for r in rows(episodes) if r.budget}
+    ranked = {r.row.variant: (r.rank, r.not_ranked) for r in rows(episodes) if r.row.runs.budget}
     why = "the same weights are ranked by more test tasks, as more"
     assert ranked == {"plain": (None, why), "more": (1, ""), "fancy": (2, "")}
 
@@ -123,10 +123,10 @@ def test_costs_are_medians_over_seeds(episodes: EpisodePaper) -> None:
         here = {"processor": "Some CPU", "torch_threads": 2, "cuda_device": None}
         folder = {"measurement": measurement, "environment": here}
         episodes.add({"accuracy": draws(95, 4, seed)}, variant="ours", seed=seed, **folder)
-    [row] = [r for r in rows(episodes) if r.variant == "ours"]
+    [row] = [r for r in rows(episodes) if r.row.variant == "ours"]
     # The made-up sessions say nothing of iterations, so operations are not known.
     assert row.spent == Spent(20.0, 0.2, 2**20, None, None, "Some CPU, 2 threads")
-    assert row.seeds == [0, 1, 2]
+    assert row.row.runs.seeds == (0, 1, 2)
 
 
 def test_holm_by_hand() -> None:
@@ -200,7 +200,7 @@ def test_broken_scores_are_not_paired(episodes: EpisodePaper) -> None:
     episodes.add({"accuracy": draws(95, 4)}, variant="ours")
     episodes.add({}, variant="fancy", status="diverged")
     assert across_pairs(collect(episodes.results)) == []
-    assert [r.not_ranked for r in rows(episodes) if r.variant == "plain"] == [
+    assert [r.not_ranked for r in rows(episodes) if r.row.variant == "plain"] == [
         "1 of 400 test tasks have no finite score"
     ] * 2
 
@@ -218,7 +218,7 @@ def test_a_method_that_does_not_say_is_not_ranked(episodes: EpisodePaper) -> Non
     path.write_text(path.read_text().replace(says, silent_too))
     for i, variant in enumerate(("plain", "together")):
         episodes.add({"accuracy": draws(95 + i, 4, i)}, variant=variant)
-    silent = [r for r in rows(episodes) if r.measured is not None]
+    silent = [r for r in rows(episodes) if r.row.measured.mean is not None]
     assert {r.setting.inference for r in silent} == {"not stated"}
     assert {r.rank for r in silent} == {None}
     assert all("does not say" in r.not_ranked for r in silent)

@@ -49,9 +49,14 @@ def test_seconds_are_judged_over_rounds(cell, seconds, verdict, words):
     row = judged(cell, CLAIM, first, second)
     assert row.verdict == verdict
     assert row.reason.startswith(words)
-    assert row.rounds == len(seconds)
-    assert row.measured == pytest.approx(100 * (1 - sum(seconds) / len(seconds)))
-    assert (row.variant, row.order, row.engine, row.inner_steps) == ("second", None, "func", 5)
+    assert row.measured.rounds == len(seconds)
+    assert row.measured.mean == pytest.approx(100 * (1 - sum(seconds) / len(seconds)))
+    assert (
+        row.measured.variant,
+        row.measured.order,
+        row.measured.engine,
+        row.measured.inner_steps,
+    ) == ("second", None, "func", 5)
 
 
 def test_a_machine_that_drifts_does_not_touch_the_ratio(cell):
@@ -59,7 +64,7 @@ def test_a_machine_that_drifts_does_not_touch_the_ratio(cell):
     first = cost_point(cell, "first", seconds=tuple(0.67 * d for d in drift))
     row = judged(cell, CLAIM, first, cost_point(cell, "second", seconds=drift))
     assert row.verdict == "reproduced"
-    assert row.interval is None or row.interval < 1e-9
+    assert row.measured.interval is None or row.measured.interval < 1e-9
 
 
 def test_the_reason_has_the_numbers(cell):
@@ -79,8 +84,12 @@ def test_memory_is_one_exact_number(cell):
         cost_point(cell, steps=10, mebibytes=3.1),
     ]
     row = judged(cell, claim, *flat)
-    assert (row.verdict, row.interval, row.inner_steps) == ("reproduced", None, None)
-    assert row.measured == pytest.approx(3.1 / 3)
+    assert (row.verdict, row.measured.interval, row.measured.inner_steps) == (
+        "reproduced",
+        None,
+        None,
+    )
+    assert row.measured.mean == pytest.approx(3.1 / 3)
     growing = [flat[0], cost_point(cell, steps=10, mebibytes=9.0)]
     assert judged(cell, claim, *growing).verdict == "worse"
 
@@ -94,14 +103,14 @@ def test_device_memory_is_what_the_step_adds(cell):
         return dataclasses.replace(point, memory=dataclasses.replace(point.memory, **bytes_of))
 
     row = judged(cell, claim, on_device("first", 150), on_device("second", 200))
-    assert row.measured == 0.5
+    assert row.measured.mean == 0.5
 
 
 def test_operations_are_compared_too(cell):
     claim = dataclasses.replace(CLAIM, quantity="operations")
     first = cost_point(cell, "first", operations_per_step=67)
     row = judged(cell, claim, first, cost_point(cell, operations_per_step=100))
-    assert (row.verdict, row.measured) == ("reproduced", pytest.approx(33))
+    assert (row.verdict, row.measured.mean) == ("reproduced", pytest.approx(33))
     row = judged(cell, claim, first, cost_point(cell, operations_per_step=None))
     assert row.verdict == "not run"
 
@@ -115,28 +124,28 @@ def test_only_like_points_are_paired(cell):
     ]
     rows = claim_rows(cell, [CLAIM], [cost_record(*points)])
     # Five steps are the paper's; `higher` has no second order, `fast` no first.
-    assert [(r.engine, r.inner_steps) for r in rows] == [("func", 5), ("loop", 5)]
+    assert [(r.measured.engine, r.measured.inner_steps) for r in rows] == [("func", 5), ("loop", 5)]
 
 
 def test_points_with_other_switches_are_left_out(cell):
     odd = cost_point(cell, "first")
     odd = dataclasses.replace(odd, point=dataclasses.replace(odd.point, sets=("method.rate=2",)))
     row = judged(cell, CLAIM, odd, cost_point(cell))
-    assert (row.verdict, row.machine) == ("not run", "")
+    assert (row.verdict, row.measured) == ("not run", None)
 
 
 def test_variants_can_be_named(cell):
     claim = dataclasses.replace(CLAIM, point={"variant": "fast"}, against={"variant": "second"})
     fast = cost_point(cell, family="fast", seconds=(0.67, 0.67, 0.67))
     row = judged(cell, claim, fast, cost_point(cell, seconds=(1.0, 1.0, 1.0)))
-    assert (row.verdict, row.variant, row.order) == ("reproduced", "", "second")
+    assert (row.verdict, row.measured.variant, row.measured.order) == ("reproduced", "", "second")
 
 
 def test_what_is_not_comparable_is_shown_beside(cell):
     claim = dataclasses.replace(CLAIM, obstacle="another network", margin=None)
     row = judged(cell, claim, cost_point(cell, "first"), cost_point(cell))
     assert (row.verdict, row.reason) == ("not comparable", "another network")
-    assert row.measured == pytest.approx(0.0)
+    assert row.measured.mean == pytest.approx(0.0)
 
 
 def test_points_of_two_sessions_are_not_compared(cell):
@@ -155,7 +164,7 @@ def test_points_of_other_switches_than_todays_are_not_compared(cell):
 
 def test_a_point_that_was_not_measured_says_why(cell):
     row = judged(cell, CLAIM, cost_point(cell, "first"), cost_point(cell, seconds=()))
-    assert (row.verdict, row.measured) == ("not run", None)
+    assert (row.verdict, row.measured.mean) == ("not run", None)
     assert row.reason.endswith("second, func, second order, 5 inner steps: over limit")
 
 
@@ -170,7 +179,7 @@ def test_machines_have_rows_of_their_own(cell):
     points = (cost_point(cell, "first"), cost_point(cell))
     records = [cost_record(*points), cost_record(*points, machine="other-1-threads")]
     rows = claim_rows(cell, [CLAIM], records)
-    assert [r.machine for r in rows] == ["toy-cpu-2-threads", "other-1-threads"]
+    assert [r.measured.machine for r in rows] == ["toy-cpu-2-threads", "other-1-threads"]
 
 
 def test_a_claim_without_an_answer_is_context_or_not_run(cell):

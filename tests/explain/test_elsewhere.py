@@ -47,7 +47,7 @@ def test_a_re_implementation_counts_for_its_cells_where_it_differs(toy):
 @pytest.mark.parametrize(
     ("lines", "sentence"),
     [
-        ("port,images,method.rate,0.1,\n", ":2: found port, images, method.rate, 0.1, ; wanted"),
+        ("port,images,method.rate,0.1,\n", ":2: found no source; wanted"),
         ("port,images,method.rte,1,x\n", ":2: found switch 'method.rte' (did you mean 'method.ra"),
         ("port,images,method.rate,0.1,x,y\n", ":2: found 6 columns, wanted 5 columns; quote"),
         (

@@ -14,6 +14,13 @@ from harness.report.latex import escape
 from harness.report.render import FORMATS, render_paired, render_rows
 from tests.toy_paper import ToyPaper, draws
 
+COLUMNS = """
+    paper cell variant metric verdict reason published published_interval interval_kind
+    published_episodes published_seeds source table confidence note method inference dataset
+    measured task_interval seed_interval seeds trained_seeds seed_spread seed_spread_of median tasks
+    margin difference difference_interval budget device protocol_differences commits records
+"""
+
 
 @pytest.fixture
 def rows(toy: ToyPaper) -> list[Row]:
@@ -38,19 +45,24 @@ def test_table_is_aligned_and_narrow(rows: list[Row]) -> None:
 
 
 def test_worse_is_as_loud_as_better(rows: list[Row]) -> None:
-    low = [replace(r, verdict="worse") for r in rows if r.verdict == "better"]
+    better = [r for r in rows if r.verdict.name == "better"]
+    low = [replace(r, verdict=replace(r.verdict, name="worse")) for r in better]
     assert "▼ worse" in render_rows(low, "table")
 
 
 def test_json_is_strict(rows: list[Row]) -> None:
-    odd = replace(rows[0], measured=math.nan, difference_interval=(-math.inf, 1.0))
+    odd = replace(
+        rows[0],
+        measured=replace(rows[0].measured, mean=math.nan),
+        verdict=replace(rows[0].verdict, difference_interval=(-math.inf, 1.0)),
+    )
 
     def refuse(name: str) -> None:
         raise AssertionError(name)
 
     found = json.loads(render_rows([odd, *rows[1:]], "json"), parse_constant=refuse)
     assert len(found) == len(rows)
-    assert list(found[0]) == [f.name for f in fields(Row)]
+    assert list(found[0]) == COLUMNS.split()
     assert found[0]["measured"] is None
     assert found[0]["difference_interval"] == [None, 1.0]
     assert found[0]["seeds"] == [0, 1, 2]
@@ -58,20 +70,21 @@ def test_json_is_strict(rows: list[Row]) -> None:
         ("reproduced", 3),
         ("better", 1),
     ]
-    assert found[1]["measured"] == rows[1].measured
+    assert found[1]["measured"] == rows[1].measured.mean
 
 
 def test_csv_keeps_every_digit(rows: list[Row]) -> None:
     found = list(csv.DictReader(io.StringIO(render_rows(rows, "csv"))))
     assert [r["verdict"] for r in found] == [r.verdict_words for r in rows]
     assert [r["verdict"] for r in found[:2]] == ["reproduced", "better (1 seed)"]
-    assert float(found[0]["measured"]) == rows[0].measured
+    assert float(found[0]["measured"]) == rows[0].measured.mean
     assert found[0]["seeds"] == "0; 1; 2"
     assert found[1]["seed_interval"] == ""
 
 
 def test_markdown_has_as_many_columns_everywhere(rows: list[Row]) -> None:
-    odd = replace(rows[0], reason="a|b <c> [d] *e*_f_", variant="x|y")
+    verdict = replace(rows[0].verdict, reason="a|b <c> [d] *e*_f_")
+    odd = replace(rows[0], verdict=verdict, variant="x|y")
     tables = [x for x in render_rows([odd, *rows[1:]], "md").splitlines() if x.startswith("|")]
     assert {len(re.findall(r"(?<!\\)\|", line)) for line in tables} == {11}
     assert r"a\|b \<c> \[d\] \*e\*\_f\_" in tables[2]
@@ -113,14 +126,14 @@ def test_no_rows_is_no_crash(form: str) -> None:
 
 
 def test_a_spreadsheet_computes_nothing_of_a_csv(rows: list[Row]) -> None:
-    words = {
-        "source": "=cmd|' /C calc'!A0",
-        "table": "@SUM(A1)",
-        "note": "\tx\n=1+1",
-        "reason": " -2+3",
-        "protocol_differences": ["+1", "b"],
-    }
-    one = replace(rows[0], **words, published=-0.5, difference_interval=(-0.25, 1e-07))
+    words = {"source": "=cmd|' /C calc'!A0", "table": "@SUM(A1)", "note": "\tx\n=1+1"}
+    assert rows[0].line is not None
+    one = replace(
+        rows[0],
+        line=replace(rows[0].line, **words, value=-0.5),
+        verdict=replace(rows[0].verdict, reason=" -2+3", difference_interval=(-0.25, 1e-07)),
+        runs=replace(rows[0].runs, protocol_differences=("+1", "b")),
+    )
     [found] = csv.DictReader(io.StringIO(render_rows([one], "csv")))
     assert found["source"] == "'=cmd|' /C calc'!A0"
     assert found["table"] == "'@SUM(A1)"
