@@ -21,7 +21,7 @@ from torch import Tensor
 
 from harness.meta_gradient.batched.rules.batch_norm import BatchNorm
 from harness.meta_gradient.batched.rules.convolution import Convolution
-from harness.meta_gradient.batched.rules.rule import Maybe, Rule, Tensors, Wanted
+from harness.meta_gradient.batched.rules.rule import Maybe, Rule, Second, Tensors, Wanted
 from harness.meta_gradient.batched.rules.windows import Windows
 
 
@@ -137,32 +137,23 @@ class FirstLayer(Rule):
             da = da + _scaled(saved.unit, dscale)
         return saved.times(da, doffset), moved
 
-    def backward_tangent(
-        self,
-        saved: Any,
-        dsaved: Any,
-        g: Tensor,
-        dg: Tensor,
-        ps: Tensors,
-        dps: Maybe,
-        wanted: Wanted,
-    ) -> tuple[Maybe, Maybe]:
+    def backward_tangent(self, at: Second) -> tuple[Maybe, Maybe]:
         """Return the tangents of what `backward` gives, by the product rule."""
-        (_, scale, _), (_, dscale, _) = self._parted(ps), self._parted(dps)
-        (by_unit, _), (dby_unit, dby_offset) = saved.across(g), saved.across(dg)
+        saved, (_, scale, _), (_, dscale, _) = at.saved, self._parted(at.ps), self._parted(at.dps)
+        (by_unit, _), (dby_unit, dby_offset) = saved.across(at.g), saved.across(at.dg)
         gb, dgb = _scaled(by_unit, scale), _scaled(dby_unit, scale)
         if dscale is not None:
             dgb = dgb + _scaled(by_unit, dscale)
         dgw, _ = saved.pull(dgb)
         dby_scale = _dot(saved.unit, dby_unit)
-        if dsaved is not None:
-            db, dn = dsaved
+        if at.dsaved is not None:
+            db, dn = at.dsaved
             gw, along = saved.pull(gb)
             turned = torch.bmm(saved.covariance, db) * along + saved.seen * _dot(db, gb)
             dgw = dgw.addcmul_(saved.n, turned, value=-1).addcmul_(dn, gw)
             dby_scale += _dot(db, by_unit)
         gradients = self._joined(dgw, dby_scale.squeeze(1), dby_offset)
-        return [None], self._wanted(gradients, ps, g, wanted)
+        return [None], self._wanted(gradients, at.ps, at.g, at.wanted)
 
 
 def _dot(a: Tensor, b: Tensor) -> Tensor:
