@@ -106,8 +106,7 @@ def passes(problem: Problem, x: Tensor) -> Passes:
     shapes = {k: v.shape for k, v in problem.model.named_parameters()}
     try:
         graph = trace(problem.model, x)
-        like = x.movedim(1, -1) if x.dim() == 4 else x
-        return RulePasses(problem, simplified(graph, like.unsqueeze(0), shapes), shapes)
+        return RulePasses(problem, simplified(graph), shapes)
     except NoRule as missing:
         name = type(problem.model).__name__
         print(

@@ -11,7 +11,6 @@ from torch.func import grad, grad_and_value, vmap
 
 from harness.meta_gradient.batched.graph.graph import INPUT, Graph, Tape
 from harness.meta_gradient.batched.rules.convolution import Convolution
-from harness.meta_gradient.batched.rules.first_layer import FirstLayer
 from harness.meta_gradient.batched.rules.geometry import pack_kernel, unpack_kernel
 from harness.meta_gradient.losses import loss_rule
 from harness.meta_gradient.problem import Params, Problem
@@ -82,9 +81,7 @@ class RulePasses:
         self.support_loss = loss_rule(problem.support_loss)
         self.query_loss = loss_rule(problem.query_loss)
         self.kernels = {
-            node.params[0]
-            for node in graph.nodes
-            if isinstance(node.rule, (Convolution, FirstLayer))
+            node.params[0] for node in graph.nodes if isinstance(node.rule, Convolution)
         }
 
     def packed(self, params: Params) -> Params:
