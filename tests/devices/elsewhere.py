@@ -98,7 +98,7 @@ class Recorded(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Do what is asked for."""
         found = func(*args, **(kwargs or {}))
-        if func is READ or func is WHERE:
+        if _waits(func, args):
             self.reads[reader()].append(found)
         return found
 
@@ -120,8 +120,9 @@ class Elsewhere(TorchDispatchMode):
         kwargs = kwargs or {}
         leaves = tree_leaves((args, kwargs))
         tensors = [x for x in leaves if isinstance(x, Tensor)]
-        if func is READ or func is WHERE:
-            return self._read(func, *tensors)
+        if _waits(func, args):
+            _check(func, tensors)
+            return self._read(func, args, kwargs)
         if func in COPIES:
             return self._copied(func, args, kwargs)
         if self.captured and func is aten.lift_fresh.default and args[0].device == META:
@@ -136,11 +137,11 @@ class Elsewhere(TorchDispatchMode):
                     raise WrongDevice(f"{func} draws on {made.device} by another's generator")
         return found
 
-    def _read(self, func: Any, x: Tensor) -> Any:
+    def _read(self, func: Any, args: Any, kwargs: Any) -> Any:
         if self.captured:
             raise Waits(f"{reader()} reads a number")
-        if x.device != META:
-            return func(x)
+        if args[0].device != META:
+            return func(*args, **kwargs)
         if self.building:
             return True  # an optimiser looks whether its rate is one
         known = self.reads.get(reader())
@@ -164,6 +165,14 @@ class Elsewhere(TorchDispatchMode):
             dtype = kwargs.get("dtype") or source.dtype
             return torch.zeros(source.shape, dtype=dtype, device=here)
         return args[0].zero_()
+
+
+def _waits(func: Any, args: Any) -> bool:
+    """Whether the host must know numbers of the device to go on."""
+    chosen = func is aten.index.Tensor and any(
+        x is not None and x.dtype == torch.bool for x in args[1]
+    )
+    return func is READ or func is WHERE or chosen
 
 
 def _check(func: Any, tensors: list[Tensor]) -> None:
