@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 import torch
 
-from harness.catalog import Variant, papers
+from harness.catalog import Variant
 from harness.errors import DataNotAtHand
 from harness.run.scores import open_test
 from harness.run.setup import Setup
 from tests.devices.elsewhere import META, Elsewhere, NotKnown, Recorded, WrongDevice, as_on_cuda
-from tests.devices.variants import variants_of
+from tests.devices.variants import KNOWN, variants_of
 
 FEWER: dict[str, Any] = {
     "tasks.longest_at_test": 4,
@@ -66,7 +66,7 @@ def quick(variant: Variant) -> Variant:
     protocol = variant.protocol()
     fewer = FEWER | {"method.steps": STEPS.get(variant.paper, 1)}
     there = {k: v for k, v in fewer.items() if k.split(".")[1] in protocol[k.split(".")[0]]}
-    cell = papers()[variant.paper].cells[variant.cell]
+    cell = KNOWN()[variant.paper].cells[variant.cell]
     plain = cell.variant(variant.name).protocol()
     changes = {
         f"{section}.{name}": value
@@ -79,7 +79,7 @@ def quick(variant: Variant) -> Variant:
 
 VARIANTS = {
     key: quick(variant)
-    for paper in papers()
+    for paper in KNOWN()
     for key, variant in variants_of(paper).items()
     if key.startswith(KEPT) or not any(part in key for part in DEAR)
 }
