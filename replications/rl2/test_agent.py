@@ -86,7 +86,9 @@ def test_a_step_is_that_of_each_network_alone(limit: float) -> None:
     rule, rows = replace(RULE, gradient_clip=limit), torch.arange(32)
     first, second = (torch.optim.SGD(n.parameters(), lr=0.1) for n in nets)
     MinibatchStep(*nets, (first, second), rule)(Part(trials, gains, gains), rows)
-    part = Trials(*(x[:, :32] for x in (trials.inputs, trials.arms, trials.rewards, trials.log_p)))
+    part = Trials(
+        *(x[:, :32] for x in (trials.inputs, trials.actions, trials.rewards, trials.log_p))
+    )
     log_p = alone[0](part.inputs).log_softmax(-1)
     losses = (
         -surrogate(log_p, part, gains[:, :32], RULE.clip),
@@ -133,9 +135,9 @@ def test_playing_sees_what_was_done_and_paid() -> None:
     trials = play(method.policy, batch, torch.Generator().manual_seed(0))
     assert trials.inputs[0, 0].tolist() == [1, 0, 0, 0, 0, 0, 1]
     for t in range(9):
-        assert torch.equal(trials.inputs[t + 1, :, :5].argmax(-1), trials.arms[t])
+        assert torch.equal(trials.inputs[t + 1, :, :5].argmax(-1), trials.actions[t])
         assert torch.equal(trials.inputs[t + 1, :, 5], trials.rewards[t])
-        assert torch.equal(trials.rewards[t], batch.pay(t, trials.arms[t]).float())
+        assert torch.equal(trials.rewards[t], batch.pay(t, trials.actions[t]).float())
     with torch.no_grad():
         again = method.policy(trials.inputs).log_softmax(-1)
     torch.testing.assert_close(again, trials.log_p)
@@ -157,7 +159,7 @@ def test_the_surrogate_has_the_policy_gradient_where_nothing_moved() -> None:
     trials = played(policy)
     gains = noise(4, 64)
     log_p = policy(trials.inputs).log_softmax(-1)
-    plain = (log_p.gather(-1, trials.arms.unsqueeze(-1)).squeeze(-1) * gains).mean()
+    plain = (log_p.gather(-1, trials.actions.unsqueeze(-1)).squeeze(-1) * gains).mean()
     given = [
         torch.autograd.grad(x, list(policy.parameters()), retain_graph=True)
         for x in (surrogate(log_p, trials, gains, 0.1), plain)
