@@ -39,11 +39,10 @@ def optimistic_values(rewards: Tensor, transitions: Tensor, slack: Tensor, horiz
     for _ in range(horizon):
         after, order = torch.sort(after, dim=-1, stable=True)
         chances = transitions.gather(-1, order[:, None, None].expand_as(transitions))
-        best = chances[..., -1]
-        more = torch.minimum(slack / 2, 1 - best)
+        more = torch.minimum(slack / 2, 1 - chances[..., -1])
+        # What is left for the k worst states, of which each step up to the next is lost.
         below = (chances[..., :-1].cumsum(-1) - more.unsqueeze(-1)).clamp(min=0)
-        kept = below.diff(dim=-1, prepend=torch.zeros_like(below[..., :1]))
-        led = (kept * after[:, None, None, :-1]).sum(-1) + (best + more) * after[:, None, None, -1]
+        led = after[:, -1, None, None] - (below * after.diff(dim=-1)[:, None, None]).sum(-1)
         value = rewards + led
         after = value.amax(-1)
         backwards.append(value)

@@ -131,10 +131,14 @@ for n, trials in ((10, 2500), (25, 1000), (50, 500), (75, 334), (100, 250)):
         TABLE[cell]["rl2-tenth"] = learned | {"training.meta_batch": 250}
         most = {"method.test_arms": "most-probable"}
         TABLE[cell]["rl2-tenth-most-probable"] = TABLE[cell]["rl2-tenth"] | most
-    if n == 25:
-        TABLE[cell]["opsrl"] |= {"testing.tasks": 4000}  # departure 1
+    if n > 10:  # departures 1 and 2
+        for name in PLANS:
+            TABLE[cell][name] |= {"testing.tasks": 4000}
+        for name in ("ucrl2", "beb", "epsilon-greedy"):
+            TABLE[cell][name] |= {"training.validation_tasks": 256}
+        TABLE[cell]["opsrl"] |= {"training.validation_tasks": 128}
     if n > 25:
-        TABLE[cell]["opsrl"] |= {"testing.tasks": 2000, "training.validation_tasks": 256}
+        TABLE[cell]["opsrl"] |= {"testing.tasks": 1000}
 
 
 @pytest.mark.parametrize(("cell", "variant"), lines(TABLE))
