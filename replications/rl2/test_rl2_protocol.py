@@ -1,5 +1,5 @@
-"""Protocol of RL² as literals beside `paper.toml`. Source: the paper, sections 3.1 and 3.2, Tables 1
-and 2, and the authors' code for MDPs (README.md, departures)."""
+"""Protocol of RL² as literals beside `paper.toml`. Source: the paper, sections 3.1 and 3.2, Tables
+1 and 2, and the authors' code for MDPs (README.md, departures)."""
 
 from __future__ import annotations
 
