@@ -1,12 +1,12 @@
 """Finds papers, cells and variants in `replications/` and reads their files into typed objects.
 
 `paper.toml` holds `[paper]` (citation), `[bases.<name>]` (sections that cells and variants share),
-`[algorithms.<name>]` (what no switch says of an algorithm, `harness.stated`) and `[cells.<cell>]`
-with `[cells.<cell>.variants.<variant>]`, or with `published_only = true` where nothing here runs
-the cell. Sections are `tasks`, `method`, `training` and `testing`; the scalars are `task_source`
-and `algorithm`. A variant is the merge of the cell's bases, the cell's own sections, the variant's
-bases and the variant's own sections, later ones over earlier ones; after the merge every switch
-must be there (`harness.protocol`).
+`[algorithms.<name>]` (what no switch says about an algorithm, `harness.stated`) and
+`[cells.<cell>]` with `[cells.<cell>.variants.<variant>]`, or with `published_only = true` where
+nothing here runs the cell. Sections are `tasks`, `method`, `training` and `testing`; the scalars
+are `task_source` and `algorithm`. A variant is the merge of the cell's bases, the cell's own
+sections, the variant's bases and the variant's own sections, later ones over earlier ones; after
+the merge every switch must be there (`harness.protocol`).
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Variant:
     method_class: type[Method]
     """The class of the method, of which `method` are the switches."""
     stated: Stated = field(default_factory=Stated)
-    """What `paper.toml` states of the algorithm."""
+    """What `paper.toml` states about the algorithm."""
 
     @property
     def key(self) -> str:
@@ -86,11 +86,11 @@ class Variant:
 
     def protocol(self) -> dict[str, Any]:
         """Return all switches as plain data."""
-        found: dict[str, Any] = {"task_source": self.task_source, "algorithm": self.algorithm}
-        return found | {s: switches(getattr(self, s)) for s in SECTIONS}
+        table: dict[str, Any] = {"task_source": self.task_source, "algorithm": self.algorithm}
+        return table | {s: switches(getattr(self, s)) for s in SECTIONS}
 
     def is_of_training(self, section: str, switch: str) -> bool:
-        """Return whether training depends on a switch: its steps, or which of them is selected."""
+        """Return whether training (its steps, or which of them is selected) depends on a switch."""
         if section == "testing":
             return switch == "task_seed"  # of the validation tasks, too
         test_only = {
@@ -117,7 +117,7 @@ class Cell:
     """None where the cell holds published numbers only."""
     published: tuple[PublishedLine, ...]
     algorithms: Mapping[str, Stated] = field(default_factory=dict)
-    """What `paper.toml` states of the paper's algorithms, of those that it has a table for."""
+    """What `paper.toml` states about those of the paper's algorithms that have a table there."""
 
     @property
     def key(self) -> str:
@@ -134,15 +134,16 @@ class Cell:
         return list(self.variants)
 
     def stated(self, algorithm: object) -> Stated:
-        """Return what `paper.toml` states of an algorithm; the defaults where it states nothing."""
+        """Return what `paper.toml` states about an algorithm; the defaults where it states
+        nothing."""
         return self.algorithms.get(str(algorithm), Stated())
 
     def written(self, name: str) -> dict[str, Any]:
         """Return the switches of variant `name` as `paper.toml` has them, unchecked: like those of
-        `Variant.protocol`, but that an integer may stand for a float. Nothing is imported."""
+        `Variant.protocol`, except that an integer may stand for a float. Nothing is imported."""
         table = self._table(name)
-        found = {k: table.get(k) for k in ("task_source", "algorithm")}
-        return found | {s: dict(table.get(s, {})) for s in SECTIONS}
+        names = {k: table.get(k) for k in ("task_source", "algorithm")}
+        return names | {s: dict(table.get(s, {})) for s in SECTIONS}
 
     def recorded(self, name: str) -> dict[str, Any]:
         """Return the same as records have them (`Stated.recorded`)."""
@@ -182,7 +183,7 @@ class Cell:
                 )
             table[section][switch] = value
         source, method = self.classes(name)
-        found = Variant(
+        variant = Variant(
             folder=self.folder,
             paper=self.paper,
             cell=self.name,
@@ -198,8 +199,8 @@ class Cell:
             method_class=method,
             stated=self.stated(table["algorithm"]),
         )
-        check_batches(source, found.tasks, found.training, found.testing, where)
-        return found
+        check_batches(source, variant.tasks, variant.training, variant.testing, where)
+        return variant
 
     def classes(self, name: str) -> tuple[type[TaskSource], type[Method]]:
         """Return the classes of the task source and of the method of variant `name`: imports the
@@ -244,45 +245,45 @@ def replications_folder() -> Path:
 
 def papers(folder: Path | None = None) -> dict[str, Paper]:
     """Read every paper folder (one that has a `paper.toml`), by key; refuse the first bad one."""
-    found, broken = readable_papers(folder)
+    readable, broken = readable_papers(folder)
     for e in broken.values():
         raise e
-    return found
+    return readable
 
 
 def readable_papers(
     folder: Path | None = None,
 ) -> tuple[dict[str, Paper], dict[str, HarnessError]]:
-    """Return the papers that read, by key, and of each other one why it does not: a fault in one
-    folder is no reason to be silent about the rest."""
+    """Return the papers that can be read, by key, and for every other one the reason why it cannot:
+    a fault in one folder does not hide the rest."""
     root = folder or replications_folder()
     if not root.is_dir():
         raise HarnessError(
             f"found no folder {root}, wanted the papers there; run in a checkout of the project "
             f"or set HARNESS_REPLICATIONS."
         )
-    found, broken = {}, {}
+    read, broken = {}, {}
     for place in sorted(p for p in root.iterdir() if not p.name.startswith(".")):
         try:
             if _has_paper(place):
-                found[place.name] = read_paper(place)
+                read[place.name] = read_paper(place)
         except HarnessError as e:
             broken[place.name] = e
-    return found, broken
+    return read, broken
 
 
 def find_cell(key: str, folder: Path | None = None) -> Cell:
-    """Return the cell called `paper/cell`. Other papers are not read, unless there is no such
-    one."""
+    """Return the cell called `paper/cell`. Other papers are read only when there is no such
+    cell."""
     paper, _, name = key.partition("/")
     place = (folder or replications_folder()) / paper
     if _PAPER.fullmatch(paper) and _has_paper(place):
         own = read_paper(place).cells
         if name in own:
             return own[name]
-    found = [c.key for p in readable_papers(folder)[0].values() for c in p.cells.values()]
+    keys = [c.key for p in readable_papers(folder)[0].values() for c in p.cells.values()]
     raise HarnessError(
-        f"found no cell {shown(key)}{closest(key, found)}; run `harness list` for the cells."
+        f"found no cell {shown(key)}{closest(key, keys)}; run `harness list` for the cells."
     )
 
 
@@ -325,12 +326,12 @@ def _has_paper(place: Path) -> bool:
 
 
 def _algorithms(tables: dict[str, Any], where: str) -> dict[str, Stated]:
-    found = {}
+    stated = {}
     for name in tables:
         check_name(name, f"{where} algorithms")
         own = table_of(tables, name, f"{where} algorithms")
-        found[name] = read_stated(own, f"{where} [algorithms.{name}]")
-    return found
+        stated[name] = read_stated(own, f"{where} [algorithms.{name}]")
+    return stated
 
 
 def _variants(raw: dict[str, Any], bases: dict[str, Any], where: str) -> dict[str, dict[str, Any]]:
@@ -338,14 +339,14 @@ def _variants(raw: dict[str, Any], bases: dict[str, Any], where: str) -> dict[st
     published_only = raw.get("published_only", False)
     shared = based(raw, bases, where, ("variants", "published_only"))
     rows = table_of(raw, "variants", where)
-    found = {}
+    tables = {}
     for name in rows:
         check_name(name, f"{where} variants")
         own = table_of(rows, name, f"{where} variants")
-        found[name] = merge(shared, based(own, bases, f"{where} variant {name}", ()))
-    if published_only is not (not found):
+        tables[name] = merge(shared, based(own, bases, f"{where} variant {name}", ()))
+    if published_only is not (not tables):
         raise HarnessError(f"{where}: wanted at least one variant, or published_only = true.")
-    return found
+    return tables
 
 
 def _scalar(table: dict[str, Any], name: str, where: str) -> str:

@@ -1,4 +1,4 @@
-"""The contract of a paper folder: what `harness check PAPER` looks at, one function a clause.
+"""The contract of a paper folder: what `harness check PAPER` looks at, one function per clause.
 
 Each clause takes the folder and yields findings. A clause that cannot be judged because an earlier
 one failed (a `paper.toml` that does not read) yields nothing: its own sentence would only repeat.
@@ -50,7 +50,7 @@ def files(folder: Path) -> Iterator[Finding]:
 
 
 def tables(folder: Path) -> Iterator[Finding]:
-    """`paper.toml` and `published.csv` read."""
+    """`paper.toml` and `published.csv` can be read."""
     try:
         paper = read_paper(folder)
     except HarnessError as e:
@@ -90,11 +90,11 @@ def switches(folder: Path) -> Iterator[Finding]:
 
 def ranges(folder: Path) -> Iterator[Finding]:
     """Each switch that is a number, or a list of them, states its range in its type."""
-    found = {type(s) for v in variants(folder) for s in (v.tasks, v.method)}
+    classes = {type(s) for v in variants(folder) for s in (v.tasks, v.method)}
     wrong = [
         f"{cls.__name__}.{name} states no range; wanted a type of harness.switch_types, or "
         "Annotated[…, Range(…)] (harness.ranges), with Entries for a list."
-        for cls in sorted(found, key=lambda cls: cls.__name__)
+        for cls in sorted(classes, key=lambda cls: cls.__name__)
         for name, stated in protocol.ranges(cls).items()
         if not stated
     ]
@@ -104,14 +104,14 @@ def ranges(folder: Path) -> Iterator[Finding]:
 def published_metrics(folder: Path) -> Iterator[Finding]:
     """Each published line names a metric that its variants give."""
     paper = _read(folder)
-    found = {key: v for key, v in _resolved(folder) if isinstance(v, Variant)}
+    resolved = {key: v for key, v in _resolved(folder) if isinstance(v, Variant)}
     for cell in paper.cells.values() if paper else ():
         wrong = [
             f"found metric {shown(line.metric)} for variant {name!r}, wanted one of "
             f"{', '.join(named)}."
             for line in cell.published
             for name in line.variants
-            if (variant := found.get(f"{cell.key}/{name}"))
+            if (variant := resolved.get(f"{cell.key}/{name}"))
             and line.metric not in (named := metrics(variant))
         ]
         answered = sum(bool(line.variants) for line in cell.published)
@@ -121,7 +121,7 @@ def published_metrics(folder: Path) -> Iterator[Finding]:
 
 
 def published_costs(folder: Path) -> Iterator[Finding]:
-    """Claims on cost read, where the paper has some."""
+    """Claims about cost can be read, where the paper has some."""
     paper = _read(folder)
     if paper is None or not (folder / CLAIMS_FILE).is_file():
         return
@@ -139,17 +139,17 @@ def published_costs(folder: Path) -> Iterator[Finding]:
 
 
 def reimplementations(folder: Path) -> Iterator[Finding]:
-    """What re-implementations have otherwise reads, where the paper has such a list."""
+    """The list of what re-implementations do differently can be read, where the paper has one."""
     paper = _read(folder)
     if paper is None or not (folder / REIMPLEMENTATIONS_FILE).is_file():
         return
     try:
-        found = [d.where for _, d in read_reimplementations(folder, paper.cells)]
+        places = [d.where for _, d in read_reimplementations(folder, paper.cells)]
     except HarnessError as e:
         yield Finding(REIMPLEMENTATIONS_FILE, False, str(e))
         return
-    sentence = f"{len(found)} switches of {len(set(found))} re-implementations, each with source."
-    yield Finding(REIMPLEMENTATIONS_FILE, bool(found), sentence)
+    sentence = f"{len(places)} switches of {len(set(places))} re-implementations, each with source."
+    yield Finding(REIMPLEMENTATIONS_FILE, bool(places), sentence)
 
 
 def readme(folder: Path) -> Iterator[Finding]:
@@ -175,7 +175,7 @@ def readme(folder: Path) -> Iterator[Finding]:
 
 
 def placeholders(folder: Path) -> Iterator[Finding]:
-    """Nothing is left of the scaffold."""
+    """No part of the scaffold is left."""
     for path in sorted(p for p in folder.iterdir() if p.suffix in (".toml", ".csv", ".md", ".py")):
         lines = read_text(path, "readable text").splitlines()
         left = [str(i) for i, line in enumerate(lines, 1) if "EXAMPLE" in line]
@@ -195,19 +195,21 @@ def method_length(folder: Path) -> Iterator[Finding]:
 
 def imports(folder: Path) -> Iterator[Finding]:
     """No replication imports another, and the harness imports none."""
-    found = [
+    forbidden = [
         (path, name)
         for path in sorted(folder.rglob("*.py"))
         for name in imported(path)
         if is_replication(name) and name.split(".")[1:2] != [folder.name]
     ]
-    found += [
+    forbidden += [
         (path, name)
         for path in sorted(Path(__file__).resolve().parent.rglob("*.py"))
         for name in imported(path)
         if is_replication(name)
     ]
-    wrong = [f"{path} imports {name}; wanted imports from harness only." for path, name in found]
+    wrong = [
+        f"{path} imports {name}; wanted imports from harness only." for path, name in forbidden
+    ]
     yield from _all("imports", wrong, "no replication imports another, the harness imports none.")
 
 
@@ -264,7 +266,7 @@ def variants(folder: Path) -> Iterator[Variant]:
 
 
 def _all(name: str, wrong: list[str], right: str) -> Iterator[Finding]:
-    """Yield each wrong sentence, or the one that says that all is right."""
+    """Yield each sentence on a fault, or the one that says that all is right."""
     yield from (Finding(name, False, sentence) for sentence in wrong)
     if not wrong:
         yield Finding(name, True, right)

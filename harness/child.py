@@ -1,4 +1,4 @@
-"""Start of a process of its own that runs a module of this very harness, and nothing else's.
+"""Starts a separate process that runs a module of this harness, and of no other.
 
 Python puts the current folder first on the path of `python -m`, so that a `random.py` or a
 `harness/` there would be executed. This file is started instead: it finds `harness` where it lies

@@ -15,7 +15,7 @@ from harness.file_lock import take
 
 ELSEWHERE = "free some space or give another folder with --results"
 _ABANDONED_SECONDS = 3600.0
-"""After which a half-written file has no writer any more: it was killed."""
+"""After this time a half-written file has no writer any more: it was killed."""
 
 
 def sync_folder(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Folders of results: what cannot be read is said, where `Path.glob` leaves it out in silence."""
+"""Folders of results: what cannot be read is reported, where `Path.glob` silently leaves it out."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from harness.errors import HarnessError
 def entries(folder: Path, ending: str = "") -> list[Path]:
     """Return what lies in `folder` by name, hidden entries left out; none where it is not there.
 
-    HarnessError where the system does not let us look into it.
+    HarnessError where the system refuses to open it.
     """
     try:
-        found = sorted(folder.iterdir())
+        paths = sorted(folder.iterdir())
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as e:
@@ -21,4 +21,4 @@ def entries(folder: Path, ending: str = "") -> list[Path]:
             f"{folder}: cannot be read ({e.strerror or e}), so what lies there would be left out; "
             f"make it readable or move it away."
         ) from None
-    return [p for p in found if not p.name.startswith(".") and p.name.endswith(ending)]
+    return [p for p in paths if not p.name.startswith(".") and p.name.endswith(ending)]

@@ -117,8 +117,8 @@ class Method(abc.ABC):
         """Take weights given by `weights()` of an equal method."""
 
     def training_note(self) -> str:
-        """Return what is to be known of the training that its curve does not show, e.g. of networks
-        that did not learn; the record keeps it and tables print it. Nothing: ''."""
+        """Return what the curve of the training does not show, e.g. networks that did not learn;
+        the record keeps it and tables print it. '' where there is nothing to say."""
         return ""
 
     @abc.abstractmethod

@@ -82,7 +82,7 @@ class Metric:
 
 @cache
 def read_metric(name: str) -> Metric:
-    """Read the name of a metric; HarnessError for a family that nothing is known of."""
+    """Read the name of a metric; HarnessError for an unknown family."""
     family, _, at = name.partition("@")
     if family not in FAMILIES:
         raise HarnessError(

@@ -1,4 +1,5 @@
-"""What must fit together in a paper's files: names that one table or line uses and another has."""
+"""What must fit together in a paper's files: names that one table or line uses and another
+defines."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def check_headline(headline: dict[str, Any], cells: dict[str, Cell], where: str) -> None:
-    """Refuse a headline of a cell or variant that is not there."""
+    """Refuse a headline that names a cell or variant that does not exist."""
     known = [f"{cell.name}/{variant}" for cell in cells.values() for variant in cell.variants]
     for system, place in headline.items():
         if place not in known:
@@ -27,7 +28,7 @@ def check_headline(headline: dict[str, Any], cells: dict[str, Cell], where: str)
 
 
 def check_used(algorithms: Mapping[str, Stated], cells: dict[str, Cell], where: str) -> None:
-    """Refuse what is stated of an algorithm that no variant has, or of a switch of it."""
+    """Refuse statements about an algorithm that no variant has, or about a switch that it lacks."""
     tables = [t for c in cells.values() for t in c.variants.values()]
     used = {str(t.get("algorithm")) for t in tables}
     for name, stated in algorithms.items():
@@ -54,7 +55,7 @@ def check_used(algorithms: Mapping[str, Stated], cells: dict[str, Cell], where: 
 
 
 def check_lines(lines: tuple[PublishedLine, ...], cells: dict[str, Cell], where: str) -> None:
-    """Refuse published lines of cells and variants that are not there."""
+    """Refuse published lines of cells and variants that do not exist."""
     for line in lines:
         if line.cell not in cells:
             raise HarnessError(

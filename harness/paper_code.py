@@ -1,5 +1,5 @@
 """Imports `method.py` and `tasks.py` of a paper's folder. They are code, and importing them runs
-it: this is done by the verbs that train, test or check with it, never to list or compare."""
+it: the verbs that train, test or check with it do this; `list` and `compare` never do."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def method_class(folder: Path, algorithm: str) -> type[Method]:
     path = folder / METHODS
     if not path.is_file():
         raise HarnessError(f"found no {path}; a paper folder needs one.")
-    found = _listed(path, "ALGORITHMS")
-    if algorithm not in found:
+    classes = _listed(path, "ALGORITHMS")
+    if algorithm not in classes:
         raise HarnessError(
-            f"{folder.name}: found algorithm {shown(algorithm)}{closest(algorithm, found)}; "
-            f"wanted one of {', '.join(found)}."
+            f"{folder.name}: found algorithm {shown(algorithm)}{closest(algorithm, classes)}; "
+            f"wanted one of {', '.join(classes)}."
         )
-    cls: type[Method] = _with_settings(path, algorithm, found[algorithm])
+    cls: type[Method] = _with_settings(path, algorithm, classes[algorithm])
     return cls
 
 
@@ -63,12 +63,12 @@ def task_source_class(folder: Path, name: str) -> type[TaskSource]:
 def _listed(path: Path, table: str) -> dict[str, Any]:
     """Return the dict called `table` in a file of a paper's folder."""
     with _IMPORTING:  # another thread must not meet a module that is half loaded
-        found: Any = getattr(_module(path), table, None)
-    if not isinstance(found, dict) or not all(isinstance(name, str) for name in found):
+        listed: Any = getattr(_module(path), table, None)
+    if not isinstance(listed, dict) or not all(isinstance(name, str) for name in listed):
         raise HarnessError(
-            f"{path}: found {table} = {shown(found)}, wanted a dict from names to classes."
+            f"{path}: found {table} = {shown(listed)}, wanted a dict from names to classes."
         )
-    return found
+    return listed
 
 
 def _with_settings(path: Path, name: str, cls: Any) -> Any:
@@ -104,7 +104,7 @@ def _module(path: Path) -> ModuleType:
 
 
 def _is_from(folder: Path, package: str) -> bool:
-    """Return whether what is loaded of a paper is all from `folder`, and something is."""
+    """Return whether something of a paper is loaded, and all of it from `folder`."""
     files = [m.__file__ for n, m in sys.modules.items() if n.startswith(f"{package}.")]
     places = [Path(file) for file in files if file]
     return bool(places) and all(place.is_relative_to(folder) for place in places)

@@ -55,10 +55,10 @@ def based(raw: dict[str, Any], bases: dict[str, Any], where: str, more: tuple[st
 
 def table_of(parent: dict[str, Any], name: str, where: str) -> dict[str, Any]:
     """Return the table `name` of a TOML table; an empty one where there is none."""
-    found = parent.get(name, {})
-    if not isinstance(found, dict):
-        raise HarnessError(f"{where} {name}: found {shown(found)}, wanted a table.")
-    return found
+    table = parent.get(name, {})
+    if not isinstance(table, dict):
+        raise HarnessError(f"{where} {name}: found {shown(table)}, wanted a table.")
+    return table
 
 
 def check_name(name: str, where: str) -> None:

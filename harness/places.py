@@ -1,4 +1,4 @@
-"""Where records and checkpoints are unless told: beside `replications/`, so that the tables of a
+"""Where records and checkpoints are by default: beside `replications/`, so that the tables of a
 checkout are made from its own records, wherever the command is started."""
 
 from __future__ import annotations

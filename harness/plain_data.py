@@ -1,4 +1,4 @@
-"""Plain data from JSON and TOML files: what they may hold, checked before anything is made of it.
+"""Plain data from JSON and TOML files: what they may hold, checked before it is used.
 
 A file may be anything: lists in lists without end, integers that Python refuses to print, NaN.
 Whatever passes here can be compared, printed, digested and written again.
@@ -37,21 +37,21 @@ def read_json(path: Path, wanted: str) -> Any:
 def parse_json(text: str, where: str, wanted: str) -> Any:
     """Read JSON from text, as `read_json` does."""
     try:
-        found = json.loads(text, parse_constant=_no_number)
+        data = json.loads(text, parse_constant=_no_number)
     except (ValueError, RecursionError) as e:
         raise HarnessError(f"{where}: not {wanted}: {_reason(e)}.") from None
-    check_plain(found, where)
-    return found
+    check_plain(data, where)
+    return data
 
 
 def read_toml(path: Path) -> dict[str, Any]:
     """Read a TOML file; HarnessError as for JSON."""
     try:
-        found = tomllib.loads(read_text(path, "valid TOML"))
+        table = tomllib.loads(read_text(path, "valid TOML"))
     except (ValueError, RecursionError) as e:
         raise HarnessError(f"{path}: not valid TOML: {_reason(e)}.") from None
-    check_plain(found, str(path))
-    return found
+    check_plain(table, str(path))
+    return table
 
 
 def check_plain(value: Any, where: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def read_plain(path: Path) -> bytes:
-    """Return the content of a file; OSError for whatever is no file, at once."""
+    """Return the content of a file; OSError at once for anything that is no file."""
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     with os.fdopen(descriptor, "rb") as f:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):

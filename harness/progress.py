@@ -23,7 +23,7 @@ def duration(seconds: float) -> str:
 
 @dataclass(frozen=True)
 class Standing:
-    """Where work stands whose end is not known."""
+    """Where work without a known end stands."""
 
     words: str
     """What is done, and of how much."""
@@ -39,8 +39,8 @@ class Progress:
     def __init__(self, label: str, total: int, done: int = 0, stream: TextIO | None = None) -> None:
         self.label, self.total, self.first, self.done = label, total, done, done
         # Below what makes text harmless for a terminal: rewriting a line takes control characters.
-        found = stream or sys.stderr
-        self.stream: TextIO | None = getattr(found, "unfiltered", found)
+        chosen = stream or sys.stderr
+        self.stream: TextIO | None = getattr(chosen, "unfiltered", chosen)
         if getattr(self.stream, "closed", False):
             self.stream = None
         self.terminal = self.stream is not None and self.stream.isatty()
@@ -49,7 +49,7 @@ class Progress:
         self.shown = False
 
     def update(self, done: int, note: str = "", standing: Standing | None = None) -> None:
-        """Say where the work stands, if it is time to; in the words of `standing` if given."""
+        """Print where the work stands, if it is time to; in the words of `standing` if given."""
         self.done = done
         now = time.monotonic()
         if now - self.last < self.every or done <= self.first:
@@ -64,7 +64,7 @@ class Progress:
         self._print(plain(line), "\x1b[K\r" if self.terminal else "\n")
 
     def add(self, more: int, note: str = "") -> None:
-        """Say that so much more is done."""
+        """Note that so much more is done."""
         self.update(self.done + more, note)
 
     def close(self) -> None:
@@ -73,7 +73,7 @@ class Progress:
             self._print("", "\n")
 
     def _print(self, line: str, end: str) -> None:
-        """Print, or do without: a full disk under a log stops no run, nor does a lost terminal."""
+        """Print if possible: neither a full disk under a log nor a lost terminal stops a run."""
         if self.stream is not None:
             with contextlib.suppress(OSError, ValueError):
                 print(line, end=end, file=self.stream, flush=True)

@@ -63,10 +63,10 @@ class Training:
 
 @dataclasses.dataclass(frozen=True)
 class Testing:
-    """On what a run is tested (section `testing`)."""
+    """What a run is tested on (section `testing`)."""
 
     tasks: Tasks
-    """Test tasks (episodes) the reported mean is over."""
+    """Test tasks (episodes) that the reported mean is taken over."""
     tasks_at_once: Tasks
     """Test tasks adapted together: memory, not meaning."""
     task_seed: Seed
@@ -97,8 +97,8 @@ def read_switches(cls: type[T], table: dict[str, Any], where: str) -> T:
 
 
 def ranges(cls: type[Any]) -> dict[str, str]:
-    """Say from where to where each switch of a settings dataclass that is made of numbers goes; ''
-    where its type does not say so."""
+    """Return the range of each switch of a settings dataclass that is made of numbers; '' where its
+    type does not state one."""
     return {n: _range(hint) for n, hint in _hints(cls).items() if _kind(hint) in (int, float)}
 
 
@@ -123,7 +123,7 @@ def _hints(cls: type[Any]) -> dict[str, Any]:
 
 
 def _bare(hint: Any) -> tuple[Any, tuple[Any, ...]]:
-    """Part a type from what is said about it."""
+    """Split a type into the type itself and what is stated about it."""
     if typing.get_origin(hint) is not Annotated:
         return hint, ()
     bare, *said = typing.get_args(hint)
@@ -146,7 +146,7 @@ def _range(hint: Any) -> str:
 
 
 def _typed(hint: Any, value: Any, where: str) -> Any:
-    """Return `value` as the type says, and see that it is in the range that the type states."""
+    """Return `value` as the type says; refuse it outside of the range that the type states."""
     bare, said = _bare(hint)
     if typing.get_origin(bare) is Literal:
         return _one_of(typing.get_args(bare), value, where)
@@ -188,13 +188,13 @@ def _entries(hint: Any, said: tuple[Any, ...], value: Any, where: str) -> Iterat
 
 def overrides(settings: Iterable[str], option: str = "--set") -> dict[str, Any]:
     """Read `--set` options, `section.switch=value` each; `option` names them in messages."""
-    found: dict[str, Any] = {}
+    overridden: dict[str, Any] = {}
     for text in settings:
         if "=" not in text:
             raise HarnessError(f"{option}: found {shown(text)}, wanted section.switch=value.")
         switch, _, value = text.partition("=")
-        found[switch.strip()] = parse_value(value)
-    return found
+        overridden[switch.strip()] = parse_value(value)
+    return overridden
 
 
 def parse_value(text: str) -> Any:

@@ -1,4 +1,5 @@
-"""Published lines: one number a paper prints, as data (`published.csv` of each replication)."""
+"""Published lines: one number that a paper prints, as data (`published.csv` of each
+replication)."""
 
 from __future__ import annotations
 
@@ -128,6 +129,6 @@ def _check_kind(kind: str, interval: float | None, where: str) -> None:
             f"{', '.join(KINDS)} (details go into the note)."
         )
     if (kind == "none") != (interval is None):
-        found = "no interval" if interval is None else f"the interval {interval:g}"
+        given = "no interval" if interval is None else f"the interval {interval:g}"
         wanted = "none" if interval is None else "what its ± means, or unknown"
-        raise HarnessError(f"{where}: interval_kind: found {kind} with {found}, wanted {wanted}.")
+        raise HarnessError(f"{where}: interval_kind: found {kind} with {given}, wanted {wanted}.")

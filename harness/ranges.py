@@ -1,6 +1,6 @@
 """Stated ranges of numbers: of protocol switches, in their types, and of options.
 
-A switch says its range where it says its type, e.g. `inner_steps: Annotated[int, Range(0, 1000)]`;
+A switch states its range in its type, e.g. `inner_steps: Annotated[int, Range(0, 1000)]`;
 `harness.switch_types` has names for the usual ones. `harness.protocol` reads switches and
 `harness.cli.numbers` options by them: a number out of its range is one sentence.
 """
@@ -20,7 +20,7 @@ _REAL = re.compile(r"[+-]?([0-9]{1,300}\.?[0-9]{0,300}|\.[0-9]{1,300})([eE][+-]?
 
 @dataclass(frozen=True)
 class Range:
-    """Numbers from `least` to `most`, in the unit of what they are of. NaN is in no range."""
+    """Numbers from `least` to `most`, in the unit of the switch or option. NaN is in no range."""
 
     least: float
     most: float
@@ -44,7 +44,8 @@ class Range:
         )
 
     def check(self, number: float, of: str = "") -> None:
-        """Raise HarnessError, which begins with what the number is `of`, if it is out of range."""
+        """Raise HarnessError if it is out of range; the message begins with `of`, the name of the
+        number."""
         if number not in self:
             raise HarnessError(f"{of}found {shown(number)}, wanted {self}.")
 

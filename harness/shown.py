@@ -1,4 +1,4 @@
-"""How messages quote a value that somebody wrote: on one line, and never longer than that."""
+"""How messages quote a value that somebody wrote: always on one line."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import reprlib
 
 
 class _Short(reprlib.Repr):
-    """What was found, short enough for a sentence: a number of 5,000 digits has no `repr`."""
+    """Returns what was found, short enough for a sentence: a number of 5,000 digits has no
+    `repr`."""
 
     def __init__(self) -> None:
         super().__init__()

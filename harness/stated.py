@@ -1,4 +1,4 @@
-"""What a paper's `paper.toml` states of an algorithm beside its switches: `[algorithms.<name>]`.
+"""What a paper's `paper.toml` states about an algorithm beside its switches: `[algorithms.<name>]`.
 
 It is data, so that tables can be made without importing a paper's `method.py`.
 """
@@ -29,16 +29,17 @@ class Stated:
     counted: str = STEPS_AT_TEST
     """What k counts in the names `metric@k` of `evaluate`."""
     older_records: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """Switches that came later, by section, with what records had that were made before them."""
+    """Switches that came later, by section, with the values of records that were made before
+    them."""
 
     def recorded(self, protocol: Mapping[str, Any]) -> dict[str, Any]:
         """Return a protocol as records and digests have it: a switch that came later is left out
         where it has the value that older records had, so that these keep their digests."""
-        found = dict(protocol)
+        written = dict(protocol)
         for section, older in self.older_records.items():
-            there = found.get(section, {})
-            found[section] = {k: v for k, v in there.items() if k not in older or v != older[k]}
-        return found
+            there = written.get(section, {})
+            written[section] = {k: v for k, v in there.items() if k not in older or v != older[k]}
+        return written
 
     def inference_of(self, protocol: Mapping[str, Any]) -> str:
         """Return the inference of a method with these switches by section."""
@@ -50,10 +51,10 @@ class Stated:
 
     def complete(self, protocol: Mapping[str, Any]) -> dict[str, Any]:
         """Return the protocol of a record with the switches that `recorded` left out."""
-        found = dict(protocol)
+        completed = dict(protocol)
         for section, older in self.older_records.items():
-            found[section] = {**older, **found.get(section, {})}
-        return found
+            completed[section] = {**older, **completed.get(section, {})}
+        return completed
 
 
 def read_stated(table: dict[str, Any], where: str) -> Stated:
@@ -73,10 +74,10 @@ def read_stated(table: dict[str, Any], where: str) -> Stated:
             )
         if not isinstance(value, str) or not value:
             raise HarnessError(f"{where} {name}: found {shown(value)}, wanted text.")
-    found = Stated(**table, older_records=older)
-    if "inference" in table and found.inference not in INFERENCE:
+    stated = Stated(**table, older_records=older)
+    if "inference" in table and stated.inference not in INFERENCE:
         raise HarnessError(
-            f"{where} inference: found {shown(found.inference)}"
-            f"{closest(found.inference, INFERENCE)}; wanted {' or '.join(INFERENCE)}."
+            f"{where} inference: found {shown(stated.inference)}"
+            f"{closest(stated.inference, INFERENCE)}; wanted {' or '.join(INFERENCE)}."
         )
-    return found
+    return stated

@@ -1,4 +1,4 @@
-"""Types of protocol switches that papers share: what a number is, and from where to where it goes.
+"""Types of protocol switches that papers share: what a number is, and its range.
 
 They are wide: any sensible use is inside, also one that no paper has tried, and what is outside is
 a slip of the keyboard. A switch with a reason of its own states its range itself:
@@ -20,7 +20,7 @@ Share = Annotated[float, Range(0, 1)]
 ShareBelowOne = Annotated[float, Range(0, 1, below=True)]
 """Dropout, momentum or what is kept of a running mean: 1 would leave nothing or forget nothing."""
 ShareAboveZero = Annotated[float, Range(0, 1, above=True)]
-"""Share of which something must be left."""
+"""A share that must not be zero."""
 Factor = Annotated[float, Range(0, 1_000_000_000, above=True)]
 """What is multiplied or divided by."""
 Penalty = Annotated[float, Range(0, 1_000_000)]
@@ -33,7 +33,7 @@ Epsilon = Annotated[float, Range(0, 1, above=True)]
 Steps = Annotated[int, Range(0, 10_000)]
 """Gradient steps on one task."""
 StepsFromOne = Annotated[int, Range(1, 10_000)]
-"""The same where none would mean nothing; steps of a sequence, too."""
+"""The same where none would be meaningless; steps of a sequence, too."""
 Iterations = Annotated[int, Range(1, 1_000_000_000)]
 """Meta-iterations, or how many of them something takes."""
 IterationsOrNone = Annotated[int, Range(0, 1_000_000_000)]
@@ -45,11 +45,11 @@ Width = Annotated[int, Range(1, 8192)]
 """Filters of a convolution, units of a layer, numbers in a row of a memory."""
 Layers = Annotated[int, Range(1, 64)]
 Widths = Annotated[tuple[Width, ...], Entries(1, 64)]
-"""One a layer."""
+"""One for each layer."""
 Hidden = Annotated[tuple[Width, ...], Entries(0, 64)]
 """The same of the hidden layers of a network that may have none."""
 Rates = Annotated[tuple[Rate, ...], Entries(1, 1000)]
-"""A grid to choose from, or one a layer."""
+"""A grid to choose from, or one for each layer."""
 
 Seed = Annotated[int, Range(0, 2**63 - 1)]
 Tasks = Annotated[int, Range(1, 1_000_000)]

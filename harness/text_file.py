@@ -14,8 +14,8 @@ MOST_BYTES = 64 << 20  # of one file; the longest ones here have less than one M
 def read_text(path: Path, wanted: str) -> str:
     """Return the text of `path`; `wanted` names what it should be, as in `a readable record`.
 
-    HarnessError for a file that cannot be read, that is none (a pipe would be waited for), that is
-    larger than `MOST_BYTES`, or that is not UTF-8.
+    HarnessError for a file that cannot be read, for what is no file (a pipe would be waited for),
+    for one that is larger than `MOST_BYTES`, or that is not UTF-8.
     """
     try:
         if (size := path.stat().st_size) > MOST_BYTES:
@@ -31,7 +31,7 @@ def read_text(path: Path, wanted: str) -> str:
 def decoded(data: bytes, where: str) -> str:
     """Return UTF-8 `data` as text, without a mark at its start; `where` names it in messages."""
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise HarnessError(f"{where}: found UTF-16, wanted UTF-8; save it so in your editor.")
+        raise HarnessError(f"{where}: found UTF-16, wanted UTF-8; save it as UTF-8 in your editor.")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as e:

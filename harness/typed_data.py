@@ -1,4 +1,4 @@
-"""Plain data into typed objects: every field is there, and is of the type that the class states.
+"""Plain data into typed objects: every field is there and has the type that the class states.
 
 Types may be bool, int, float, str, `Literal`, `X | None`, `tuple[X, ...]`, `list[X]`,
 `dict[str, X]`, `Any`, dataclasses, `TypedDict` (which may have more keys than it names), and any of
@@ -59,12 +59,12 @@ def read_value(hint: Any, value: Any, where: str) -> Any:
     if hint is Any:
         return value
     if origin is Annotated:
-        found = read_value(parts[0], value, where)
+        read = read_value(parts[0], value, where)
         for bound in parts[1:]:
-            if isinstance(bound, AtLeast) and not bound(found):
+            if isinstance(bound, AtLeast) and not bound(read):
                 wanted = f"{'at least' if bound.itself else 'more than'} {bound.least}"
                 raise HarnessError(f"{where}: found {shown(value)}, wanted {wanted}.")
-        return found
+        return read
     if origin is Literal:
         if value not in parts:
             wanted = ", ".join(map(str, parts))

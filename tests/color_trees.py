@@ -20,12 +20,12 @@ OF_EACH = 6
 
 def few_classes(dataset: str) -> tuple[ColorClass, ...]:
     """Three training classes, one of validation, two of test."""
-    found = [
+    classes = [
         c
         for part, count in (("train", 3), ("val", 1), ("test", 2))
         for c in [c for c in color_classes(dataset) if c.part == part][:count]
     ]
-    return tuple(sorted(found, key=lambda c: c.name))
+    return tuple(sorted(classes, key=lambda c: c.name))
 
 
 def use_few(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *datasets: str) -> None:

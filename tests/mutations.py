@@ -32,7 +32,7 @@ def paper(key: str) -> str:
 
 # File, what stands there, what it becomes, and a test file that notices.
 MUTATIONS = [
-    # The six of which nothing was noticed once.
+    # The six that no test noticed once.
     ("harness/models/mlp.py", "std=0.01, a=-0.02, b=0.02", "std=0.1, a=-0.2, b=0.2", STARTS),
     ("harness/models/mlp.py", "std=0.01, a=-0.02, b=0.02", "std=0.1, a=-0.2, b=0.2", paper("maml")),
     (
@@ -263,21 +263,21 @@ def run(copy: Path, tests: list[str], log: Path) -> None:
 
 
 def failed(copy: Path, tests: list[str]) -> str:
-    """Run `tests` in the copy and name the first one that fails, or give an empty string."""
+    """Run `tests` in the copy and name the first one that fails, or return an empty string."""
     log = copy / "log"
     process = multiprocessing.get_context("fork").Process(target=run, args=(copy, tests, log))
     process.start()
     process.join()
     said = log.read_text(encoding="utf-8")
-    if found := re.search(r"^FAILED (.+?)(?: - |$)", said, re.MULTILINE):
-        return found[1]
+    if match := re.search(r"^FAILED (.+?)(?: - |$)", said, re.MULTILINE):
+        return match[1]
     if not re.search(r"^\d+ passed", said, re.MULTILINE):
         raise SystemExit(f"{' '.join(tests)}: no test failed and none passed:\n{said}")
     return ""
 
 
 def main(words: list[str]) -> int:
-    """Try the mutations whose file has one of `words`, or all; give the exit status."""
+    """Try the mutations whose file has one of `words`, or all; return the exit status."""
     warm_up()
     chosen = [m for m in MUTATIONS if not words or any(word in m[0] for word in words)]
     unnoticed = 0

@@ -51,14 +51,14 @@ def clone(request, record, tmp_path_factory):
 
 def test_records_are_read_in_a_clone_of_other_line_endings(clone, record):
     attributes, folder = clone
-    [found] = find_records(folder / "results")
+    [stored] = find_records(folder / "results")
     if attributes == "without":  # or this test would see nothing
-        assert b"\r\n" in (found.folder / "curve.csv").read_bytes()
+        assert b"\r\n" in (stored.folder / "curve.csv").read_bytes()
         return
-    assert verify_files(found.folder).result_digest == record.record.result_digest
-    assert found.curve == record.curve
-    for name in ("record.json", *found.record.files):
-        assert (found.folder / name).read_bytes() == (record.folder / name).read_bytes()
+    assert verify_files(stored.folder).result_digest == record.record.result_digest
+    assert stored.curve == record.curve
+    for name in ("record.json", *stored.record.files):
+        assert (stored.folder / name).read_bytes() == (record.folder / name).read_bytes()
 
 
 def test_texts_have_the_same_lines_in_every_clone(clone):

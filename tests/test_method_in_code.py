@@ -245,10 +245,10 @@ def test_ntm() -> None:
     for head in range(2):
         numbers_of_head = (told.strengths, told.gates, told.shifts, told.sharpness)
         strength, gate, shift, sharpness = (part[0, head] for part in numbers_of_head)
-        found = code("ntm")(
+        weights = code("ntm")(
             memory[0], before[0, head], told.keys[0, head], strength, gate, shift, sharpness
         )
-        assert_close(found, weighting[0, head])
+        assert_close(weights, weighting[0, head])
 
 
 def test_learned_optimizer() -> None:

@@ -17,13 +17,13 @@ TESTED = {k: v for k, v in ABOUT["optional-dependencies"].items() if k not in ("
 
 def promised():
     """Package -> lowest version, of what users and tests install."""
-    found = {}
+    lowest_of = {}
     for line in (*ABOUT["dependencies"], *(x for extra in TESTED.values() for x in extra)):
         if line.startswith(f"{ABOUT['name']}["):
             continue
         name, lowest = re.fullmatch(r"([\w-]+)>=([\d.]+)", line).groups()
-        found[name] = lowest
-    return found
+        lowest_of[name] = lowest
+    return lowest_of
 
 
 def pinned(file):
@@ -34,8 +34,8 @@ def pinned(file):
 
 def numbers(version):
     """A version to compare, with at least three numbers."""
-    found = [int(part) for part in version.split(".")]
-    return tuple(found + [0] * (3 - len(found)))
+    parts = [int(part) for part in version.split(".")]
+    return tuple(parts + [0] * (3 - len(parts)))
 
 
 def test_the_minima_that_are_tested_are_those_that_are_promised():

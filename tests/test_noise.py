@@ -41,6 +41,6 @@ def test_normals_are_the_same_on_cuda():
     if not torch.cuda.is_available():
         pytest.skip("found no CUDA device")
     images = torch.rand(2, 3, 1, 4, 4)
-    found = task_normals(images.cuda(), (7,))
-    assert found.is_cuda
-    assert torch.equal(found.cpu(), task_normals(images, (7,)))
+    normals = task_normals(images.cuda(), (7,))
+    assert normals.is_cuda
+    assert torch.equal(normals.cpu(), task_normals(images, (7,)))

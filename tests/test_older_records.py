@@ -32,12 +32,12 @@ def test_older_records_are_those_of_the_variant_that_has_their_value(toy):
         row.variant: row for row in collect(toy.results, ["toy/images"]).rows if row.runs.records
     }
     assert rows["plain"].verdict.name == rows["fancy"].verdict.name == "reproduced"
-    found = {
+    records = {
         name: read_record(toy.results / row.runs.records[0] / "record.json")
         for name, row in rows.items()
     }
-    assert found["plain"].protocol["method"] == {}
-    assert found["fancy"].protocol["method"] == {"rate": 0.2}
+    assert records["plain"].protocol["method"] == {}
+    assert records["fancy"].protocol["method"] == {"rate": 0.2}
 
 
 def test_weights_are_tested_with_what_older_records_had(toy):

@@ -34,9 +34,9 @@ RIGHT = {
 
 
 def test_a_right_table_is_read():
-    found = read_switches(Settings, RIGHT, "here")
-    assert found == Settings(5, 0.4, True, "sum", (1, 5, 10), "x")
-    assert switches(found) == RIGHT
+    read = read_switches(Settings, RIGHT, "here")
+    assert read == Settings(5, 0.4, True, "sum", (1, 5, 10), "x")
+    assert switches(read) == RIGHT
 
 
 def test_an_integer_serves_as_a_float():
@@ -87,9 +87,9 @@ def test_a_missing_switch_has_no_default(name):
     ],
 )
 def test_values_of_set_are_read_as_toml(text, value):
-    found = parse_value(text)
-    assert found == value
-    assert type(found) is type(value)
+    parsed = parse_value(text)
+    assert parsed == value
+    assert type(parsed) is type(value)
 
 
 json_values = st.recursive(
@@ -197,32 +197,32 @@ typed_texts = (
 @settings(deadline=timedelta(seconds=1), max_examples=200)
 @given(st.sampled_from(list(INSIDE)), typed_texts)
 def test_any_text_is_a_value_in_its_range_or_a_sentence(switch, text):
-    sentence, found = "", None
+    sentence, ranged = "", None
     try:
-        found = read_switches(Ranged, INSIDE | overrides([f"{switch}={text}"]), "here")
+        ranged = read_switches(Ranged, INSIDE | overrides([f"{switch}={text}"]), "here")
     except HarnessError as e:
         sentence = str(e)
-    assert sentence.startswith("here" if found is None else "")
+    assert sentence.startswith("here" if ranged is None else "")
     assert sentence.isprintable()
-    assert found is None or (
-        found.steps in range(1001)
-        and 0 < found.rate <= 1
-        and 1 <= len(found.widths) <= 3
-        and set(found.widths) <= set(range(1, 65))
-        and found.loss in ("sum", "mean")
-        and found.whole in (True, False)
+    assert ranged is None or (
+        ranged.steps in range(1001)
+        and 0 < ranged.rate <= 1
+        and 1 <= len(ranged.widths) <= 3
+        and set(ranged.widths) <= set(range(1, 65))
+        and ranged.loss in ("sum", "mean")
+        and ranged.whole in (True, False)
     )
 
 
 @settings(deadline=timedelta(seconds=1))
 @given(st.text(st.characters(exclude_categories=()), max_size=40))
 def test_any_text_is_an_override_or_a_sentence(text):
-    sentence, found = "", {}
+    sentence, overridden = "", {}
     try:
-        found = overrides([text])
+        overridden = overrides([text])
     except HarnessError as e:
         sentence = str(e)
-    assert (len(found) == 1) is ("=" in text)
+    assert (len(overridden) == 1) is ("=" in text)
     assert bool(sentence) is ("=" not in text)
 
 

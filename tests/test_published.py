@@ -73,7 +73,7 @@ def test_a_line_needs_its_parts(tmp_path, needed):
             "interval_kind: found none with the interval 0.4, wanted what its ± means, or unknown.",
         ),
         ({"interval": ""}, "interval_kind: found ci95 with no interval, wanted none."),
-        ({"interval": "-0.4"}, "interval: found -0.4, wanted a number of at least 0."),
+        ({"interval": "-0.4"}, "interval: found '-0.4', wanted a number of at least 0."),
         ({"note": '"open'}, "found a quote that is never closed; write each line whole, with"),
         ({"episodes": "many"}, "episodes: found 'many', wanted a whole number of at least 1."),
     ],

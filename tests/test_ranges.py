@@ -90,6 +90,6 @@ def test_a_text_is_a_number_in_the_range_or_a_sentence(text):
     ids=["digits", "deep", "text", "number", "list", "table"],  # the first has no text
 )
 def test_what_is_shown_is_short(value, words):
-    found = shown(value)
-    assert len(found) < 250
-    assert words in (None, found)
+    sentence = shown(value)
+    assert len(sentence) < 250
+    assert words in (None, sentence)

@@ -16,7 +16,7 @@ TESTS = sorted((ROOT / "tests").rglob("*.py"))
 SHARED = ("harness.models.", "harness.tasks.")
 NO_USERS = ("harness.paper_tests.", "harness.tasks.registry")
 OF_ONE_PAPER = {
-    # A benchmark that any paper on Omniglot may be held against, offered in CONTRIBUTING.
+    # A benchmark that any paper on Omniglot may be compared with, offered in CONTRIBUTING.
     "harness.tasks.lake_runs": set(),
 }
 """Modules of `harness/models` and `harness/tasks` that stay there though one paper uses them, or
@@ -48,24 +48,28 @@ def users(root, named):
     it, itself or through another of these modules, or whose `paper.toml` names it; `harness` stands
     for the rest of the harness. `named` has the module of each name of a task source."""
     files = {dotted(p, root): p for p in root.glob("harness/**/*.py")}
-    found = {m: set() for m in files if m.startswith(SHARED) and not m.endswith("__init__")}
-    through = {m: set() for m in found}
+    papers_of = {m: set() for m in files if m.startswith(SHARED) and not m.endswith("__init__")}
+    through = {m: set() for m in papers_of}
     files |= {dotted(p, root): p for p in root.glob("replications/*/*.py")}
     for module, path in files.items():
         if module.startswith(NO_USERS) or path.name.startswith("test_"):
             continue
         user = module.split(".")[1] if module.startswith("replications.") else "harness"
-        for used in {m for m in found for n in imports(path) if n == m or n.startswith(f"{m}.")}:
-            (through if module in found else found)[used].add(module if module in found else user)
+        for used in {
+            m for m in papers_of for n in imports(path) if n == m or n.startswith(f"{m}.")
+        }:
+            (through if module in papers_of else papers_of)[used].add(
+                module if module in papers_of else user
+            )
     for path in root.glob("replications/*/paper.toml"):
         text = path.read_text(encoding="utf-8")
         for source, module in named.items():
             if f'task_source = "{source}"' in text:
-                found[module].add(path.parent.name)
-    for _ in found:  # the longest way through them is no longer
+                papers_of[module].add(path.parent.name)
+    for _ in papers_of:  # the longest way through them is no longer
         for module, others in through.items():
-            found[module] = found[module].union(*(found[other] for other in others))
-    return found
+            papers_of[module] = papers_of[module].union(*(papers_of[other] for other in others))
+    return papers_of
 
 
 def name(path):
@@ -80,18 +84,18 @@ def test_the_harness_imports_no_replication(path):
 @pytest.mark.parametrize("path", REPLICATIONS, ids=name)
 def test_a_replication_imports_from_the_harness_only(path):
     own = path.relative_to(ROOT / "replications").parts[0]
-    for found in imports(path):
-        first, *rest = found.split(".")
+    for module in imports(path):
+        first, *rest = module.split(".")
         known = first == "harness" or first in LIBRARIES or first in sys.stdlib_module_names
-        assert known or (first == "replications" and rest[:1] == [own]), found
+        assert known or (first == "replications" and rest[:1] == [own]), module
 
 
 def test_what_one_paper_uses_is_in_its_folder():
     """Code moves to `harness/` when a second paper needs it (CONTRIBUTING)."""
     named = {source: where.partition(":")[0] for source, where in SOURCES.items()}
-    found = users(ROOT, named)
-    assert len(found) > 20
-    assert {m: f for m, f in found.items() if len(f) < 2 and "harness" not in f} == OF_ONE_PAPER
+    papers_of = users(ROOT, named)
+    assert len(papers_of) > 20
+    assert {m: f for m, f in papers_of.items() if len(f) < 2 and "harness" not in f} == OF_ONE_PAPER
 
 
 def test_who_uses_a_shared_module_is_seen(tmp_path):

@@ -97,7 +97,7 @@ class ToyPaper:
         weights: dict[str, np.ndarray] | None = None,
         **fields: Any,
     ) -> Path:
-        """Write a record of `scores` (metric -> [tasks]; none = diverged), give its folder.
+        """Write a record of `scores` (metric -> [tasks]; none = diverged), return its folder.
 
         `weights` are kept beside it if given; {} are those of a method with nothing to train.
         """

@@ -1,4 +1,4 @@
-"""`harness check PAPER`: the contract that a paper folder must pass, one line a check."""
+"""`harness check PAPER`: the contract that a paper folder must pass, one line per check."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SUMMARY = "check that a paper folder keeps the contract of this project"
 EXAMPLES = ["harness check maml --no-runs", "harness check protonet --no-runs"]
 
 SMOKE_SECONDS = 20.0
-"""What a smoke run may take on a CPU before it is a warning."""
+"""How long a smoke run may take on a CPU before there is a warning."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Print one line a check; exit status 1 when one failed."""
+    """Print one line per check; the exit status is 1 when one failed."""
     folder = replications_folder() / arguments.paper
     if not folder.is_dir():
         known = sorted(p.parent.name for p in replications_folder().glob("*/paper.toml"))
@@ -51,7 +51,7 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def findings(folder: Path, runs: bool) -> Iterator[Finding]:
-    """Yield what every clause finds, and then the smoke runs of what resolves."""
+    """Yield the findings of every clause, and then the smoke runs of the variants that resolve."""
     for clause in CLAUSES:
         try:
             yield from clause(folder)
@@ -63,7 +63,7 @@ def findings(folder: Path, runs: bool) -> Iterator[Finding]:
 
 
 def smoke_run(variant: Variant) -> Finding:
-    """Let a variant take a few steps and be tested on a few tasks, in a folder that is dropped."""
+    """Train a variant for a few steps and test it on a few tasks, in a folder that is deleted."""
     # Slow to import, and not needed for the other checks.
     from harness.run.allocator import keep_freed_memory
     from harness.run.loop import run

@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Measure (or not), then print what is on record of the cell, machine by machine."""
+    """Measure (or not), then print what is on record for the cell, machine by machine."""
     from harness.catalog import find_cell, read_paper
     from harness.costs.claim_rows import claim_rows
     from harness.costs.published import read_claims

@@ -74,7 +74,8 @@ def _verify(store: ImageStore, resize_filter: str, split_seed: int) -> Iterator[
 
 
 def _list() -> None:
-    """Print what is where; a folder that cannot be read is named and the others are listed."""
+    """Print which data are where; a folder that cannot be read is named and the others are
+    listed."""
     for fault in bad_folders():
         print(f"harness: {fault}", file=sys.stderr)
     with without_bad_folders():

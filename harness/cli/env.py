@@ -23,11 +23,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace) -> int:
     """Print the environment, the commit and the HARNESS_* variables."""
     settings = {k: v for k, v in sorted(os.environ.items()) if k.startswith("HARNESS_")}
-    found = {**environment(), **git_state(papers=replications_folder()), "settings": settings}
+    report = {**environment(), **git_state(papers=replications_folder()), "settings": settings}
     if arguments.format == "json":
-        print(json.dumps(found, indent=1))
+        print(json.dumps(report, indent=1))
     else:
-        rows = list(_rows(found))
+        rows = list(_rows(report))
         width = max(len(name) for name, _ in rows)
         for name, value in rows:
             print(f"{name:{width}}  {value}")

@@ -60,7 +60,7 @@ def main(arguments: argparse.Namespace) -> int:
     record = _record_beside(arguments.weights)
     if record and arguments.weights.name in record.files and not arguments.weights.exists():
         raise file_is_gone(arguments.weights.parent, record, arguments.weights.name)
-    # Before anything else is looked for: data may take a minute to be packed.
+    # Before looking for anything else: packing the data may take a minute.
     weights = read_weights(arguments.weights, "cpu")
     cell = find_cell(arguments.cell)
     if record is not None:
@@ -102,8 +102,8 @@ def _check_variant(name: str | None, record: Record) -> None:
 def _otherwise(
     weights: Path, record: Record | None, measured: dict[str, MetricSummary], data_digest: str
 ) -> str | None:
-    """Return None where all is as recorded, or there is no record; else what is known of why not,
-    which may be ''."""
+    """Return None where all is as recorded, or there is no record; else what is known about the
+    reason, which may be ''."""
     if record is None:
         return None
     is_kept, same_images = _is_kept(weights, record), record.data_digest == data_digest
@@ -111,7 +111,7 @@ def _otherwise(
         return None
     words = "" if is_kept else ": these are not the weights it kept (another sha256)"
     if not same_images:
-        words += ": the images at hand are others than those it was tested on"
+        words += ": the images at hand differ from those it was tested on"
     return words
 
 

@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--train",
         default="",
         metavar="BUDGET",
-        help="also train a pair at this budget for each training switch that others have otherwise",
+        help="also train a pair at this budget for each training switch that others change",
     )
     add(
         "--pair",
@@ -87,17 +87,18 @@ def main(arguments: argparse.Namespace) -> int:
     device = choose_device(arguments.device)
     if device.type == "cpu":
         keep_freed_memory()
-    found = explain(Kept(cell, where, record, device), asked)
-    if found.recorded is not None and found.recorded != found.mean:
+    explanation = explain(Kept(cell, where, record, device), asked)
+    if explanation.recorded is not None and explanation.recorded != explanation.mean:
         print(
-            f"harness: {found.metric} is {found.mean!r} here and {found.recorded!r} on record, "
-            f"with the same weights and tasks: another machine or library.",
+            f"harness: {explanation.metric} is {explanation.mean!r} here and "
+            f"{explanation.recorded!r} on record, with the same weights and tasks: another "
+            "machine or library.",
             file=sys.stderr,
         )
-    sys.stdout.write(render_explanations([found], arguments.format))
+    sys.stdout.write(render_explanations([explanation], arguments.format))
     if arguments.switch:
         print("harness: not put on record: some switches only.", file=sys.stderr)
     else:
-        path = write_explanation(results, found)
+        path = write_explanation(results, explanation)
         print(f"harness: on record in {path}", file=sys.stderr)
     return 0

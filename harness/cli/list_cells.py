@@ -27,11 +27,11 @@ def main(arguments: argparse.Namespace) -> int:
     results = results_folder(arguments.results)
     if arguments.results is not None and not results.is_dir():
         raise HarnessError(f"--results: found no folder {results}, wanted the one with records.")
-    found = collect(results, arguments.cells)
+    collection = collect(results, arguments.cells)
     print(f"harness: records in {results}", file=sys.stderr)
     table = [("cell", "variant", "metric", "published", "measured", "budget", "verdict")]
-    for cell in found.cells:
-        rows = [r for r in found.rows if (r.paper, r.cell) == (cell.paper, cell.name)]
+    for cell in collection.cells:
+        rows = [r for r in collection.rows if (r.paper, r.cell) == (cell.paper, cell.name)]
         for variant in cell.variants:
             row = next((r for r in rows if r.variant == variant), None)
             words = ("", "", "", "", "not run")
@@ -42,7 +42,7 @@ def main(arguments: argparse.Namespace) -> int:
                 words = (row.metric, said or "-", measured or "-", row.runs.budget or "-", verdict)
             table.append((cell.key, variant, *words))
     widths = [max(len(line[i]) for line in table) for i in range(len(table[0]))]
-    for sentence in found.left_out:
+    for sentence in collection.left_out:
         print(f"harness: {sentence}", file=sys.stderr)
     for line in table:
         print("  ".join(w.ljust(n) for w, n in zip(line, widths, strict=True)).rstrip())

@@ -1,4 +1,4 @@
-"""Entry point of `harness`: one module a verb, loaded only when the verb is used or listed.
+"""Entry point of `harness`: one module per verb, loaded only when the verb is used or listed.
 
 A verb module in `harness/cli/` gives `SUMMARY` (one line), `EXAMPLES` (command lines that
 `--help` shows and tests run), `add_arguments(parser)` and `main(arguments) -> int`.
@@ -37,7 +37,7 @@ VERBS = {
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong with the words in one line, as all other mistakes are said."""
+    """Reports in one line what is wrong with the words, as for all other mistakes."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"harness: {message}; see `{self.prog} --help`.\n")
@@ -105,7 +105,7 @@ def _main(words: list[str] | None) -> int:
 def _run(words: list[str]) -> int:
     try:
         with stop.by_leaving():
-            # One verb asked for, one module loaded; anything else wants the list of all.
+            # For one verb, one module is loaded; anything else needs the list of all.
             known = words[:1] if words and words[0] in VERBS else list(VERBS)
             if words[:1] == ["--version"]:
                 known = []
@@ -129,7 +129,7 @@ def _run(words: list[str]) -> int:
 
 
 def _end_messages() -> None:
-    """Let no message that could not be written change the exit status."""
+    """Keep the exit status when a message could not be written."""
     inner = getattr(sys.stderr, "unfiltered", None)
     try:
         if inner is not None:

@@ -61,7 +61,7 @@ def _is_there(folder: Path, paper: str) -> HarnessError:
 
 
 def _write(folder: Path, paper: str) -> list[str]:
-    """Write the scaffold beside its place and move it there, whole; give a line for each file."""
+    """Write the scaffold beside its place and move it there whole; return a line for each file."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     # A folder deeper than papers lie, so that nobody takes the unfinished one for a paper.
     with tempfile.TemporaryDirectory(prefix=".new-", dir=folder.parent) as hidden:

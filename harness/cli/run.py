@@ -84,7 +84,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _start_anew(plans: list[Plan]) -> None:
-    """Set aside what there is of the runs that are not on record; name those that are."""
+    """Set aside what exists of the runs that are not on record; name those that are."""
     for record in (p.record_folder() for p in plans):
         if record.exists():
             stop.say(
@@ -126,7 +126,7 @@ def main(arguments: argparse.Namespace) -> int:
             return run_jobs(plans, jobs, threads, arguments)
         if device.type == "cpu":
             keep_freed_memory()
-        # A second thread that was started once slows small steps: the work is looked at with one.
+        # Small steps stay slower once a second thread was started, so one thread measures the work.
         torch.set_num_threads(1 if threads.at_most else threads.count)
         torch.use_deterministic_algorithms(arguments.deterministic)
         run(plans[0], arguments.checkpoint_every)

@@ -1,4 +1,4 @@
-"""The HARNESS_* variables: a misspelt one would be lost in silence."""
+"""The HARNESS_* variables: a misspelt one would be ignored without a word."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Print all that is known of a cell before it is run."""
+    """Print all that is known about a cell before it is run."""
     cell = find_cell(arguments.cell)
     names = [arguments.variant] if arguments.variant else list(cell.variants)
     written = {name: cell.written(name) for name in names}
@@ -82,8 +82,9 @@ def _print_switches(written: dict[str, dict[str, Any]], known: dict[str, str]) -
 
 
 def _ranges(cell: Cell, names: list[str], with_code: bool) -> dict[str, str]:
-    """Say from where to where each `section.switch` goes that is a number. For those of the method,
-    and of tasks that are the paper's own, its code is imported; what cannot be read has none."""
+    """Return the range of each `section.switch` that is a number. The ranges of the method, and of
+    tasks that are the paper's own, need the paper's code, which is imported; a switch that cannot
+    be read has no range."""
     kinds: dict[str, list[type]] = {"training": [Training], "testing": [Testing]}
     for name in names:
         with suppress(HarnessError):
@@ -108,16 +109,16 @@ def _print_cost(cell: Cell, names: list[str], device: str) -> None:
     print("expected here, at full budget (a few steps timed just now):")
     for name in names:
         try:
-            found = estimate(cell.variant(name), device)
+            cost = estimate(cell.variant(name), device)
         except HarnessError as e:
             print(f"  {name}: not measured: {e}")
             continue
-        again = "; then again as long" if found.phases > 1 else ""
+        again = "; then again as long" if cost.phases > 1 else ""
         print(
-            f"  {name}: {duration(found.train_seconds)} of training "
-            f"({1000 * found.seconds_per_step:.3g} ms a step; {found.length}{again}), "
-            f"{found.device}, "
-            f"{found.peak_bytes / 2**20:.0f} MiB at the peak so far"
+            f"  {name}: {duration(cost.train_seconds)} of training "
+            f"({1000 * cost.seconds_per_step:.3g} ms a step; {cost.length}{again}), "
+            f"{cost.device}, "
+            f"{cost.peak_bytes / 2**20:.0f} MiB at the peak so far"
         )
     print()
 

@@ -23,7 +23,7 @@ class ResultsNotWritten(Exception):
 
 
 class PlainStream:
-    """A stream that shows control characters instead of sending them, and otherwise is `stream`.
+    """A stream that shows control characters instead of sending them, and is otherwise `stream`.
 
     `stream` is None where it was closed when the process began.
     """
@@ -44,7 +44,7 @@ class PlainStream:
             self.write(line)
 
     def flush(self) -> None:
-        """Write what waits."""
+        """Write what is buffered."""
         if self.unfiltered is not None:
             self._try("flush")
 
@@ -81,8 +81,8 @@ def plain_streams() -> Iterator[None]:
 
 
 def drop_waiting(*streams: Any) -> None:
-    """Send what still waits in streams that failed to nowhere: Python would try again at its end,
-    and end with another status."""
+    """Discard what is still buffered in streams that failed: Python would try again when it exits,
+    and exit with another status."""
     for stream in streams:
         inner = getattr(stream, "unfiltered", stream)
         with contextlib.suppress(OSError, ValueError, AttributeError):

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 
 def cell_first(parser: argparse.ArgumentParser, words: Sequence[str]) -> list[str]:
-    """Return the words with a cell (`paper/cell`) that stands among the values of an option, of
-    those that take any number, in front: `argparse` would take it for one more value.
+    """Return the words with the cell (`paper/cell`) moved to the front where it stands behind an
+    option that takes any number of values: `argparse` would take it for one more value.
 
     No such value has a slash in it.
     """

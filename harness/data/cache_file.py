@@ -48,20 +48,20 @@ def cache_file(dataset: str, image_size: int, resize_filter: str) -> Path:
 def load_or_build(path: Path, at_hand: Callable[[], AtHand]) -> ImageStore:
     """Return the store at `path`, or build it and keep it there.
 
-    `at_hand` finds the files. Where they are not those that the store was made from it is built
-    anew; where they are gone or broken the store is used, and a line on stderr says so. Raises
+    `at_hand` finds the files. If they are not those that the store was made from, it is built
+    again; if they are gone or broken, the store is used, and a line on stderr says so. Raises
     HarnessError where there is no store and no way to build it; a cache that cannot be written is
     told on stderr.
     """
     store = read_store(path)
     try:
-        found, build = at_hand()
-        stamp = found.stamp()
+        files, build = at_hand()
+        stamp = files.stamp()
         if store is not None:
             if stamp == store.source_stamp:
                 return store
-            _tell(f"{found.where} changed since {path.name} was packed; packing it anew.")
-        built = replace(build(), made_of=found.where, source_stamp=stamp)
+            _tell(f"{files.where} changed since {path.name} was packed; packing it anew.")
+        built = replace(build(), made_of=files.where, source_stamp=stamp)
     except HarnessError as e:
         if store is None:
             raise
@@ -82,7 +82,7 @@ def _tell(line: str) -> None:
 
 
 def packed_from(path: Path) -> str:
-    """Say for a list what the store at `path` was packed from, without reading the images."""
+    """Return, for a list, what the store at `path` was packed from, without reading the images."""
     from safetensors import SafetensorError, safe_open
 
     try:

@@ -46,7 +46,7 @@ _PLACES = (
 def locate_cifar100(classes: Sequence[ColorClass]) -> Located:
     """Return the first copy, unread; DataNotAtHand where there is none.
 
-    HarnessError where there is half of one only.
+    HarnessError where there is only half of one.
     """
     half = ""
     for folder in places(*_PLACES):
@@ -74,9 +74,9 @@ def find_cifar100(classes: Sequence[ColorClass], of_each: int) -> ColorSource:
     """
     names = {c.name for c in classes}
     counts = {"train": of_each - of_each // 6, "test": of_each // 6}
-    found = locate_cifar100(classes)
-    folder = found.roots[0].parent
-    return (_tree if is_folder(found.roots[0]) else _archive)(folder, names, counts)
+    located = locate_cifar100(classes)
+    folder = located.roots[0].parent
+    return (_tree if is_folder(located.roots[0]) else _archive)(folder, names, counts)
 
 
 def _is_cifar(folder: Path, classes: Sequence[ColorClass]) -> bool:
@@ -89,12 +89,12 @@ def _tree(folder: Path, names: set[str], wanted: Mapping[str, int]) -> ColorSour
     files: dict[str, list[Path]] = {name: [] for name in names}
     for part, count in wanted.items():
         where = folder / part
-        found = {
+        files_of = {
             p.name: [f for f in entries(p) if f.suffix.lower() == ".png"] for p in subfolders(where)
         }
-        _check(str(where), {name: len(paths) for name, paths in found.items()}, names, count)
+        _check(str(where), {name: len(paths) for name, paths in files_of.items()}, names, count)
         for name in names:
-            files[name] += found[name]
+            files[name] += files_of[name]
     return ImageFiles(folder, files)
 
 
@@ -132,29 +132,29 @@ def _archive(folder: Path, names: set[str], wanted: Mapping[str, int]) -> ColorS
                 f"{where}: data, fine_labels and filenames do not fit together (shapes {shapes}); "
                 f"take a fresh copy, or {NEXT}."
             )
-        found = {labels[i]: np.flatnonzero(label == i) for i in np.unique(label)}
-        _check(str(where), {name: len(at) for name, at in found.items()}, names, count)
-        for name, at in found.items():
+        rows_of = {labels[i]: np.flatnonzero(label == i) for i in np.unique(label)}
+        _check(str(where), {name: len(at) for name, at in rows_of.items()}, names, count)
+        for name, at in rows_of.items():
             rows_of_class = data[at[np.argsort(files[at], kind="stable")]]
             parts[name].append(rows_of_class.reshape(-1, 3, SIDE, SIDE).transpose(0, 2, 3, 1))
     return _Archive(folder, {name: np.concatenate(p) for name, p in parts.items()})
 
 
-def _labels(where: Path, found: list[Any], classes: int) -> np.ndarray:
+def _labels(where: Path, labels: list[Any], classes: int) -> np.ndarray:
     """Return class numbers, int64; HarnessError for anything else in the list."""
-    for label in found:
+    for label in labels:
         if type(label) is not int or not 0 <= label < classes:
             small = type(label) is int and abs(label) < 10**9
             raise HarnessError(
                 f"{where}: found label {label if small else 'of another kind'}, but meta names "
                 f"{classes} classes; take a fresh copy, or {NEXT}."
             )
-    return np.array(found, np.int64)
+    return np.array(labels, np.int64)
 
 
-def _texts(where: Path, found: list[Any]) -> list[str]:
+def _texts(where: Path, texts: list[Any]) -> list[str]:
     """Return names as text; HarnessError for anything else, or a name that no file can have."""
-    names = [n.decode("latin-1") if isinstance(n, bytes) else n for n in found]
+    names = [n.decode("latin-1") if isinstance(n, bytes) else n for n in texts]
     if not all(isinstance(n, str) and len(n) < MOST_LETTERS for n in names):
         raise HarnessError(
             f"{where}: found names that are no short texts, wanted those of CIFAR-100's archive; "
@@ -164,14 +164,14 @@ def _texts(where: Path, found: list[Any]) -> list[str]:
 
 
 def _entry(path: Path, content: Mapping[bytes, Any], key: bytes, kind: type) -> Any:
-    found = content.get(key)
-    if not isinstance(found, kind):
+    value = content.get(key)
+    if not isinstance(value, kind):
         here = some(k.decode("latin-1") for k in content if isinstance(k, bytes))
         raise HarnessError(
             f"{path} has no {key.decode()} of the right kind (but {here}), wanted a file "
             f"of CIFAR-100's python archive; take a fresh copy, or {NEXT}."
         )
-    return found
+    return value
 
 
 def _check(where: str, counts: Mapping[str, int], names: set[str], wanted: int) -> None:

@@ -3,8 +3,8 @@
 A pickle may name any function to call. Here the only names that resolve are those of numpy arrays
 and of byte strings saved by Python 3, and they resolve to inert stand-ins that note shape, type and
 bytes: not even numpy's own unpickling runs, which trusts what it is given. Anything else is
-refused. Before it is read a pickle is gone through without doing what it says, because a few bytes
-may ask for gigabytes.
+refused. Before a pickle is read, it is scanned without doing what it says, because a few bytes may
+ask for gigabytes.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ from harness.data.entries import read_plain
 from harness.errors import HarnessError
 
 MOST_BYTES = 260_000_000
-"""Of one file; CIFAR-100's `train` has 155 million, and half as many again as text of Python 3."""
+"""Bytes of one file; CIFAR-100's `train` has 155 million, and half as many again as text of Python
+3."""
 MOST_STEPS = 1_000_000
-"""Of one pickle, and places in its memory; CIFAR-100's `train` has 300,000."""
+"""Steps of one pickle, and places in its memory; CIFAR-100's `train` has 300,000."""
 
 
 def read_array_pickle(path: Path) -> dict[bytes, Any]:
@@ -35,14 +36,14 @@ def read_array_pickle(path: Path) -> dict[bytes, Any]:
     content = read_plain(path, MOST_BYTES)
     try:
         _check_steps(content)
-        found = _Reader(io.BytesIO(content), encoding="bytes").load()
-        if not isinstance(found, dict):
-            raise ValueError(f"it holds a {type(found).__name__}, wanted a dict")
+        table = _Reader(io.BytesIO(content), encoding="bytes").load()
+        if not isinstance(table, dict):
+            raise ValueError(f"it holds a {type(table).__name__}, wanted a dict")
         return {
             k.encode("latin-1") if isinstance(k, str) else k: (
                 v.to_numpy() if isinstance(v, _Array) else v
             )
-            for k, v in found.items()
+            for k, v in table.items()
         }
     except Exception as e:  # a damaged pickle raises nearly anything
         reason = str(e) if len(str(e)) < 200 else type(e).__name__
@@ -94,9 +95,9 @@ def _reconstruct(*_: Any) -> _Array:
 
 def _frombuffer(content: Any, kind: Any, shape: Any, order: Any) -> _Array:
     """Stands for what Python 3 saves arrays with since its fifth protocol."""
-    found = _Array()
-    found.state = (1, shape, kind, order != "C", content)
-    return found
+    array = _Array()
+    array.state = (1, shape, kind, order != "C", content)
+    return array
 
 
 def _encode(text: Any, how: Any) -> bytes:

@@ -20,7 +20,7 @@ class ColorSource(Protocol):
 
     @property
     def where(self) -> str:
-        """Say the place, for messages."""
+        """Return the place, for messages."""
 
     def images(self, name: str) -> Iterator[tuple[str, Any]]:
         """Yield (what messages call it, Pillow image of mode "RGB") for each image of a class.
@@ -48,20 +48,20 @@ class ImageFiles:
 
 
 def check_classes(
-    where: str, found: set[str], wanted: set[str], whose: str, next_step: str
+    where: str, present: set[str], wanted: set[str], whose: str, next_step: str
 ) -> None:
     """Raise HarnessError unless `found` are the `wanted` classes of `whose` dataset.
 
     A class that does not belong comes first: it says that this is another dataset.
     """
-    if unknown := sorted(found - wanted):
+    if unknown := sorted(present - wanted):
         raise HarnessError(
             f"{where}: found class {unknown[0]}, which {whose} does not have "
-            f"({len(found & wanted)} of its {len(wanted)} classes are here); {next_step}."
+            f"({len(present & wanted)} of its {len(wanted)} classes are here); {next_step}."
         )
-    if missing := sorted(wanted - found):
+    if missing := sorted(wanted - present):
         raise HarnessError(
-            f"{where}: class {missing[0]} is missing (found {len(found)} of the {len(wanted)} "
+            f"{where}: class {missing[0]} is missing (found {len(present)} of the {len(wanted)} "
             f"classes of {whose}); {next_step}."
         )
 

@@ -81,19 +81,19 @@ def build_color(
     images = np.empty((len(classes), of_each, 3, image_size, image_size), np.uint8)
 
     def pack(i: int) -> bytes:
-        """Fill row i of `images`; give the sha256 of the decoded images of the class."""
+        """Fill row i of `images`; return the sha256 of the decoded images of the class."""
         original = hashlib.sha256()
         for k, (where, image) in enumerate(source.images(classes[i].name)):
             original.update(f"{image.size}".encode() + image.tobytes())
             images[i, k] = fit(image, image_size, resize_filter, where)
         return original.digest()
 
-    found = hashlib.sha256()
+    hasher = hashlib.sha256()
     progress = Progress(f"reading images of {dataset}", len(classes) * of_each)
     pool = ThreadPoolExecutor(os.cpu_count())
     try:
         for i, original in enumerate(pool.map(pack, range(len(classes)))):
-            found.update(classes[i].name.encode() + original)
+            hasher.update(classes[i].name.encode() + original)
             progress.update((i + 1) * of_each)
     finally:
         pool.shutdown(cancel_futures=True)  # after a broken image the others need not be read
@@ -107,7 +107,7 @@ def build_color(
         images=images,
         class_names=tuple(c.name for c in classes),
         part=part,
-        source_digest=found.hexdigest(),
+        source_digest=hasher.hexdigest(),
         synthetic=False,
         train_statistics=train_statistics(images, part),
         names_digest=names,

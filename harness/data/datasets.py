@@ -19,11 +19,11 @@ class Dataset:
 
     title: str
     image_size: int
-    """Pixels a side in most papers: what `harness data verify` looks at unless told otherwise."""
+    """Pixels a side in most papers; `harness data verify` looks at this size by default."""
     resize_filter: str
     color: bool
     largest: int
-    """Pixels a side at most."""
+    """The most pixels a side."""
 
     @property
     def resize_filters(self) -> tuple[str, ...]:
@@ -108,7 +108,7 @@ def load_store(dataset: str, image_size: int, resize_filter: str) -> ImageStore:
 
 
 def unwarned_store(dataset: str, image_size: int, resize_filter: str) -> ImageStore:
-    """Return the packed store, for who says what it is that was found.
+    """Return the packed store without a warning, for callers that report what was found.
 
     Raises HarnessError for an unknown name, size or filter, and where the images are not found or
     broken. Generated images are drawn at the size asked for, so their filter changes nothing.

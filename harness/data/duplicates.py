@@ -53,17 +53,17 @@ def kinds(groups: list[Equal], split: ClassSplit) -> Counter[str]:
     'one train class', 'two or more train classes' (and so for val, test) or 'train and test' (and
     so on), the last of which means a leak.
     """
-    found: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for group in groups:
         parts = [
             p for p in ("train", "val", "test") if np.isin(group.classes, split.classes(p)).any()
         ]
         if len(parts) > 1:
-            found[" and ".join(parts)] += 1
+            counts[" and ".join(parts)] += 1
         else:
             one = len(np.unique(group.classes)) == 1
-            found[f"one {parts[0]} class" if one else f"two or more {parts[0]} classes"] += 1
-    return found
+            counts[f"one {parts[0]} class" if one else f"two or more {parts[0]} classes"] += 1
+    return counts
 
 
 def describe(group: Equal, store: ImageStore) -> str:

@@ -18,7 +18,7 @@ SHOWN = 5
 
 
 def is_clutter(name: str) -> bool:
-    """Return whether a file or folder of this name is no data: hidden, or left by a system."""
+    """Return whether a file or folder of this name is not data: hidden, or left by a system."""
     return name.startswith(".") or name.casefold() in CLUTTER
 
 
@@ -53,14 +53,14 @@ def read_plain(path: Path, most_bytes: int) -> bytes:
     read.
     """
     try:
-        found = path.stat()
-        if not stat.S_ISREG(found.st_mode):
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
             raise HarnessError(
-                f"{path} is {_kind(found.st_mode)}, wanted a plain file; take it away."
+                f"{path} is {_kind(status.st_mode)}, wanted a plain file; take it away."
             )
-        if found.st_size > most_bytes:
+        if status.st_size > most_bytes:
             raise HarnessError(
-                f"{path} is larger than {most_bytes:,} bytes ({found.st_size:,}); "
+                f"{path} is larger than {most_bytes:,} bytes ({status.st_size:,}); "
                 "take a fresh copy."
             )
         return path.read_bytes()
@@ -70,9 +70,9 @@ def read_plain(path: Path, most_bytes: int) -> bytes:
 
 def some(names: Iterable[str]) -> str:
     """Return the first few names for a message, and how many more there are."""
-    found = sorted(names)
-    more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-    return ", ".join(found[:SHOWN]) + more if found else "nothing"
+    ordered = sorted(names)
+    more = f" and {len(ordered) - SHOWN} more" if len(ordered) > SHOWN else ""
+    return ", ".join(ordered[:SHOWN]) + more if ordered else "nothing"
 
 
 def unreadable(path: Path, e: OSError) -> HarnessError:

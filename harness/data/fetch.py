@@ -25,10 +25,10 @@ _OLD_SECONDS = 24 * 3600
 
 
 def fetch(dataset: str) -> Path:
-    """Download `dataset` with torchvision (which checks MD5 sums) and give the folder it is in.
+    """Download `dataset` with torchvision (which checks MD5 sums) and return its folder.
 
-    What is there already is checked, and if it is not right set aside. Raises HarnessError for an
-    unknown name or one that is not to be had this way, without torchvision, or where the download
+    What is there already is checked, and set aside if it is not right. Raises HarnessError for an
+    unknown name or one that cannot be had this way, without torchvision, or where the download
     fails; then nothing of it is left.
     """
     known_dataset(dataset)

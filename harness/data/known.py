@@ -1,9 +1,9 @@
-"""The copies of datasets that are known here, and what is said of any other one.
+"""The copies of datasets that are known here, and what is said about any other one.
 
 Digests are of the pixels before resizing (`source_digest`). A lossless dataset is the known one or
-another one: a run on other pixels gets no verdict. mini-ImageNet was re-encoded by many hands; a
-copy with the file names of Ravi and Larochelle's lists is taken for theirs, and that it is not the
-copy known here is said beside the verdict.
+another one: a run on other pixels gets no verdict. mini-ImageNet was re-encoded by many people; a
+copy with the file names of Ravi and Larochelle's lists counts as theirs, and a note beside the
+verdict says that it is not the copy known here.
 """
 
 from __future__ import annotations
@@ -58,7 +58,8 @@ def note(dataset: str, source_digest: str, names_digest: str = "") -> str:
 
 
 def caveat(dataset: str, source_digest: str, names_digest: str = "") -> str:
-    """Say beside a verdict that a true dataset is another copy than the one known here, or ''."""
+    """Return a note for the verdict that a true dataset is another copy than the one known here, or
+    ''."""
     known = KNOWN[dataset]
     if source_digest == known.digest or note(dataset, source_digest, names_digest):
         return ""

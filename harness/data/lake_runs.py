@@ -79,10 +79,10 @@ class LakeRuns:
 
     def digest(self) -> str:
         """Return the sha256 of drawings, at the size they have here, and labels."""
-        found = hashlib.sha256(str(self.support.shape).encode())
+        hasher = hashlib.sha256(str(self.support.shape).encode())
         for array in (self.support, self.query, self.label):
-            found.update(np.ascontiguousarray(array).tobytes())
-        return found.hexdigest()
+            hasher.update(np.ascontiguousarray(array).tobytes())
+        return hasher.hexdigest()
 
 
 def find_lake_runs() -> Path:
@@ -142,8 +142,8 @@ class _Runs:
 
     def __init__(self, files: Members) -> None:
         self.where, self._files = files.where, files
-        found = {m[1].casefold(): m[0] for m in map(_MEMBER.fullmatch, files.names) if m}
-        self._members = found
+        members = {m[1].casefold(): m[0] for m in map(_MEMBER.fullmatch, files.names) if m}
+        self._members = members
 
     def read(self, name: str) -> bytes:
         if name not in self._members:

@@ -4,8 +4,8 @@ In `mini-imagenet/` (also `miniImageNet`, `mini_imagenet` …) below a folder of
 cache, or where HARNESS_DATA names such a folder itself:
 
 - class folders `<any>/<wnid>/<file>` or `<wnid>/<file>`: sub-folders such as train, val, test are
-  pooled and images indexed by class, because copies differ in what they put into which; with one
-  folder more above them where there are none so high;
+  pooled and images indexed by class, because copies differ in what they put into which; or one
+  level deeper where there are none at this level;
 - one folder `images/` with all files, beside `train.csv`, `val.csv` and `test.csv`
   (`harness.data.mini_imagenet_tables`).
 
@@ -66,7 +66,7 @@ def find_mini_imagenet(classes: Sequence[ColorClass], of_each: int) -> ImageFile
     _refuse_one_part(folder, set(files), part)
     copy = f"take a copy with their {len(part)} classes of {of_each} images"
     check_classes(str(folder), set(files), set(part), WHOSE, copy)
-    check_counts(str(folder), {name: len(found) for name, found in files.items()}, of_each, copy)
+    check_counts(str(folder), {name: len(paths) for name, paths in files.items()}, of_each, copy)
     # By file name and not by folder: the order is the same in every layout.
     return ImageFiles(folder, {n: sorted(f, key=lambda p: p.name) for n, f in files.items()})
 
@@ -84,23 +84,23 @@ def _is_flat(folder: Path) -> bool:
 
 def _by_folder(folder: Path) -> dict[str, list[Path]]:
     """Index images by their class folder, the first two levels together, else the third."""
-    found: dict[str, list[Path]] = {}
+    images_of: dict[str, list[Path]] = {}
     level = [folder]
     for depth in range(3):
-        if depth == 2 and found:
+        if depth == 2 and images_of:
             break
         below = [sub for above in level for sub in subfolders(above)]
         for sub in (s for s in below if _CLASS.fullmatch(s.name)):
             if images := [p for p in entries(sub) if _is_image(p)]:
-                found.setdefault(sub.name, []).extend(images)
+                images_of.setdefault(sub.name, []).extend(images)
         level = [s for s in below if not _CLASS.fullmatch(s.name)]
-    return found
+    return images_of
 
 
 def _flat(folder: Path, part: Mapping[str, str]) -> dict[str, list[Path]]:
     """Index `images/` by the three csv files, which have to agree with the class list."""
     there = {path.name: path for path in entries(folder / "images") if _is_image(path)}
-    found: dict[str, list[Path]] = {}
+    images_of: dict[str, list[Path]] = {}
     for split, table, pairs in read_tables(folder):
         for file, label in pairs:
             if part.get(label, split) != split:
@@ -112,8 +112,8 @@ def _flat(folder: Path, part: Mapping[str, str]) -> dict[str, list[Path]]:
                 raise HarnessError(
                     f"{table} names {file}, which is not in {folder / 'images'}; take a fresh copy."
                 )
-            found.setdefault(label, []).append(there[file])
-    return found
+            images_of.setdefault(label, []).append(there[file])
+    return images_of
 
 
 def _nothing(folder: Path) -> str:
@@ -128,12 +128,12 @@ def _nothing(folder: Path) -> str:
     )
 
 
-def _refuse_one_part(folder: Path, found: set[str], part: Mapping[str, str]) -> None:
-    """Say it plainly where only the training classes, or those of two parts, are there."""
-    whole = [p for p in PARTS if {n for n in part if part[n] == p} <= found]
-    if whole and len(whole) < 3 and all(part.get(n) in whole for n in found):
+def _refuse_one_part(folder: Path, present: set[str], part: Mapping[str, str]) -> None:
+    """Refuse in plain words a copy with only the training classes, or those of two parts."""
+    whole = [p for p in PARTS if {n for n in part if part[n] == p} <= present]
+    if whole and len(whole) < 3 and all(part.get(n) in whole for n in present):
         raise HarnessError(
-            f"{folder}: found the {' and '.join(whole)} classes only ({len(found)} of "
+            f"{folder}: found the {' and '.join(whole)} classes only ({len(present)} of "
             f"{len(part)}), wanted train, val and test of {WHOSE}; put the others beside them."
         )
 

@@ -33,8 +33,8 @@ def build_omniglot(source: OmniglotSource, image_size: int, resize_filter: str) 
     images = np.empty((len(classes), DRAWINGS, image_size, image_size), np.uint8)
     original = hashlib.sha256()
     progress = Progress("reading Omniglot drawings", len(classes) * DRAWINGS)
-    found = zip(images, classes, read_drawings(source), strict=True)
-    for i, (row, c, (name, pngs)) in enumerate(found):
+    drawings = zip(images, classes, read_drawings(source), strict=True)
+    for i, (row, c, (name, pngs)) in enumerate(drawings):
         where = source.background if c.background else source.evaluation
         original.update(name.encode())
         for drawer, png in enumerate(pngs):

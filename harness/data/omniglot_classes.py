@@ -37,11 +37,11 @@ class OmniglotClass:
 def omniglot_classes() -> tuple[OmniglotClass, ...]:
     """Return all 1,623 characters sorted by name."""
     text = resources.files("harness.data").joinpath("omniglot_classes.csv").read_text("utf-8")
-    found = [
+    classes = [
         OmniglotClass(
             f"{row['alphabet']}/character{number:02d}", row["part"] == "background", row["vinyals"]
         )
         for row in csv.DictReader(text.splitlines())
         for number in range(int(row["first"]), int(row["last"]) + 1)
     ]
-    return tuple(sorted(found, key=lambda c: c.name))
+    return tuple(sorted(classes, key=lambda c: c.name))

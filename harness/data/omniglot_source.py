@@ -47,10 +47,10 @@ def find_omniglot() -> OmniglotSource:
     """Return the first place that holds both parts; HarnessError where there is none."""
     half: Path | None = None
     for folder in places(*_PLACES):
-        found = [p for name in PARTS if (p := _part(folder, name)) is not None]
-        if len(found) == 2:
-            return OmniglotSource(found[0], found[1])
-        half = half or (found[0] if found else None)
+        parts = [p for name in PARTS if (p := _part(folder, name)) is not None]
+        if len(parts) == 2:
+            return OmniglotSource(parts[0], parts[1])
+        half = half or (parts[0] if parts else None)
     if half:
         raise HarnessError(
             f"found only {half}, wanted both {PARTS[0]} and {PARTS[1]} (zip or folder); {NEXT}."
@@ -81,13 +81,13 @@ class _Part:
     def __init__(self, files: Members, part: str) -> None:
         self.files, self.where = files, files.where
         proper = {c.name.casefold(): c.name for c in omniglot_classes()}
-        found: dict[str, list[tuple[str, str]]] = {}
+        drawings_of: dict[str, list[tuple[str, str]]] = {}
         for name in files.names:
             match = _DRAWING.fullmatch(name)
             if match and all(of in ("", part) for of in _parts_named(match[1] or "")):
                 character = proper.get(match[2].casefold(), match[2])
-                found.setdefault(character, []).append((match[3], name))
-        self.members = {c: [name for _, name in sorted(named)] for c, named in found.items()}
+                drawings_of.setdefault(character, []).append((match[3], name))
+        self.members = {c: [name for _, name in sorted(named)] for c, named in drawings_of.items()}
 
 
 def _parts_named(folders: str) -> list[str]:
@@ -116,7 +116,7 @@ def _part(folder: Path, name: str) -> Path | None:
 
 
 def _named(folder: Path, name: str) -> Path | None:
-    """Return what has this name in `folder`, whatever its capitals; None where nothing has."""
+    """Return the entry of `folder` with this name, in capitals or not; None where there is none."""
     if is_plain(folder / name) or is_folder(folder / name):
         return folder / name
     inside = entries(folder) if is_folder(folder) else []

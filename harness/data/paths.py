@@ -26,14 +26,14 @@ def data_folders() -> list[Path]:
     Raises HarnessError for one that is no folder or cannot be read, but see
     `without_bad_folders`.
     """
-    found = []
+    folders = []
     for text in filter(None, os.environ.get("HARNESS_DATA", "").split(os.pathsep)):
         folder, fault = _looked_at(text)
         if not fault:
-            found.append(folder)
+            folders.append(folder)
         elif not _going_on.get():
             raise HarnessError(fault)
-    return found
+    return folders
 
 
 def bad_folders() -> list[str]:
@@ -44,7 +44,7 @@ def bad_folders() -> list[str]:
 
 @contextmanager
 def without_bad_folders() -> Iterator[None]:
-    """Within, folders that cannot be read are passed over: for listing what there is."""
+    """Pass over folders that cannot be read, within the block: for listing what there is."""
     token = _going_on.set(True)
     try:
         yield

@@ -1,8 +1,8 @@
 """Opens PNG and JPEG files with Pillow, which is imported only here and when used.
 
 What a file says of itself is looked at before anything is allocated: a few bytes may declare an
-image of gigabytes. Only 8 bits a channel are taken (or fewer, as in Omniglot): of 16-bit greys
-Pillow makes white.
+image of gigabytes. Only 8 bits a channel are taken (or fewer, as in Omniglot): Pillow turns 16-bit
+greys into white.
 """
 
 from __future__ import annotations

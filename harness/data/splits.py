@@ -6,13 +6,13 @@ several, by name (`class_split`):
 - `random-1200-423`, `random-1100-100-423`, `random-1150-50-423`: train-(val-)test counts of a
   random shuffle. The authors' own shuffles start from the order in which `os.listdir` gave the
   folders on their machine, so they cannot be redone; ours is a numpy shuffle from
-  `SeedSequence(split_seed)`. Of one seed, all three have the same test classes.
+  `SeedSequence(split_seed)`. For one seed, all three have the same test classes.
 - `vinyals-1028-172-423`: the fixed split of Vinyals et al. (2016), whose 1,200 training classes
   are parted in 1028 + 172 (see `omniglot_classes.py`).
 - `alphabet-background-evaluation`: the background alphabets of Lake et al. (2015) for training
   (964 classes), the evaluation alphabets for test (659).
 
-`split_seed` changes the random ones only.
+`split_seed` changes only the random ones.
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ class ClassSplit:
 
     def classes(self, split: str) -> np.ndarray:
         """Return the class indices of 'train', 'val', 'trainval' or 'test'."""
-        found: np.ndarray = getattr(self, split)
-        return found
+        indices: np.ndarray = getattr(self, split)
+        return indices
 
 
 def class_split(name: str, store: ImageStore, split_seed: int) -> ClassSplit:

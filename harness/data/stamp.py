@@ -1,4 +1,4 @@
-"""The stamp of source files: cheap to take, and another one as soon as they may be other files.
+"""The stamp of source files: cheap to take, and different as soon as the files may be others.
 
 sha256 over name, size, time of change and inode of every file: nothing is read. 60,000 files take
 about half a second. A packed store keeps the stamp of the files that it was made from.
@@ -30,11 +30,11 @@ class Located:
     def stamp(self) -> str:
         """Return the stamp (sha256, hex) of all files below the roots; HarnessError where a folder
         cannot be read. Paths above the roots do not count: a folder may be moved."""
-        found = hashlib.sha256()
+        hasher = hashlib.sha256()
         for root in self.roots:
             for name, s in _files(root, root.name, 0):
-                found.update(f"{name}\0{s.st_size}\0{s.st_mtime_ns}\0{s.st_ino}\n".encode())
-        return found.hexdigest()
+                hasher.update(f"{name}\0{s.st_size}\0{s.st_mtime_ns}\0{s.st_ino}\n".encode())
+        return hasher.hexdigest()
 
 
 def _files(root: Path, name: str, depth: int) -> Iterator[tuple[str, os.stat_result]]:
@@ -49,10 +49,10 @@ def _files(root: Path, name: str, depth: int) -> Iterator[tuple[str, os.stat_res
         raise unreadable(root, e) from e
     for entry in below:
         try:
-            found = entry.stat()
+            status = entry.stat()
         except OSError:  # a link to nothing, or to itself: who reads it will say so
             continue
-        if stat.S_ISREG(found.st_mode):
-            yield f"{name}/{entry.name}", found
-        elif stat.S_ISDIR(found.st_mode) and depth < DEEPEST:
+        if stat.S_ISREG(status.st_mode):
+            yield f"{name}/{entry.name}", status
+        elif stat.S_ISDIR(status.st_mode) and depth < DEEPEST:
             yield from _files(Path(entry.path), f"{name}/{entry.name}", depth + 1)

@@ -49,7 +49,7 @@ class ImageStore:
     names_digest: str = ""
     """sha256 of the file names, for mini-ImageNet."""
     made_of: str = ""
-    """Where the files were that the images were packed from; '' for generated ones."""
+    """The place of the files that the images were packed from; '' for generated ones."""
     source_stamp: str = ""
     """Stamp of these files (`harness.data.stamp`), taken before they were read."""
     _on_device: dict[tuple[torch.device, int], torch.Tensor] = field(
@@ -70,8 +70,7 @@ class ImageStore:
 
     @property
     def data_caveat(self) -> str:
-        """Return that a true dataset is another copy than the one known here; '' if it is that
-        one."""
+        """Return a note if a true dataset is another copy than the one known here, else ''."""
         if self.synthetic:
             return ""
         return known.caveat(self.dataset, self.source_digest, self.names_digest)
@@ -120,9 +119,9 @@ class ImageStore:
 def store_digest(images: np.ndarray, class_names: tuple[str, ...], part: np.ndarray) -> str:
     """Return the sha256 (hex) of what a store holds, the same on every machine."""
     header = [list(images.shape), list(class_names), part.astype(int).tolist()]
-    found = hashlib.sha256(json.dumps(header).encode())
-    found.update(np.ascontiguousarray(images).data)
-    return found.hexdigest()
+    hasher = hashlib.sha256(json.dumps(header).encode())
+    hasher.update(np.ascontiguousarray(images).data)
+    return hasher.hexdigest()
 
 
 def train_statistics(images: np.ndarray, part: np.ndarray) -> ChannelStatistics:

@@ -16,7 +16,7 @@ from harness.errors import HarnessError
 
 
 def check_color(store: ImageStore, resize_filter: str) -> Iterator[str]:
-    """Read every image anew, past the cache; give lines on where and what.
+    """Read every image again, without the cache; yield lines on where and what they are.
 
     Raises HarnessError for whatever is wrong with the files; where they do not give the packed
     images; and where a lossless set has other pixels than the known copy.
@@ -42,13 +42,15 @@ def check_color(store: ImageStore, resize_filter: str) -> Iterator[str]:
 def color_facts(store: ImageStore) -> Iterator[str]:
     """Yield lines: counts, digest, statistics of the training images, split sizes, duplicates."""
     yield from counts_and_digest(store)
-    found = train_statistics(store.images, store.part)
-    if found != store.train_statistics:
+    statistics = train_statistics(store.images, store.part)
+    if statistics != store.train_statistics:
         raise HarnessError(
             f"the packed {store.dataset} records channel statistics {store.train_statistics}, "
-            f"wanted {found}; delete its file in the cache and run this again."
+            f"wanted {statistics}; delete its file in the cache and run this again."
         )
-    mean, sd = (" ".join(f"{x:.6f}" for x in numbers) for numbers in (found.mean, found.sd))
+    mean, sd = (
+        " ".join(f"{x:.6f}" for x in numbers) for numbers in (statistics.mean, statistics.sd)
+    )
     yield f"training images, by channel: mean {mean}, standard deviation {sd}"
     split = dataset_split(store)
     yield f"train {len(split.train)}, val {len(split.val)}, test {len(split.test)} classes"

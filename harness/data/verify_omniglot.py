@@ -20,7 +20,7 @@ from harness.errors import DataNotAtHand, HarnessError
 
 
 def check_source(store: ImageStore, resize_filter: str) -> Iterator[str]:
-    """Read every original drawing anew, past the cache; give lines on where and what.
+    """Read every original drawing again, without the cache; yield lines on where and what they are.
 
     Raises HarnessError for whatever is wrong with the files, where their pixels are not those of
     the known copy, and where they do not give the packed drawings of `store`. Lake's runs are
@@ -68,7 +68,7 @@ def _resized(originals: ImageStore, size: int, resize_filter: str) -> str:
 
 
 def check_runs(runs: LakeRuns, originals: ImageStore) -> str:
-    """Find every drawing of Lake's runs among the `originals`; give a line on what they are.
+    """Find every drawing of Lake's runs among the `originals`; return a line on what they are.
 
     Raises HarnessError where one is not there or is paired with another character, where a run
     leaves its alphabet, or where it shows a background character.

@@ -1,4 +1,5 @@
-"""What `harness.evaluate` is asked for: each argument means what it says or costs one sentence."""
+"""What `harness.evaluate` is asked for: each argument means what it says, or is refused in one
+sentence."""
 
 from __future__ import annotations
 
@@ -23,24 +24,24 @@ def exact_device(device: object) -> torch.device:
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        found = torch.device(device) if isinstance(device, str) else device
+        chosen = torch.device(device) if isinstance(device, str) else device
     except RuntimeError:
-        found = None
+        chosen = None
     # A CPU has no numbers, but torch takes cpu:7.
-    known = isinstance(found, torch.device) and (
-        found.type == "cuda" or (found.type == "cpu" and not found.index)
+    known = isinstance(chosen, torch.device) and (
+        chosen.type == "cuda" or (chosen.type == "cpu" and not chosen.index)
     )
-    if not isinstance(found, torch.device) or not known:
+    if not isinstance(chosen, torch.device) or not known:
         raise HarnessError(
             f"device: found {device!r}, wanted 'auto', 'cpu', 'cuda', one of several as in "
             "'cuda:1', or a torch.device of these."
         )
-    if found.type == "cuda" and (found.index or 0) >= torch.cuda.device_count():
+    if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
         raise HarnessError(
-            f"device: found {str(found)!r} on a machine with {torch.cuda.device_count()} CUDA "
+            f"device: found {str(chosen)!r} on a machine with {torch.cuda.device_count()} CUDA "
             "devices; wanted one that is there, or 'cpu' or 'auto'."
         )
-    return found
+    return chosen
 
 
 def plain_overrides(overrides: object) -> dict[str, Any]:
@@ -61,7 +62,7 @@ def plain_overrides(overrides: object) -> dict[str, Any]:
 def record_folder(record: object, metric: object) -> Path | None:
     """Return the record's folder, also where its `record.json` is named; None where none is given.
 
-    Raises HarnessError for what is no path, and for a metric that nothing is named with.
+    Raises HarnessError for what is no path, and for a metric that is given without a record.
     """
     if metric is not None and not isinstance(metric, str):
         raise HarnessError(

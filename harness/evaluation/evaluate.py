@@ -39,7 +39,7 @@ class Evaluation:
     metric: str
     """`accuracy` or `mse`."""
     scores: np.ndarray
-    """One score a task, [n] float64."""
+    """One score per task, [n] float64."""
     mean: float
     ci95: float
     """Half-width of the 95 % t interval over test tasks, as in tables."""
@@ -47,7 +47,7 @@ class Evaluation:
     tasks_digest: str
     """sha256 of the tasks: a record with the same was tested on the same ones."""
     synthetic: bool
-    """True on stand-in data: such a number is held against no paper."""
+    """True on stand-in data: such a number is compared with no paper."""
     paired: Paired | None
     """Difference from the record that was given, if one was."""
     differences: tuple[str, ...] = ()
@@ -91,9 +91,9 @@ def evaluate(
     """
     check_kinds(cell, model, variant, batched)
     folder = record_folder(record, record_metric)
-    found = find_cell(cell)
-    name = found.names()[0] if variant is None else variant
-    v = found.variant(name, plain_overrides(overrides))
+    chosen = find_cell(cell)
+    name = chosen.names()[0] if variant is None else variant
+    v = chosen.variant(name, plain_overrides(overrides))
     check_there()
     where = exact_device(device)
     if v.testing.tasks < 2:
@@ -107,7 +107,7 @@ def evaluate(
         tasks.end_training()
         metric, n = _metric(tasks, v.key), v.testing.tasks
         digest = tasks.task_digest("test", n)
-        # Before the model is asked: a mistake should not cost its time.
+        # Checked before the model is asked: a mistake should not cost its time.
         other = None if folder is None else recorded(folder, record_metric, metric, digest)
         progress = Progress(f"{v.key}, test tasks", n)
         try:
@@ -127,7 +127,7 @@ def evaluate(
         tasks_digest=digest,
         synthetic=tasks.synthetic,
         paired=None if other is None else against(other, each),
-        differences=tuple(switch_differences(found.variant(name), v)),
+        differences=tuple(switch_differences(chosen.variant(name), v)),
     )
 
 
@@ -145,7 +145,7 @@ def _metric(tasks: TaskSource, key: str) -> str:
 def _scores(
     model: Model, tasks: TaskSource, v: Variant, batched: bool, progress: Progress
 ) -> Iterator[np.ndarray]:
-    """Ask the model about all test tasks; give scores, some tasks at a time."""
+    """Ask the model about all test tasks, some at a time; return the scores."""
     count, at_once = v.testing.tasks, v.testing.tasks_at_once
     for first in range(0, count, at_once):
         batch: SupervisedBatch = tasks.batch("test", first, min(at_once, count - first))

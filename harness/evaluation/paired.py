@@ -36,17 +36,17 @@ class Paired:
 
 @dataclass(frozen=True, eq=False)
 class Recorded:
-    """The scores of a record that a model is held against."""
+    """The scores of a record that a model is compared with."""
 
     record: str
     """The record's folder."""
     metric: str
     scores: np.ndarray
-    """One a task, [n] float64, all finite."""
+    """One per task, [n] float64, all finite."""
 
 
 def recorded(folder: Path, metric: str | None, measured: str, digest: str) -> Recorded:
-    """Read the scores of the record in `folder` that those of a model can be taken from.
+    """Read the scores of the record in `folder` that those of a model are compared with.
 
     `metric` is the record's that is meant: unless told, the one named as published tables would,
     `accuracy`, or else the one its run watched. It has to measure what the model is measured by,
@@ -59,7 +59,7 @@ def recorded(folder: Path, metric: str | None, measured: str, digest: str) -> Re
         raise HarnessError(f"{folder}: found a run that {record.status}, wanted one with scores.")
     if record.tasks_digest != digest:
         raise HarnessError(
-            f"{folder}: its test tasks are others than these (digest {record.tasks_digest[:8]}, "
+            f"{folder}: its test tasks differ from these (digest {record.tasks_digest[:8]}, "
             f"here {digest[:8]}); wanted the same cell, switches and number of tasks."
         )
     alike = [m for m in record.metrics if read_metric(m).family == measured]
@@ -78,8 +78,10 @@ def recorded(folder: Path, metric: str | None, measured: str, digest: str) -> Re
 
 def against(other: Recorded, scores: np.ndarray) -> Paired:
     """Compare `scores` [n] with those of a record on the same tasks."""
-    found = paired_estimate(scores[None], other.scores[None])
-    return Paired(other.record, other.metric, found.value, found.half_width(), found.p_zero())
+    estimate = paired_estimate(scores[None], other.scores[None])
+    return Paired(
+        other.record, other.metric, estimate.value, estimate.half_width(), estimate.p_zero()
+    )
 
 
 def _watched(record: Record) -> str:

@@ -21,10 +21,10 @@ def scores(answer: Any, targets: Tensor, ways: int | None) -> np.ndarray:
 
     Raises HarnessError for anything else: another type, shape, class number, or a NaN.
     """
-    found = _tensor(answer, targets.device)
+    predictions = _tensor(answer, targets.device)
     if ways is None:
-        return _squared_error(found, targets)
-    right = _classes(found, targets, ways) == targets
+        return _squared_error(predictions, targets)
+    right = _classes(predictions, targets, ways) == targets
     return 100 * right.double().mean(1).cpu().numpy()
 
 
@@ -37,9 +37,9 @@ def _tensor(answer: Any, device: torch.device) -> Tensor:
             f"predictions: found {_kind(answer)}, wanted one torch tensor or numpy array of "
             "numbers; return class numbers or scores of the query examples."
         )
-    found = answer.detach().to(device)
+    tensor = answer.detach().to(device)
     # Floating types of one byte have no arithmetic.
-    return found.float() if found.is_floating_point() and found.element_size() == 1 else found
+    return tensor.float() if tensor.is_floating_point() and tensor.element_size() == 1 else tensor
 
 
 def _from_numpy(a: np.ndarray) -> Tensor:
@@ -65,29 +65,34 @@ def _kind(answer: Any) -> str:
     return f"a {'quantized' if answer.is_quantized else layout} tensor"
 
 
-def _classes(found: Tensor, targets: Tensor, ways: int) -> Tensor:
+def _classes(predictions: Tensor, targets: Tensor, ways: int) -> Tensor:
     numbers = tuple(targets.shape)
-    whole = not (found.is_floating_point() or found.is_complex() or found.dtype == torch.bool)
-    if tuple(found.shape) == (*numbers, ways) and found.is_floating_point():
-        return _largest(found)
-    if tuple(found.shape) == numbers and whole:
-        n = found.cpu().numpy()  # torch has no smallest of uint16, uint32 and uint64
+    whole = not (
+        predictions.is_floating_point()
+        or predictions.is_complex()
+        or predictions.dtype == torch.bool
+    )
+    if tuple(predictions.shape) == (*numbers, ways) and predictions.is_floating_point():
+        return _largest(predictions)
+    if tuple(predictions.shape) == numbers and whole:
+        n = predictions.cpu().numpy()  # torch has no smallest of uint16, uint32 and uint64
         low, high = int(n.min()), int(n.max())
         if low < 0 or high >= ways:
             raise HarnessError(
                 f"predictions: found classes {low} to {high}, wanted 0 to {ways - 1}, numbered as "
                 "the support labels are."
             )
-        return found.long()
+        return predictions.long()
     raise HarnessError(
-        f"predictions: found {_words(found)}, wanted integer classes of shape {list(numbers)} or "
-        f"floating scores of shape {[*numbers, ways]} (tasks, query examples, ways)."
+        f"predictions: found {_words(predictions)}, wanted integer classes of shape "
+        f"{list(numbers)} or floating scores of shape {[*numbers, ways]} (tasks, query examples, "
+        "ways)."
     )
 
 
-def _largest(found: Tensor) -> Tensor:
+def _largest(class_scores: Tensor) -> Tensor:
     """Return the class of the largest score, which says nothing where it is not a finite number."""
-    largest, classes = found.max(-1)
+    largest, classes = class_scores.max(-1)
     if largest.isnan().any():
         raise HarnessError(
             "predictions: found NaN among the scores, wanted numbers; see whether the model's "
@@ -97,22 +102,22 @@ def _largest(found: Tensor) -> Tensor:
         sign = "inf" if largest.isposinf().any() else "-inf"
         raise HarnessError(
             f"predictions: found a query example whose largest score is {sign} "
-            f"({str(found.dtype).removeprefix('torch.')}), wanted a finite one; see whether the "
-            "scores overflow or every class is ruled out."
+            f"({str(class_scores.dtype).removeprefix('torch.')}), wanted a finite one; see whether "
+            "the scores overflow or every class is ruled out."
         )
     return classes
 
 
-def _squared_error(found: Tensor, targets: Tensor) -> np.ndarray:
-    if found.dim() == 2:
-        found = found.unsqueeze(-1)
-    if found.shape != targets.shape or not found.is_floating_point():
+def _squared_error(predictions: Tensor, targets: Tensor) -> np.ndarray:
+    if predictions.dim() == 2:
+        predictions = predictions.unsqueeze(-1)
+    if predictions.shape != targets.shape or not predictions.is_floating_point():
         raise HarnessError(
-            f"predictions: found {_words(found)}, wanted floating numbers of shape "
+            f"predictions: found {_words(predictions)}, wanted floating numbers of shape "
             f"{list(targets.shape)} (tasks, query examples, 1)."
         )
-    return (found - targets).double().square().flatten(1).mean(1).cpu().numpy()
+    return (predictions - targets).double().square().flatten(1).mean(1).cpu().numpy()
 
 
-def _words(found: Tensor) -> str:
-    return f"{str(found.dtype).removeprefix('torch.')} of shape {list(found.shape)}"
+def _words(tensor: Tensor) -> str:
+    return f"{str(tensor.dtype).removeprefix('torch.')} of shape {list(tensor.shape)}"

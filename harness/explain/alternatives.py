@@ -46,9 +46,9 @@ def alternatives(variant: Variant) -> list[Alternative]:
     ]
 
 
-def unique(found: list[Alternative]) -> list[Alternative]:
+def unique(given: list[Alternative]) -> list[Alternative]:
     """Return each alternative once, in order (values may be lists, which have no hash)."""
-    return [a for i, a in enumerate(found) if a not in found[:i]]
+    return [a for i, a in enumerate(given) if a not in given[:i]]
 
 
 def is_evaluation(switch: str) -> bool:

@@ -1,6 +1,6 @@
 """Switches of the paper and of known re-implementations that differ from those of a record.
 
-Re-implementations are data: `reimplementations.csv` of a paper's folder, one switch a line.
+Re-implementations are data: `reimplementations.csv` of a paper's folder, one switch per line.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PAPER, BUDGET = "the paper", "budget"
 
 @dataclass(frozen=True)
 class Difference:
-    """A switch that is another elsewhere than in the record."""
+    """A switch that has another value elsewhere than in the record."""
 
     where: str
     """`the paper`, or the name of the re-implementation."""
@@ -39,16 +39,16 @@ def differences(record: Record, cell: Cell) -> list[Difference]:
     """Return what separates `record` from its published cell, and from re-implementations of it."""
     variant = cell.variant(record.variant)
     published, own = variant.protocol(), variant.stated.complete(record.protocol)
-    found = [
+    own_differences = [
         Difference(PAPER, f"{section}.{name}", value, "paper.toml")
         for section in SECTIONS
         for name, value in published[section].items()
         if value != of(own, f"{section}.{name}")
     ]
     if record.budget != "full":
-        found.append(Difference(PAPER, BUDGET, "full", "paper.toml"))
+        own_differences.append(Difference(PAPER, BUDGET, "full", "paper.toml"))
     others = [d for key, d in read_reimplementations(cell.folder, {cell.name: cell})]
-    return found + [d for d in others if d.value != of(own, d.switch)]
+    return own_differences + [d for d in others if d.value != of(own, d.switch)]
 
 
 def read_reimplementations(
@@ -65,18 +65,18 @@ def read_reimplementations(
                 f"{where}: found no {', no '.join(missing)}; wanted {', '.join(COLUMNS)}, all "
                 f"given."
             )
-        found = Difference(
+        difference = Difference(
             row["implementation"], row["switch"], parse_value(row["value"]), row["source"]
         )
         for name in row["cells"].split():
             if name in cells:
-                _check(found, cells[name], where)
-                yield name, found
+                _check(difference, cells[name], where)
+                yield name, difference
 
 
-def _check(found: Difference, cell: Cell, where: str) -> None:
+def _check(difference: Difference, cell: Cell, where: str) -> None:
     """Refuse a switch that the cell does not have, and a value that none of its variants takes."""
-    switch = found.switch
+    switch = difference.switch
     known = [
         f"{section}.{name}"
         for table in cell.variants.values()
@@ -91,7 +91,7 @@ def _check(found: Difference, cell: Cell, where: str) -> None:
     why = HarnessError()
     for name in cell.variants:
         try:
-            cell.variant(name, {switch: found.value})
+            cell.variant(name, {switch: difference.value})
         except HarnessError as e:
             why = e
         else:

@@ -1,4 +1,4 @@
-"""Asks a checkpoint what every switch is worth, and gives the whole answer."""
+"""Measures on a checkpoint what every switch is worth, and returns the whole answer."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class Explanation:
     record_digest: str
     """`result_digest` of the record: which weights were tested."""
     record_commits: tuple[str, ...]
-    """From which code its training and test were."""
+    """The code that its training and test ran from."""
     synthetic: bool
     metric: str
     mean: float
@@ -66,16 +66,17 @@ class Explanation:
         return json.dumps({**table, "digest": digest(table)}, indent=1, allow_nan=False) + "\n"
 
 
-def explanation_path(results: Path, found: Explanation) -> Path:
+def explanation_path(results: Path, explanation: Explanation) -> Path:
     """Return the file of an explanation."""
-    name = f"{found.variant}-seed{found.seed}-{found.budget}-{found.config_digest[:8]}.json"
-    return results / "explain" / found.paper / found.cell / name
+    e = explanation
+    name = f"{e.variant}-seed{e.seed}-{e.budget}-{e.config_digest[:8]}.json"
+    return results / "explain" / e.paper / e.cell / name
 
 
-def write_explanation(results: Path, found: Explanation) -> Path:
-    """Write it whole or not at all, in place of the one before; give its file."""
-    path = explanation_path(results, found)
-    write_whole(path, found.to_json())
+def write_explanation(results: Path, explanation: Explanation) -> Path:
+    """Write it whole or not at all, in place of the one before; return its file."""
+    path = explanation_path(results, explanation)
+    write_whole(path, explanation.to_json())
     return path
 
 
@@ -88,11 +89,11 @@ def find_explanations(results: Path, key: str) -> list[Explanation]:
 
 def read_explanation(path: Path) -> Explanation:
     """Read one; refuse another schema, a field too many, too few or of another type, an edited
-    number, and one that lies in a place of another."""
+    number, and a file that lies in the place of another."""
     raw = read_json(path, "a readable explanation")
     if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
-        found = raw.get("schema") if isinstance(raw, dict) else type(raw).__name__
-        raise HarnessError(f"{path}: found schema {shown(found)}, wanted {SCHEMA}.")
+        schema = raw.get("schema") if isinstance(raw, dict) else type(raw).__name__
+        raise HarnessError(f"{path}: found schema {shown(schema)}, wanted {SCHEMA}.")
     stated = raw.pop("digest", None)
     if digest(raw) != stated:
         raise HarnessError(

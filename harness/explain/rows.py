@@ -131,26 +131,26 @@ class Explaining:
         budget: str = "",
     ) -> EffectRow:
         """Return the row of `scores` [tasks] against `base`; without them, one that has none."""
-        found: Estimate | None = None
+        estimate: Estimate | None = None
         if scores is not None and base is not None:
             short = scores.size < 2 or abs(scores.size - base.size) == 1
             if short or not (np.isfinite(scores).all() and np.isfinite(base).all()):
                 why = "too few tasks for an interval" if short else "a score that is not finite"
                 note, comparison = "; ".join(filter(None, (why, note))), NONE
             elif comparison == NESTED:
-                found = nested_effect(base, scores)
+                estimate = nested_effect(base, scores)
             else:
-                found = effect(base, scores)
+                estimate = effect(base, scores)
         return EffectRow(
             metric=self.metric,
             switch=a.switch,
             here=str(of(self.kept.protocol, a.switch)) if here is None else here,
             instead=str(a.value),
-            mean=float(scores.mean()) if found and scores is not None else None,
-            effect=found.value if found else None,
-            interval=found.half_width() if found else None,
-            p=found.p_zero() if found and comparison != TRAINED else None,
-            tasks=len(scores) if found and scores is not None else None,
+            mean=float(scores.mean()) if estimate and scores is not None else None,
+            effect=estimate.value if estimate else None,
+            interval=estimate.half_width() if estimate else None,
+            p=estimate.p_zero() if estimate and comparison != TRAINED else None,
+            tasks=len(scores) if estimate and scores is not None else None,
             comparison=comparison,
             budget=budget,
             differs_from=self._theirs(a),
@@ -158,18 +158,18 @@ class Explaining:
         )
 
     def _theirs(self, a: Alternative) -> tuple[str, ...]:
-        found = [
+        sources = [
             d.where for d in self.apart if (d.switch, str(d.value)) == (a.switch, str(a.value))
         ]
         if a.switch == STEPS:
             # Printed numbers name their step.
             name = f"{read_metric(self.metric).family}@{a.value}"
-            found += [
+            sources += [
                 line.source.partition(",")[0]
                 for line in self.kept.cell.published
                 if self.kept.record.variant in line.variants and line.metric == name
             ]
-        return tuple(dict.fromkeys(found))
+        return tuple(dict.fromkeys(sources))
 
 
 def again(kept: Kept, apart: list[Difference]) -> list[Alternative]:
@@ -187,7 +187,7 @@ def again(kept: Kept, apart: list[Difference]) -> list[Alternative]:
 
 
 def fewer_or_more(kept: Kept, count: int) -> list[Difference]:
-    """Return that the paper tested on another number of tasks than `count`, if it did."""
+    """Return the paper's number of test tasks as a difference, if it is not `count`."""
     theirs = kept.published.testing.tasks
     return [Difference(PAPER, EPISODES, theirs, "paper.toml")] if theirs != count else []
 

@@ -38,8 +38,8 @@ RECORDS = "explain"
 
 
 def training_alternatives(kept: Kept, apart: list[Difference]) -> list[Alternative]:
-    """Return the training switches that others have otherwise, and those in which alone another
-    variant of the cell differs."""
+    """Return the training switches that others set to something else, and those that are the only
+    difference to another variant of the cell."""
     own = kept.cell.variant(kept.record.variant, kept.overrides).protocol()
     trainable = [
         Alternative(d.switch, d.value)

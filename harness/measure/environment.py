@@ -52,14 +52,14 @@ def environment() -> dict[str, Any]:
 
 def library_versions() -> dict[str, str | None]:
     """Return the installed version of each library the harness may use, without importing it."""
-    found: dict[str, str | None] = {}
+    versions: dict[str, str | None] = {}
     for name in LIBRARIES:
         try:
-            found[name] = metadata.version(name)
+            versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
-            found[name] = None
-    found["torch"] = str(torch.__version__)  # says cpu or cuXXX, which the metadata may not
-    return found
+            versions[name] = None
+    versions["torch"] = str(torch.__version__)  # says cpu or cuXXX, which the metadata may not
+    return versions
 
 
 def processor_name(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:

@@ -41,11 +41,11 @@ class LiveTensors(TorchDispatchMode):
         given = (args, tuple(named.values()))
         for tensor in _tensors(given):
             self._see(tensor, made=False)
-        found = func(*args, **named)
+        result = func(*args, **named)
         # The inputs again: an operation can resize its `out`.
-        for tensor in _tensors((found, given)):
+        for tensor in _tensors((result, given)):
             self._see(tensor, made=True)
-        return found
+        return result
 
     def _see(self, tensor: Tensor, made: bool) -> None:
         if tensor.layout != torch.strided:

@@ -30,7 +30,7 @@ def peak_host_bytes(status: Path = _STATUS) -> int:
 
 
 def reset_peak_host(clear: Path = _CLEAR) -> bool:
-    """Let `peak_host_bytes` start anew from what is resident now; False where the system cannot."""
+    """Restart `peak_host_bytes` from what is resident now; False where the system cannot."""
     try:
         clear.write_text("5", encoding="ascii")  # resets VmHWM: man proc_pid_clear_refs
     except OSError:
@@ -44,6 +44,6 @@ def peak_device_bytes(device: torch.device) -> int:
 
 
 def reset_peak_device(device: torch.device) -> None:
-    """Start counting the device's peak anew."""
+    """Restart counting the device's peak."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)

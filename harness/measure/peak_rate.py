@@ -12,7 +12,7 @@ SIZE = 2048
 
 
 def peak_rate(device: torch.device, seconds: float = 0.3, size: int = SIZE) -> float:
-    """Multiply two [size, size] float32 matrices for `seconds`; give the fastest product's rate.
+    """Multiply two [size, size] float32 matrices for `seconds`; return the fastest product's rate.
 
     A product is 2 * size**3 operations. It runs with the threads and the TF32 setting that this
     process has. The fastest and not the median: a peak is what the machine can do at best.

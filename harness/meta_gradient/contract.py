@@ -82,7 +82,7 @@ def check_meta_gradient(
     if error != error:
         error = float("inf")  # nan compares false with everything, and would look like no verdict
     sentence = (
-        f"the claimed meta-gradient parts from finite differences by {error:.1e} relative; "
+        f"the claimed meta-gradient differs from finite differences by {error:.1e} relative; "
         f"wanted at most {tolerance:.0e}."
     )
     return GradientCheck(error, tolerance, sentence)

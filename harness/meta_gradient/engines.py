@@ -36,8 +36,8 @@ def engine(name: str) -> Engine:
         )
     if options:
         return _with_options(name, bare, *options)
-    found: Engine = import_module(ENGINES[bare]).meta_gradient
-    return found
+    chosen: Engine = import_module(ENGINES[bare]).meta_gradient
+    return chosen
 
 
 @cache

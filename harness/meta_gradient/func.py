@@ -47,12 +47,12 @@ def meta_gradient(
             losses.append(weight * each.mean())
     loss = torch.stack(losses).sum()
     wanted = [*start.values(), *learned.values()]
-    found = torch.autograd.grad(loss, wanted, allow_unused=True, materialize_grads=True)
+    gradients = torch.autograd.grad(loss, wanted, allow_unused=True, materialize_grads=True)
     n = len(start)
     return MetaGradient(
         loss.detach(),
-        dict(zip(start, found[:n], strict=True)),
-        dict(zip(learned, found[n:], strict=True)),
+        dict(zip(start, gradients[:n], strict=True)),
+        dict(zip(learned, gradients[n:], strict=True)),
     )
 
 
@@ -78,9 +78,9 @@ def adapt(
         with torch.set_grad_enabled(torch.is_grad_enabled() and not inner.first_order):
             seen = on_support(fixed, inner, step)
             each = over_tasks(gradient, support_x, (dims, None, 0, 0))
-            found = each(current, seen, support_x, support_y)
+            gradients = each(current, seen, support_x, support_y)
         current = {
-            k: v - (learned[k][step] if k in learned else inner.rate) * found[k]
+            k: v - (learned[k][step] if k in learned else inner.rate) * gradients[k]
             for k, v in current.items()
         }
         dims = 0

@@ -43,8 +43,8 @@ def meta_gradient(
             if step < inner.steps:
                 adapted = _step(problem, adapted, fixed, batch, i, inner, learned, step)
         loss = torch.stack(losses).sum()
-        found = torch.autograd.grad(loss, wanted, allow_unused=True)
-        for mine, more in zip(sums, found, strict=True):
+        task_gradients = torch.autograd.grad(loss, wanted, allow_unused=True)
+        for mine, more in zip(sums, task_gradients, strict=True):
             if more is not None:
                 mine.add_(more, alpha=1 / len(batch))
         total += loss.detach() / len(batch)
@@ -68,8 +68,10 @@ def _step(
 ) -> Params:
     seen = adapted | on_support(fixed, inner, step)
     loss = problem.on_support(seen, batch.support_x[task], batch.support_y[task])
-    found = torch.autograd.grad(loss, list(adapted.values()), create_graph=not inner.first_order)
-    gradients = dict(zip(adapted, found, strict=True))
+    task_gradients = torch.autograd.grad(
+        loss, list(adapted.values()), create_graph=not inner.first_order
+    )
+    gradients = dict(zip(adapted, task_gradients, strict=True))
     return {
         k: v - (rates[k][step] if k in rates else inner.rate) * gradients[k]
         for k, v in adapted.items()

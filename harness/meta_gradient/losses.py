@@ -109,8 +109,8 @@ class AnyLoss(LossRule):
             gradient: Tensor = grad(self.function)(outputs, targets)
             return (gradient * direction).sum()
 
-        found: Tensor = vmap(grad(along))(outputs, targets, direction)
-        return found
+        products: Tensor = vmap(grad(along))(outputs, targets, direction)
+        return products
 
 
 def loss_rule(loss: Loss) -> LossRule:

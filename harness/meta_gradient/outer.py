@@ -22,9 +22,9 @@ class Outer:
     clip_norm: float
     """The whole gradient, learned rates included, is scaled down to this norm; 0: not."""
 
-    def __call__(self, found: MetaGradient, tasks: int) -> MetaGradient:
+    def __call__(self, mean: MetaGradient, tasks: int) -> MetaGradient:
         """Apply reduction, then the cut by value, then the one by norm."""
-        groups = [found.gradients, found.rate_gradients]
+        groups = [mean.gradients, mean.rate_gradients]
         if self.reduction == "sum":
             groups = [{k: g * tasks for k, g in group.items()} for group in groups]
         if self.clip_value:
@@ -33,8 +33,8 @@ class Outer:
         if self.clip_norm:
             by = _scale([g for group in groups for g in group.values()], self.clip_norm)
             groups = [{k: g * by for k, g in group.items()} for group in groups]
-        loss = found.loss * tasks if self.reduction == "sum" else found.loss
-        return replace(found, loss=loss, gradients=groups[0], rate_gradients=groups[1])
+        loss = mean.loss * tasks if self.reduction == "sum" else mean.loss
+        return replace(mean, loss=loss, gradients=groups[0], rate_gradients=groups[1])
 
 
 def _scale(gradients: list[Tensor], norm: float) -> Tensor:

@@ -69,8 +69,8 @@ class Problem:
 
     def outputs(self, params: Params, x: Tensor) -> Tensor:
         """Return the model's outputs for one task's inputs under `params`."""
-        found: Tensor = torch.func.functional_call(self.model, params, (x,))
-        return found
+        outputs: Tensor = torch.func.functional_call(self.model, params, (x,))
+        return outputs
 
     def on_support(self, params: Params, x: Tensor, y: Tensor) -> Tensor:
         """Return the scalar support loss of one task."""

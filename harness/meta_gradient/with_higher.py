@@ -55,7 +55,7 @@ def meta_gradient(
     sums["rates"] = {k: torch.zeros_like(v) for k, v in learned.items()}
     weights = inner.loss_weights()
     for i in range(len(batch)):
-        # One group a parameter, so that each may have a rate of its own. SGD wants at least one,
+        # One group per parameter, so that each may have a rate of its own. SGD wants at least one,
         # even if none adapts because there are no steps.
         moved = adapting.values() or model.parameters()
         optimiser = torch.optim.SGD([{"params": [p]} for p in moved], lr=inner.rate)
@@ -83,9 +83,9 @@ def meta_gradient(
             loss = torch.stack(losses).sum()
             start = dict(zip(order, fast.parameters(time=0), strict=True)) | own
             wanted = [*(start[k] for k in params), *learned.values()]
-            found = torch.autograd.grad(loss, wanted, allow_unused=True)
+            task_gradients = torch.autograd.grad(loss, wanted, allow_unused=True)
         for mine, more in zip(
-            [*sums["start"].values(), *sums["rates"].values()], found, strict=True
+            [*sums["start"].values(), *sums["rates"].values()], task_gradients, strict=True
         ):
             if more is not None:
                 mine.add_(more, alpha=1 / len(batch))
@@ -104,5 +104,5 @@ def _seen(fast: Any, order: list[str], own: Params) -> list[torch.Tensor] | None
     return [own.get(n, p) for n, p in zip(order, fast.parameters(), strict=True)]
 
 
-def _constant(found: list[torch.Tensor]) -> list[torch.Tensor]:
-    return [g.detach() for g in found]
+def _constant(gradients: list[torch.Tensor]) -> list[torch.Tensor]:
+    return [g.detach() for g in gradients]

@@ -24,6 +24,6 @@ def scores_of_logits(logits: Tensor, labels: Tensor) -> dict[str, Tensor]:
 
 
 def scores_of_log_probabilities(log_p: Tensor, labels: Tensor) -> dict[str, Tensor]:
-    """Return the same of ln p [T, Q, ways], which are not normalised again."""
+    """Return the same for ln p [T, Q, ways], which are not normalised again."""
     losses = -log_p.gather(-1, labels.unsqueeze(-1)).squeeze(-1)
     return {"accuracy": percent_right(log_p, labels), "loss": losses.mean(1)}

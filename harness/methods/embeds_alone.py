@@ -1,5 +1,5 @@
-"""Methods whose network sees each image alone at a test, so that one of many tasks need be embedded
-once."""
+"""Methods whose network sees each image alone at a test, so that an image of many tasks is embedded
+only once."""
 
 from __future__ import annotations
 

@@ -57,16 +57,16 @@ class LearnedStart(Method):
 
     def train_step(self, batch: SupervisedBatch, iteration: int) -> Tensor:
         """Take one Adam step along the meta-gradient of a meta-batch."""
-        found = engine(self.engine)(self.problem, self.params, batch, self.inner)
-        found = self.outer(found, len(batch))
+        meta_gradient = engine(self.engine)(self.problem, self.params, batch, self.inner)
+        meta_gradient = self.outer(meta_gradient, len(batch))
         for name, parameter in self.params.items():
-            parameter.grad = found.gradients[name]
+            parameter.grad = meta_gradient.gradients[name]
         self.optimiser.step()
-        return found.loss
+        return meta_gradient.loss
 
     def calibrate_for(self, how: WholeTestStatistics) -> None:
         """Ask for training tasks before the test, if it needs running statistics."""
-        # Without batch norm there are none, and nothing to look at.
+        # Without batch norm there are none, and there is nothing to estimate.
         if how in ("running", "running-queries") and norms(self.model):
             self.calibration_tasks = RUNNING_TASKS
 
@@ -103,10 +103,10 @@ class LearnedStart(Method):
         for params in steps:
             if how == "running" or how == "running-queries":
                 with self.running.used():
-                    found = over_tasks(outputs, query)(params, query)
+                    query_scores = over_tasks(outputs, query)(params, query)
             else:
-                found = query_outputs(self.model, outputs, params, support, query, how)
-            yield found
+                query_scores = query_outputs(self.model, outputs, params, support, query, how)
+            yield query_scores
 
     def _adapted(self, batch: SupervisedBatch, inner: InnerLoop) -> tuple[Outputs, list[Params]]:
         """Return what maps a task's adapted parameters and inputs to outputs, and those parameters

@@ -1,4 +1,4 @@
-"""Methods with one network and one optimiser: what is kept of them, and how it is taken back."""
+"""Methods with one network and one optimiser: what is kept of them, and how it is restored."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class OneNetwork(Method):
     optimiser: torch.optim.Optimizer
 
     def set_rate(self, rate: float) -> None:
-        """Set the optimiser's rate, where it is."""
+        """Set the optimiser's rate in place."""
         (group,) = self.optimiser.param_groups
         if isinstance(group["lr"], Tensor):
             group["lr"].fill_(rate)

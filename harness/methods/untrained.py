@@ -1,4 +1,4 @@
-"""Baselines that nothing is trained of: no weights, and no state of training."""
+"""Baselines without training: no weights, and no state of training."""
 
 from __future__ import annotations
 

@@ -72,19 +72,19 @@ def norms(model: nn.Module) -> dict[str, BatchStatistics]:
 @contextmanager
 def recorded(model: nn.Module) -> Iterator[dict[str, Moments]]:
     """Collect the statistics of what each batch norm is given; the last forward pass counts."""
-    found: dict[str, Moments] = {}
+    moments: dict[str, Moments] = {}
 
     def keep(name: str) -> Any:
         def hook(_: nn.Module, inputs: tuple[Tensor]) -> None:
             (x,) = inputs
             variance, mean = torch.var_mean(x, [0, *range(2, x.dim())], correction=0)
-            found[name] = (mean, variance)
+            moments[name] = (mean, variance)
 
         return hook
 
     hooks = [norm.register_forward_pre_hook(keep(name)) for name, norm in norms(model).items()]
     try:
-        yield found
+        yield moments
     finally:
         for hook in hooks:
             hook.remove()

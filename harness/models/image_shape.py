@@ -17,7 +17,8 @@ def check_image_shape(network: str, wanted: tuple[int, int, int], x: Tensor) -> 
 
 
 def check_pools(pixels: int, pools: int) -> None:
-    """Refuse images of which `pools` pools that halve a side (an odd row is dropped) leave none."""
+    """Refuse images of which nothing is left after `pools` pools that halve a side (an odd row is
+    dropped)."""
     if pixels < 2**pools:
         raise HarnessError(
             f"tasks.image_size: found {pixels}, wanted at least {2**pools}: each of {pools} pools "

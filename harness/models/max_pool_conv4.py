@@ -60,5 +60,5 @@ class MaxPoolConv4(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map images to logits."""
-        found: Tensor = self.head(self.features(x))
-        return found
+        outputs: Tensor = self.head(self.features(x))
+        return outputs

@@ -46,5 +46,5 @@ class MLP(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map x [B, …] (flattened to `inputs` features) to outputs [B, outputs]."""
-        found: Tensor = self.layers(x)
-        return found
+        outputs: Tensor = self.layers(x)
+        return outputs

@@ -42,11 +42,11 @@ def _one_by_one(
     def mapped(*arguments: Any) -> Any:
         dims = in_dims if isinstance(in_dims, tuple) else (in_dims,) * len(arguments)
         pairs = list(zip(arguments, dims, strict=True))
-        found = [
+        outputs = [
             function(*(a if axis is None else _of_task(a, k) for a, axis in pairs))
             for k in range(tasks)
         ]
-        return tree_map(lambda *each: torch.stack(each), *found)
+        return tree_map(lambda *each: torch.stack(each), *outputs)
 
     return mapped
 

@@ -97,9 +97,9 @@ class RunningStatistics:
         """Add a forward pass of T tasks: `params` and x [T, B, …], with a leading task axis."""
 
         def moments(p: dict[str, Tensor], x: Tensor) -> dict[str, Moments]:
-            with recorded(self.model) as found:
+            with recorded(self.model) as by_layer:
                 outputs(p, x)
-            return found
+            return by_layer
 
         for name, (mean, variance) in over_tasks(moments, x)(params, x).items():
             means, variances = self._sums.get(name, (0.0, 0.0))

@@ -45,5 +45,5 @@ class StridedConv4(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map images to logits."""
-        found: Tensor = self.head(self.features(x))
-        return found
+        outputs: Tensor = self.head(self.features(x))
+        return outputs

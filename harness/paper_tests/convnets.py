@@ -1,4 +1,4 @@
-"""What the tests of several convolutional networks ask of each."""
+"""What the tests of several convolutional networks check in each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A paper's protocol typed as literals, held against its `paper.toml`."""
+"""A paper's protocol typed as literals, compared with its `paper.toml`."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def rows(
 
 def joined(*tables: Table) -> dict[str, dict[str, Row]]:
     """Return the rows of all `tables`, which must not have one twice."""
-    found: dict[str, dict[str, Row]] = {}
+    by_cell: dict[str, dict[str, Row]] = {}
     for table in tables:
         for cell, variant in lines(table):
-            assert variant not in found.setdefault(cell, {}), f"{cell}/{variant}: found two rows"
-            found[cell][variant] = table[cell][variant]
-    return found
+            assert variant not in by_cell.setdefault(cell, {}), f"{cell}/{variant}: found two rows"
+            by_cell[cell][variant] = table[cell][variant]
+    return by_cell
 
 
 def lines(table: Table) -> list[tuple[str, str]]:
@@ -48,7 +48,8 @@ def lines(table: Table) -> list[tuple[str, str]]:
 
 
 def published_variant(paper: str, cell: str, name: str, **switches: Any) -> Variant:
-    """Return variant `name` as `paper.toml` has it, but for `section__switch=value` overrides."""
+    """Return variant `name` as `paper.toml` has it, except for `section__switch=value`
+    overrides."""
     given = {switch.replace("__", "."): value for switch, value in switches.items()}
     return _paper(paper).cells[cell].variant(name, given)
 
@@ -56,15 +57,16 @@ def published_variant(paper: str, cell: str, name: str, **switches: Any) -> Vari
 def assert_protocol(paper: str, cell: str, variant: str, table: Table) -> None:
     """Fail where `paper.toml` has other values than the row of that variant, and name them all."""
     protocol = published_variant(paper, cell, variant).protocol()
-    found = {k: v for k, v in protocol.items() if k not in SECTIONS}
-    found |= {f"{s}.{k}": v for s in SECTIONS for k, v in protocol[s].items()}
+    flat = {k: v for k, v in protocol.items() if k not in SECTIONS}
+    flat |= {f"{s}.{k}": v for s in SECTIONS for k, v in protocol[s].items()}
     wanted = {k: list(v) if isinstance(v, tuple) else v for k, v in table[cell][variant].items()}
-    wrong = {k: (found.get(k), v) for k, v in wanted.items() if k not in found or found[k] != v}
+    wrong = {k: (flat.get(k), v) for k, v in wanted.items() if k not in flat or flat[k] != v}
     assert not wrong, f"{paper}/{cell}/{variant}: (found, wanted) {wrong}"
 
 
 def assert_every_variant(paper: str, table: Table) -> None:
-    """Fail where a variant has no row, or a row no variant: what has none could change unseen."""
+    """Fail where a variant has no row, or a row no variant: a variant without one could change
+    unseen."""
     there = {(c.name, v) for c in _paper(paper).cells.values() for v in c.variants}
     missing, extra = sorted(there - set(lines(table))), sorted(set(lines(table)) - there)
     assert not missing, f"{paper}: {missing} have no row in the table of its protocol test"

@@ -1,6 +1,6 @@
-"""The laws by which weights are drawn at the start, held against the weights of a network.
+"""The laws by which weights are drawn at the start, compared with the weights of a network.
 
-A law is a frozen distribution of `scipy.stats`, or a number that all entries are.
+A law is a frozen distribution of `scipy.stats`, or a number that all entries equal.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ LEAST = 400
 """Entries from which a law is told from one that is half or twice as wide, or shifted by one
 deviation: there a right start fails once in a million, and a wrong one always."""
 MOST = 20_000
-"""Entries that are looked at, taken evenly from all: more show nothing new."""
+"""Entries that are tested, taken evenly from all: more of them show nothing new."""
 ALMOST_NEVER = 1e-6
 
 
@@ -67,18 +67,18 @@ def assert_starts(weights: Mapping[str, Tensor], laws: Mapping[str, Any]) -> Non
     `laws` has patterns of names, as a shell has them (`norms.*.bias`); all entries of all weights
     that a pattern names have the one law.
     """
-    found: dict[str, list[Tensor]] = {pattern: [] for pattern in laws}
+    entries: dict[str, list[Tensor]] = {pattern: [] for pattern in laws}
     for name, weight in weights.items():
         named = [pattern for pattern in laws if fnmatchcase(name, pattern)]
         assert len(named) == 1, f"{name}: found the laws {named}, wanted one"
-        found[named[0]].append(weight.detach().flatten().double())
-    for pattern, parts in found.items():
+        entries[named[0]].append(weight.detach().flatten().double())
+    for pattern, parts in entries.items():
         assert parts, f"{pattern}: found no weight of that name among {', '.join(weights)}"
         assert_law(torch.cat(parts), laws[pattern], pattern)
 
 
 def assert_law(entries: Tensor, law: Any, name: str) -> None:
-    """Fail where `entries` (any shape) are not all the number `law`, or not drawn by it each."""
+    """Fail where `entries` (any shape) are not all the number `law`, or not each drawn by it."""
     entries = entries.detach().flatten().double()
     if isinstance(law, int | float):
         assert (entries == law).all(), f"{name}: found other numbers than {law}"

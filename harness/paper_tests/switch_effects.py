@@ -1,4 +1,4 @@
-"""Where a method's switch is seen: nowhere, where a line of the method has lost hold of it."""
+"""Where a method's switch is seen: nowhere, if a line of the method no longer reads it."""
 
 from __future__ import annotations
 
@@ -64,8 +64,8 @@ def where_seen(
     on the batch `test`, takes a step on each of `batches`, and is scored again. {TESTING} means
     that any two values are told apart by both scores, and by nothing else.
     """
-    found = [_trace(make(**{switch: value}), batches, test) for value in values]
-    return {_parted(*both) for both in itertools.combinations(found, 2)}
+    traces = [_trace(make(**{switch: value}), batches, test) for value in values]
+    return {_parted(*both) for both in itertools.combinations(traces, 2)}
 
 
 def assert_seen(
@@ -79,8 +79,8 @@ def assert_seen(
     """Fail where a switch is not seen in just the places that `seen` has for it, between any two of
     its named choices or, where it has none, of the values beside the places."""
     place, values = seen[switch]
-    found = where_seen(make, switch, choices(settings, switch) or values, batches, test)
-    assert found == {place}
+    places = where_seen(make, switch, choices(settings, switch) or values, batches, test)
+    assert places == {place}
 
 
 def _trace(method: Method, batches: Sequence[Any], test: Any) -> dict[str, dict[str, Tensor]]:
@@ -98,7 +98,7 @@ def _parted(one: dict[str, dict[str, Tensor]], other: dict[str, dict[str, Tensor
 
 
 def _close(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
-    """Whether the same names stand for the same shapes and numbers, but for rounding."""
+    """Whether the same names stand for the same shapes and numbers, except for rounding."""
     if {k: v.shape for k, v in one.items()} != {k: v.shape for k, v in other.items()}:
         return False
     return all(torch.allclose(v, other[k], rtol=1e-5, atol=1e-7) for k, v in one.items())

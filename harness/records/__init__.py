@@ -1,1 +1,1 @@
-"""Records: one immutable JSON file a run, beside its scores, learning curve and weights."""
+"""Records: one immutable JSON file per run, beside its scores, learning curve and weights."""

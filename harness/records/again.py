@@ -1,4 +1,4 @@
-"""What to run to have a file of a record again."""
+"""The command that makes a file of a record again."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def file_is_gone(folder: Path, record: Record, name: str) -> HarnessError:
 
 
 def run_again(record: Record) -> str:
-    """Return the command line that does the run of a record again, into another folder."""
+    """Return the command line that repeats the run of a record, into another folder."""
     r = record
     words = f"harness run {r.paper}/{r.cell} --variant {r.variant} --seeds {r.seed}"
     words += f" --budget {r.budget}"

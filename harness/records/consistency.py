@@ -1,4 +1,5 @@
-"""What the parts of a record say of each other: its budget, its length, its seed, its test tasks.
+"""What the parts of a record say about each other: its budget, its length, its seed, its test
+tasks.
 
 A record of one iteration that is relabelled `full` would get a verdict, with a digest that fits.
 """
@@ -38,7 +39,7 @@ def contradiction(record: Record) -> str:
 def _length(r: Record) -> str:
     """Compare the iterations with those of the budget, and with early stopping."""
     t = r.protocol["training"]
-    found = f"found {r.iterations} iterations at budget {r.budget}"
+    trained = f"found {r.iterations} iterations at budget {r.budget}"
     if r.budget == "smoke":
         return ""
     if r.budget == "full":
@@ -53,12 +54,12 @@ def _length(r: Record) -> str:
         # The label has six digits of the fraction.
         most, room = max(1, round(fraction * t["iterations"])), 1 + 1e-5 * t["iterations"]
     if r.iterations > most + room:
-        return f"{found}, wanted {most}, as its protocol says"
+        return f"{trained}, wanted {most}, as its protocol says"
     if r.status == "diverged" or r.iterations >= most - room:
         return ""
     waited = t["validate_every"] * t["patience"]
     early = 0 < waited < r.iterations and r.iterations % t["validate_every"] == 0
-    return "" if early else f"{found}, wanted {most}, as its protocol says"
+    return "" if early else f"{trained}, wanted {most}, as its protocol says"
 
 
 def _sessions(r: Record) -> str:

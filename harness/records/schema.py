@@ -1,8 +1,8 @@
 """The record of one run: what it is, what it gave, what it cost, where it ran.
 
 Folder of one record: `results/<paper>/<cell>/<variant>/seed<k>-<budget>-<config digest[:8]>/` with
-`record.json`, `scores.safetensors` (a column a metric), `curve.csv` (iteration, training
-loss, validation value) and `weights.safetensors`.
+`record.json`, `scores.safetensors` (a column per metric), `curve.csv` (iteration, training loss,
+validation value) and `weights.safetensors`.
 
 `result` is a function of the protocol, the seed, the code and the machine's arithmetic: a run that
 was killed and resumed gives it again bit for bit (`result_digest`). `measurement` and `environment`
@@ -31,7 +31,7 @@ SCHEMA = 1
 OPTIONAL = ("data_note", "data_caveat", "training_note")
 """Fields that came later: left out where they are empty, so that older digests stay as they are."""
 MEASURED = ("measurement", "environment", "measured_digest")
-"""What is no part of the result."""
+"""What is not part of the result."""
 
 
 @dataclass(frozen=True)
@@ -99,16 +99,16 @@ class Record:
     data_note: str = ""
     """Why the data are not those that the paper reports on, so that there is no verdict."""
     data_caveat: str = ""
-    """What is to be known of a true copy of the data that is not the copy known here."""
+    """What to know about a true copy of the data that is not the copy known here."""
     training_note: str = ""
-    """What the method says of its training, e.g. how many networks did not learn their task."""
+    """What the method says about its training, e.g. how many networks did not learn their task."""
     measured_digest: str = ""
     """sha256 over the result's digest, `measurement` and `environment`; '' in older records."""
 
     def sealed(self) -> Record:
         """Return the record with the digest of what was measured, ready to be written."""
-        found = digest([self.result_digest, self.measurement, self.environment])
-        return replace(self, measured_digest=found)
+        measured = digest([self.result_digest, self.measurement, self.environment])
+        return replace(self, measured_digest=measured)
 
     def result(self) -> dict[str, Any]:
         """Return the part that is the same for equal runs: all but measurement and environment."""
@@ -139,8 +139,8 @@ def read_record(path: Path) -> Record:
         )
     raw = read_json(path, "a readable record")
     if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
-        found = raw.get("schema") if isinstance(raw, dict) else type(raw).__name__
-        raise HarnessError(f"{path}: found schema {shown(found)}, wanted {SCHEMA}.")
+        schema = raw.get("schema") if isinstance(raw, dict) else type(raw).__name__
+        raise HarnessError(f"{path}: found schema {shown(schema)}, wanted {SCHEMA}.")
     stated = raw.pop("result_digest", None)
     record = read_fields(Record, raw, str(path), optional=(*OPTIONAL, "measured_digest"))
     for name, kind in _TABLES.items():

@@ -23,8 +23,8 @@ def scores_bytes(scores: dict[str, np.ndarray]) -> bytes:
     if len(lengths) != 1 or len(next(iter(lengths))) != 1:
         shapes = {name: np.shape(c) for name, c in scores.items()}
         raise HarnessError(f"found scores of shapes {shapes}, wanted one [tasks] for all metrics.")
-    found: bytes = save({name: _small(column) for name, column in columns.items()})
-    return found
+    content: bytes = save({name: _small(column) for name, column in columns.items()})
+    return content
 
 
 def parse_scores(data: bytes, where: str) -> dict[str, np.ndarray]:

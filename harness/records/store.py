@@ -47,11 +47,11 @@ class StoredRecord:
         """Metric -> [tasks] float64, from the scores file; refused if its sha256 is another, or if
         it does not hold a score of each test task for the record's metrics."""
         where = f"{self.folder / SCORES}"
-        found = parse_scores(_checked(self.folder, self.record, SCORES), where)
+        columns = parse_scores(_checked(self.folder, self.record, SCORES), where)
         counts = {name: metric.n for name, metric in self.record.metrics.items()}
-        if (given := {name: len(x) for name, x in found.items()}) != counts:
+        if (given := {name: len(x) for name, x in columns.items()}) != counts:
             raise HarnessError(f"{where}: found scores of {given}, its record has {counts}.")
-        return found
+        return columns
 
     @cached_property
     def curve(self) -> list[CurveRow]:
@@ -88,7 +88,7 @@ def file_digests(files: dict[str, bytes]) -> dict[str, str]:
 
 
 def write_record(results_root: Path, record: Record, files: dict[str, bytes]) -> Path:
-    """Write `record` with `files` (name -> content) beside it; give its folder.
+    """Write `record` with `files` (name -> content) beside it; return its folder.
 
     `record.files` is set from `files`, and the digest of what was measured. Where an equal result
     (`result_digest`) stands already, the old record is kept as it is. Raises `HarnessError` where
@@ -133,11 +133,11 @@ def write_record(results_root: Path, record: Record, files: dict[str, bytes]) ->
 
 
 def _started(partial: Path) -> int:
-    """Make the folder of a record that is being written and hold its lock: give the descriptor.
+    """Make the folder of a record that is being written, hold its lock and return the descriptor.
 
-    Those of writers that were killed, whose locks went with them, are taken away first. One writer
+    Folders of writers that were killed, whose locks went with them, are removed first. One writer
     at a time does this, so that none is seen before it holds its lock. Where the file system has no
-    locks nothing is taken away.
+    locks, nothing is removed.
     """
     turn = os.open(partial.parent, os.O_RDONLY)
     try:
@@ -167,10 +167,10 @@ def find_records(results_root: Path, papers: Collection[str] = ()) -> list[Store
     """Read every record under `results_root`, or those of `papers` alone, by paper, cell, variant,
     budget and seed.
 
-    Raises `HarnessError` for an edited record, one that lies in a place of another, and a folder
+    Raises `HarnessError` for an edited record, one that lies in the place of another, and a folder
     of a record that cannot be read.
     """
-    found = []
+    stored = []
     for folder in _record_folders(results_root, papers):
         record = read_record(folder / RECORD)
         if record_folder(results_root, record) != folder:
@@ -178,13 +178,13 @@ def find_records(results_root: Path, papers: Collection[str] = ()) -> list[Store
                 f"{folder / RECORD}: found a record of {record_folder(Path(), record)}, "
                 f"wanted the one its folder names; move it back there."
             )
-        found.append(StoredRecord(folder, record))
+        stored.append(StoredRecord(folder, record))
 
     def order(s: StoredRecord) -> tuple[str, str, str, str, int, str]:
         r = s.record
         return (r.paper, r.cell, r.variant, r.budget, r.seed, r.config_digest)
 
-    return sorted(found, key=order)
+    return sorted(stored, key=order)
 
 
 def _record_folders(root: Path, papers: Collection[str]) -> Iterator[Path]:
@@ -199,7 +199,7 @@ def _record_folders(root: Path, papers: Collection[str]) -> Iterator[Path]:
 
 
 def verify_files(folder: Path) -> Record:
-    """Check the record in `folder` and the sha256 of every file beside it; give the record."""
+    """Check the record in `folder` and the sha256 of every file beside it; return the record."""
     record = read_record(folder / RECORD)
     for name in record.files:
         _checked(folder, record, name)

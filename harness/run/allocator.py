@@ -14,7 +14,7 @@ _NEVER = 2**31 - 1
 
 
 def keep_freed_memory() -> bool:
-    """Tell glibc never to map single blocks and never to trim; False where there is no glibc."""
+    """Set glibc to never map single blocks and never trim; False where there is no glibc."""
     if not sys.platform.startswith("linux"):
         return False
     try:

@@ -23,8 +23,8 @@ Step = Callable[[Any, int], Tensor]
 
 
 def training_step(method: Method, capture: bool) -> Step:
-    """Return what does a training step, and what is to be set before it: the method's own step, or
-    a captured one."""
+    """Return the function that does a training step, and what has to be set before it: the method's
+    own step, or a captured one."""
     if not capture:
 
         def step(batch: Any, iteration: int) -> Tensor:
@@ -55,7 +55,7 @@ class CapturedStep:
         self._loss: Tensor | None = None
 
     def __call__(self, batch: Any, iteration: int) -> Tensor:
-        """Do one step and give its loss."""
+        """Do one step and return its loss."""
         self.method.before_step(iteration)
         if self._done < WARM_UP:
             self._done += 1
@@ -77,7 +77,7 @@ class CapturedStep:
         return self._loss.clone()
 
     def _beside(self, batch: Any, iteration: int) -> Tensor:
-        """Do a step on a stream of its own, as a capture will."""
+        """Do a step on a separate stream, as a capture will."""
         stream = torch.cuda.Stream(self.method.device)
         stream.wait_stream(torch.cuda.current_stream(self.method.device))
         with torch.cuda.stream(stream):

@@ -66,12 +66,12 @@ def load(
         if not path.exists():
             continue
         try:
-            found, old = _read(path, run)
+            state, old = _read(path, run)
             if check is not None:
-                check(found)
+                check(state)
             if old:
                 stop.say(f"{path} is of an older harness and carries no digest; taken as it is.")
-            return found
+            return state
         except (HarnessError, MemoryError):
             raise
         except PermissionError as e:
@@ -93,13 +93,13 @@ def _read(path: Path, run: Run | None) -> tuple[dict[str, Any], bool]:
     """Return a state, and whether it is of a harness that wrote no heads."""
     if not path.is_file():
         raise ValueError("it is no file")
-    found = torch.load(path, weights_only=True, map_location="cpu")
-    if not isinstance(found, dict) or not found:
-        raise ValueError(f"found {_kind(found)}, wanted the state of a run")
-    if HEAD not in found:
+    state = torch.load(path, weights_only=True, map_location="cpu")
+    if not isinstance(state, dict) or not state:
+        raise ValueError(f"found {_kind(state)}, wanted the state of a run")
+    if HEAD not in state:
         _check_old(path)
-        return found, True
-    head = found.pop(HEAD)
+        return state, True
+    head = state.pop(HEAD)
     if not isinstance(head, dict) or not isinstance(head.get("format"), int):
         raise ValueError("its head is not that of a checkpoint")
     if head["format"] > FORMAT:
@@ -108,14 +108,14 @@ def _read(path: Path, run: Run | None) -> tuple[dict[str, Any], bool]:
             f"on with the newer harness that made it, or start anew with `--fresh`."
         )
     whose = head.get("run")
-    if not isinstance(whose, dict) or head.get("digest") != _digest(whose, found):
+    if not isinstance(whose, dict) or head.get("digest") != _digest(whose, state):
         raise ValueError("its content does not fit its digest")
     if run is not None and whose != dict(run):
         raise HarnessError(
             f"{path}: found a checkpoint of another run ({_words(whose)}), wanted one of "
             f"{_words(run)}; move it away, or start anew with `--fresh`."
         )
-    return found, False
+    return state, False
 
 
 def _check_old(path: Path) -> None:
@@ -128,28 +128,28 @@ def _check_old(path: Path) -> None:
 
 def _digest(run: Run, state: dict[str, Any]) -> str:
     """Return the sha256 of a state and whose it is: names, types, shapes and every bit of it."""
-    found = hashlib.sha256()
-    _feed(found, {"run": run, "state": state})
-    return found.hexdigest()
+    hasher = hashlib.sha256()
+    _feed(hasher, {"run": run, "state": state})
+    return hasher.hexdigest()
 
 
-def _feed(found: Any, x: Any) -> None:
+def _feed(hasher: Any, x: Any) -> None:
     if isinstance(x, Tensor):
         flat = x.detach().cpu().contiguous().reshape(-1)
-        found.update(f"{x.dtype} {tuple(x.shape)};".encode())
-        found.update(flat.view(torch.uint8).numpy())
+        hasher.update(f"{x.dtype} {tuple(x.shape)};".encode())
+        hasher.update(flat.view(torch.uint8).numpy())
     elif isinstance(x, Mapping):
-        found.update(f"dict {len(x)};".encode())
+        hasher.update(f"dict {len(x)};".encode())
         for k, v in x.items():
-            _feed(found, k)
-            _feed(found, v)
+            _feed(hasher, k)
+            _feed(hasher, v)
     elif isinstance(x, list | tuple):
-        found.update(f"{'tuple' if isinstance(x, tuple) else 'list'} {len(x)};".encode())
+        hasher.update(f"{'tuple' if isinstance(x, tuple) else 'list'} {len(x)};".encode())
         for v in x:
-            _feed(found, v)
+            _feed(hasher, v)
     elif x is None or type(x) in (bool, int, float, str):
         text = repr(x)
-        found.update(f"{type(x).__name__} {len(text)} {text};".encode("utf-8", "surrogatepass"))
+        hasher.update(f"{type(x).__name__} {len(text)} {text};".encode("utf-8", "surrogatepass"))
     else:
         raise TypeError(f"a checkpoint cannot hold {_kind(x)}")
 

@@ -1,4 +1,4 @@
-"""Going on from a checkpoint: what is said about it, and what does not fit this code."""
+"""Resuming from a checkpoint: what is said about it, and what does not fit this code."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Session = Mapping[str, Any]
 def say_what_there_is(
     label: str, iteration: int, sessions: Sequence[Session], here: Session
 ) -> None:
-    """Say which code made what a training goes on from, and how to start anew."""
+    """Say which code made the state that a training goes on from, and how to start anew."""
     made = list(dict.fromkeys(code(s) for s in sessions)) or ["code that is not known"]
     if made == [code(here)]:
         by = f"by the same {made[0]}"
@@ -40,8 +40,8 @@ def code(session: Session) -> str:
 
 
 def check_fields(state: dict[str, Any], known: frozenset[str]) -> None:
-    """See that `state` is that of a training: ValueError where it cannot be, HarnessError where it
-    is that of other code, which keeps other things than `known`."""
+    """Check that `state` is that of a training: ValueError where it cannot be, HarnessError where
+    it is that of other code, which keeps other things than `known`."""
     for name, fits in _FITS.items():
         if name in state and not fits(state[name]):
             raise ValueError(f"its {name!r} is not that of a training")

@@ -17,12 +17,12 @@ from harness.run.plan import Plan
 from harness.run.threads import Threads
 
 PATIENCE = 10.0
-"""Seconds that runs have to end when they are to end at once."""
+"""Seconds that runs have to stop when they should stop at once."""
 
 
 def run_jobs(plans: list[Plan], jobs: int, threads: Threads, arguments: argparse.Namespace) -> int:
-    """Keep `jobs` processes busy until all plans are done; give the worst exit status, which is 128
-    and the signal's number for a run that was ended by one.
+    """Keep `jobs` processes busy until all plans are done; return the worst exit status, which is
+    128 plus the signal's number for a run that was ended by one.
 
     Plans that share a training come one after the other: the first trains, the others test. A first
     signal lets every run finish its step, a second one ends them at once. They end by themselves
@@ -71,7 +71,7 @@ def _tell(processes: Iterable[subprocess.Popen[bytes]]) -> None:
 
 
 def _end(processes: Iterable[subprocess.Popen[bytes]]) -> None:
-    """End runs now, those that are busy for too long by force: their checkpoints are whole."""
+    """End runs now, by force those that take too long: their checkpoints are whole."""
     left = list(processes)
     _tell(left)
     deadline = time.monotonic() + PATIENCE

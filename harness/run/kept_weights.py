@@ -29,7 +29,7 @@ from harness.tasks.source import TaskSource
 
 @dataclass(frozen=True)
 class Assembled:
-    """What is to be tested, and on which tasks."""
+    """What is tested, and on which tasks."""
 
     setup: Setup
     tasks: TaskSource
@@ -55,7 +55,7 @@ def assemble(
 
 
 def has_weights(record: Record) -> bool:
-    """Return whether it is a finished run's, whose weights were kept."""
+    """Return whether the record is of a finished run whose weights were kept."""
     return record.status == "finished" and WEIGHTS in record.files
 
 

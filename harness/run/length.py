@@ -1,4 +1,4 @@
-"""How long a training is: exact, or open where validation ends it."""
+"""How long a training is: exactly known, or open where validation ends it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Length:
     every: int = 0
     """Meta-iterations between two looks at the validation tasks."""
     patience: int = 0
-    """More looks than this without a better value end training; 0: nothing does."""
+    """More looks than this without a better value end training; 0: no number of them does."""
 
     @property
     def is_open(self) -> bool:
@@ -50,7 +50,8 @@ class Length:
         return Standing(f"{of} {until}", "at least ", least)
 
     def __str__(self) -> str:
-        """Say the length before training: `70,000 steps`, or the expected one and its bounds."""
+        """Return the length in words before training: `70,000 steps`, or the expected one and its
+        bounds."""
         if not self.is_open:
             return f"{self.most:,} steps"
         bounds = f"until validation stops, at least {self.least_left(0, 0):,}, at most"

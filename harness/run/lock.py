@@ -1,4 +1,4 @@
-"""One process a run: a second one on the same run is told who has it."""
+"""One process per run: a second one on the same run is told which process has it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,8 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def set_aside(folder: Path) -> Path | None:
-    """Rename a run folder, so that the run starts anew; give where it is now, None if it was not.
+    """Rename a run folder, so that the run starts anew; return its new place, None if there was no
+    folder.
 
     Nothing is deleted. Raises HarnessError while a process is at it."""
     if not folder.exists():

@@ -27,7 +27,7 @@ from harness.tasks.source import TaskSource
 
 
 def run(plan: Plan, checkpoint_seconds: float = 20.0) -> Path:
-    """Do a run (or go on with it) and return the folder of its record."""
+    """Do a run, or resume it, and return the folder of its record."""
     there = plan.record_folder()
     if there.exists():
         verify_files(there)
@@ -43,14 +43,14 @@ def run(plan: Plan, checkpoint_seconds: float = 20.0) -> Path:
 
 @dataclass(frozen=True)
 class Ready:
-    """A run that may begin."""
+    """A run that is ready to begin."""
 
     plan: Plan
     tasks: TaskSource
     session: dict[str, Any]
-    """Who does it in this process."""
+    """The session of this process."""
     operations: int | None
-    """Of a training step, where that was counted beforehand."""
+    """Operations of a training step, where they were counted beforehand."""
     checkpoint_seconds: float
 
 
@@ -71,7 +71,7 @@ class Selected:
 
 
 def _prepare(plan: Plan, checkpoint_seconds: float) -> Ready:
-    """Build the tasks, look at their data, count a step where it is to be, and take threads."""
+    """Build the tasks, check their data, count a step where that is needed, and take threads."""
     tasks = plan.setup.tasks()
     tasks.check_data()  # before hours of training, and again before the record
     operations, threads = _operations_and_threads(plan, tasks)
@@ -101,7 +101,7 @@ def _train(ready: Ready, phase: str, iterations: int) -> tuple[Method, TrainingS
 
 
 def _select(ready: Ready, method: Method, state: TrainingState) -> Selected:
-    """Choose the weights to be tested, as the protocol says: this may train again."""
+    """Choose the weights to test, as the protocol says: this may train again."""
     setup = ready.plan.setup
     selection = setup.variant.training.selection
     if state.failure:
@@ -129,14 +129,14 @@ def _ensemble(device: torch.device, method: Method, state: TrainingState) -> Sel
 
 
 def _finalise(ready: Ready, selected: Selected) -> None:
-    """Let the method choose on validation tasks what it chooses after training."""
+    """Let the method make the choices that it makes after training, on validation tasks."""
     count = ready.plan.setup.budget.validation_tasks
     if count and not selected.failure:
         selected.method.finalise(ready.tasks.batch("val", 0, count))
 
 
 def _record(ready: Ready, selected: Selected) -> Path:
-    """Test the weights and put all of it on record; return its folder."""
+    """Test the weights and put everything on record; return the record's folder."""
     phases, setup = selected.phases, ready.plan.setup
     first, last = phases[0], phases[-1]
     seconds, steps = sum(p.seconds for p in phases), sum(p.iteration for p in phases)

@@ -26,7 +26,7 @@ class Member(TypedDict):
 def among_best(
     members: list[Member], metric: str, value: float, iteration: int, weights: Weights, most: int
 ) -> list[Member]:
-    """Return the at most `most` best of `members` and one more, the best one first.
+    """Return the best of `members` and one more, at most `most` of them, the best one first.
 
     Of equal ones the later is better; a value that is not finite is no member.
     """

@@ -1,4 +1,4 @@
-"""The end of a run: its weights are tested, and all of it is put on record."""
+"""The end of a run: its weights are tested, and everything is put on record."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from harness.tasks.source import TaskSource
 
 @dataclass(frozen=True)
 class Trained:
-    """What a training leaves beside the weights of its method, of all its phases and sessions."""
+    """What a training leaves beside the weights of its method, over all its phases and sessions."""
 
     failure: str
     iteration: int
@@ -49,13 +49,14 @@ class Trained:
     """Of a process before this one, 0 without one."""
     peak_device_bytes: int = 0
     note: str = ""
-    """What the method says of its training."""
+    """What the method says about its training."""
     weights_of: str = ""
     """The result's digest of the record that kept the weights; '' where this run trained them."""
 
 
 def session_of(plan: Plan, tasks: TaskSource, threads_from: str = "") -> dict[str, Any]:
-    """Say who runs `plan` in this process: code, device, engine, threads (and why), images."""
+    """Return the session of `plan` in this process: code, device, engine, threads (and why),
+    images."""
     setup = plan.setup
     return {
         **git_state(papers=replications_folder()),
@@ -74,9 +75,8 @@ def put_on_record(
     session: dict[str, Any],
     every: float,
 ) -> Path:
-    """Test `method` as `plan` says, unless its training failed; write the record, give its folder.
-
-    Scores are kept every so many seconds, so that a test that is stopped goes on from there."""
+    """Test `method` as `plan` says, unless its training failed; write the record, return its
+    folder. Scores are saved every few seconds, so that a stopped test resumes from there."""
     verb = "evaluate" if trained.weights_of else "run"
     so_far = scores_so_far(plan, method, session, every, verb)
     scores = {} if trained.failure else test(plan.setup, method, tasks, so_far)

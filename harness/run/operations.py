@@ -17,8 +17,8 @@ def operations_per_step(setup: Setup, tasks: TaskSource) -> int | None:
     """Count one meta-training step: matrix products and convolutions, forward and backward.
 
     One task is counted without vectorisation (engine `loop`) and multiplied by the meta-batch:
-    torch's counter overcounts the backward of grouped convolutions, which `vmap` makes. A method
-    that it cannot count says so (`operations_countable`) and gives None.
+    torch's counter overcounts the backward of grouped convolutions, which `vmap` makes. For a
+    method that it cannot count, which says so (`operations_countable`), the result is None.
     """
     probe = dataclasses.replace(setup, engine="loop").method(tasks)
     if not probe.operations_countable:
@@ -29,7 +29,7 @@ def operations_per_step(setup: Setup, tasks: TaskSource) -> int | None:
 
 
 def counted(step: Step, batch: Any, iteration: int) -> tuple[Tensor, int]:
-    """Do a training step; give its loss and its operations."""
+    """Do a training step; return its loss and its operations."""
     with FlopCounterMode(display=False) as counter:
         loss = step(batch, iteration)
     return loss, int(counter.get_total_flops())

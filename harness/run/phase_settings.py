@@ -18,10 +18,10 @@ _SPLIT = {TRAIN: "train", RETRAIN: "trainval"}
 
 @dataclass(frozen=True)
 class PhaseSettings:
-    """One phase, before it is begun."""
+    """One phase, before it begins."""
 
     training: Training
-    """With as many tasks in a meta-batch as the budget says."""
+    """Its meta-batch has as many tasks as the budget says."""
     split: str
     """Which classes its tasks are drawn from."""
     iterations: int
@@ -35,9 +35,9 @@ class PhaseSettings:
     shorter: Path
     """Where they are if those in `folder` are of a longer training already."""
     whose: checkpoint.Run
-    """Whose its checkpoints are."""
+    """The run that its checkpoints belong to."""
     session: dict[str, Any]
-    """Who does it in this process (`on_record.session_of`)."""
+    """The session of this process (`on_record.session_of`)."""
     checkpoint_seconds: float
     """Between two checkpoints."""
     capture: bool

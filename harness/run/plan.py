@@ -17,7 +17,7 @@ class Plan:
 
     setup: Setup
     published: Variant
-    """Its variant without overrides: what a difference is a difference from."""
+    """Its variant without overrides: differences are taken from this one."""
     results: Path
     work: Path
     capture: bool = False
@@ -33,7 +33,7 @@ class Plan:
         return self.work / self.setup.variant.paper / name
 
     def whose(self, phase: str) -> dict[str, str | int]:
-        """Say whose the checkpoints of a phase are."""
+        """Return the run that the checkpoints of a phase belong to."""
         name = f"smoke {phase}" if self.setup.is_smoke else phase
         return {"seed": self.setup.seed, "phase": name, "training": self.setup.training_digest()}
 

@@ -21,7 +21,7 @@ def kinds_of_products() -> dict[str, Any]:
 
 
 def use_tf32(use: bool) -> None:
-    """Let all products of float32 numbers on CUDA be rounded to TF32, or none.
+    """Round all products of float32 numbers on CUDA to TF32, or none.
 
     By default torch rounds in convolutions and recurrences, but not in matrix products.
     """

@@ -1,9 +1,9 @@
 """Kept weights tested as another variant, and put on record as that variant's run.
 
-Runs with equal training switches share their training, in other cells of their paper too. Where its checkpoints are gone the weights
-of a record stand for them: the new record has that training's seed, length, curve, costs and
-sessions, and says in `measurement.tested.weights_of` whose weights these are. What a method
-chooses on validation tasks after training is chosen anew.
+Runs with equal training switches share their training, in other cells of their paper too. Where
+its checkpoints are gone the weights of a record stand for them: the new record has that training's
+seed, length, curve, costs and sessions, and says in `measurement.tested.weights_of` whose weights
+these are. What a method chooses on validation tasks after training is chosen anew.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def _tested(plan: Plan, folder: Path, record: Record) -> Path:
 
 
 def _training_of(folder: Path, record: Record) -> Trained:
-    """Return what is on record of the training of the weights."""
+    """Return what is on record about the training of the weights."""
     m = record.measurement
     return Trained(
         failure="",
@@ -90,8 +90,8 @@ def _training_of(folder: Path, record: Record) -> Trained:
 
 
 def _trained_otherwise(protocol: dict[str, Any], variant: Variant) -> Iterator[str]:
-    """Say of each switch that training depends on how `protocol`, the record's, has it otherwise
-    than the variant."""
+    """Name each switch that training depends on and that has another value in `protocol`, the
+    record's, than in the variant."""
     wanted = variant.protocol()
     for switch in ("task_source", "algorithm"):
         if protocol.get(switch) != wanted[switch]:

@@ -1,4 +1,4 @@
-"""A signal asks to stop: at once, or where a step must not be cut, when the step is done.
+"""A signal asks to stop: at once or, where a step must not be cut, when the step is done.
 
 Outside of `deferred()` the first signal raises KeyboardInterrupt where it falls. Inside it is
 noted, and raised when the section ends: what is kept then is a state of an unbroken run. A second
@@ -44,7 +44,7 @@ _requests = _Requests()
 
 @contextmanager
 def listening(for_good: bool = False) -> Iterator[None]:
-    """Take signals in this way until the block ends, or with `for_good` until the process ends.
+    """Handle signals in this way until the block ends, or with `for_good` until the process ends.
 
     Ctrl-C and `kill` are heard also where a shell started us in the background with interrupts
     ignored; a hang-up stays ignored under `nohup`. Outside of the main thread nothing changes.
@@ -113,8 +113,9 @@ def asked() -> bool:
 
 
 def stopped(text: str) -> int:
-    """Return that the command was stopped and give its exit status. A run that ends with its parent
-    leaves the saying to that and gives 128 and the number of the signal, as a shell would."""
+    """Say that the command was stopped and return its exit status. A run that ends with its parent
+    leaves the message to the parent and returns 128 plus the number of the signal, as a shell
+    would."""
     if _requests.quiet:
         return 128 + (_requests.first or signal.SIGINT)
     say(text)
@@ -124,7 +125,7 @@ def stopped(text: str) -> int:
 def end_with_parent() -> None:
     """Stop when standard input ends: a pipe whose other end nobody but the parent holds.
 
-    The parent then says what is to be said about stopping."""
+    The parent then prints the message about stopping."""
     _requests.quiet = True
 
     def watch() -> None:
@@ -137,8 +138,8 @@ def end_with_parent() -> None:
 
 
 def say(text: str) -> None:
-    """Write a line to standard error, if there is one: a terminal that hung up must not keep us
-    from stopping."""
+    """Write a line to standard error, if there is one: a terminal that hung up must not prevent the
+    stop."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         print(f"harness: {text}", file=sys.stderr, flush=True)
 
@@ -161,7 +162,7 @@ def _take(number: int, _: FrameType | None) -> None:
 
 
 def _say_now(text: str) -> None:
-    """Say it past the buffers: a handler may run in the middle of a print."""
+    """Write without the buffers: a handler may run in the middle of a print."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         start = "\n" if sys.stderr.isatty() else ""
         os.write(sys.stderr.fileno(), f"{start}harness: {text}\n".encode())

@@ -1,4 +1,4 @@
-"""The test of a run. Scores are kept as they come: a test that is stopped goes on from there."""
+"""The test of a run. Scores are saved as they come: a test that is stopped resumes from there."""
 
 from __future__ import annotations
 
@@ -34,17 +34,18 @@ class ScoresSoFar:
     """Seconds between two writings."""
     chunks: list[Scores] = field(default_factory=list)
     seconds: float = 0.0
-    """Spent on them, over all sessions."""
+    """Seconds spent on them, over all sessions."""
     anew: str = "`--fresh` starts anew"
-    """How the user may do without them."""
+    """How the user may start without the scores that were kept."""
 
     @property
     def count(self) -> int:
-        """Tasks that are scored."""
+        """Tasks that were scored."""
         return sum(len(next(iter(chunk.values()))) for chunk in self.chunks)
 
     def resume(self, label: str) -> None:
-        """Take what an earlier session kept, if it was of this network and this code."""
+        """Take the scores that an earlier session kept, if they are of this network and this
+        code."""
         state = checkpoint.load(self.folder, check=_check)
         if state is None:
             return
@@ -58,7 +59,7 @@ class ScoresSoFar:
             stop.say(f"{label}: going on from {scored}; {self.anew}.")
 
     def save(self) -> None:
-        """Write what there is, if it is to be kept."""
+        """Write the scores so far, if they are kept."""
         if not self.key:
             return
         chunks = [{k: torch.from_numpy(v) for k, v in c.items()} for c in self.chunks]
@@ -66,7 +67,7 @@ class ScoresSoFar:
         checkpoint.save(self.folder, state)
 
     def remove(self) -> None:
-        """Take them away, when they are on record."""
+        """Remove them when they are on record."""
         if self.key:
             shutil.rmtree(self.folder, ignore_errors=True)
 

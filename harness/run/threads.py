@@ -26,7 +26,7 @@ class Threads:
     why: str
     """`--threads`, `OMP_NUM_THREADS`, or what the cores were shared by."""
     at_most: bool = False
-    """Whether these are the most that there are: the work decides."""
+    """Whether these are only the most that may be used: the work decides."""
 
     def for_work(self, operations: int | None) -> Threads:
         """Return as many threads as a training step of `operations` can use, where the work

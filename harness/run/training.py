@@ -48,9 +48,9 @@ class TrainingState:
     loss_sum: float = 0.0
     loss_count: int = 0
     seconds: float = 0.0
-    """Spent in training steps and fetching their tasks, over all sessions."""
+    """Seconds spent in training steps and fetching their tasks, over all sessions."""
     sessions: list[dict[str, Any]] = field(default_factory=list)
-    """Who did which iterations, when and on what: a run may go on at another commit."""
+    """Which session did which iterations, when and on what: a run may go on at another commit."""
     failure: str = ""
     operations: int | None = None
     """Of the first step, where the method is `counted_in_training`."""
@@ -77,7 +77,8 @@ class Phase:
         self._first = 0
         most = settings.iterations
         self.length = length_of(self.training, most) if settings.is_first else Length(most, most)
-        # Not of the budget, so that a longer budget goes on where a shorter one ended.
+        # This does not depend on the budget, so that a longer budget goes on where a shorter one
+        # ended.
         self.log_every = max(1, self.training.iterations // CURVE_POINTS)
 
     def run(self) -> TrainingState:

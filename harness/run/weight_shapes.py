@@ -12,7 +12,7 @@ from harness.errors import HarnessError
 def check_shapes(
     path: Path, weights: dict[str, Tensor], wanted: dict[str, Tensor], variant: str
 ) -> None:
-    """Refuse weights of another method, size or type before anything is loaded in part."""
+    """Refuse weights of another method, size or type before any of them is loaded."""
     for name in [*wanted, *weights]:
         here, there = (w.get(name) for w in (weights, wanted))
         same_shape = here is not None and there is not None and here.shape == there.shape

@@ -58,7 +58,7 @@ class SupervisedBatch:
 
 @dataclass(frozen=True)
 class EpisodeBatch(SupervisedBatch):
-    """Episodes that also say which classes their labels stand for, e.g. to pre-train on them."""
+    """Episodes that also tell which classes their labels stand for, e.g. to pre-train on them."""
 
     classes: Tensor
     """[T, ways] int64: entry y is the id of the class labelled y (`Episodes.class_ids`)."""

@@ -79,9 +79,9 @@ class ColorEpisodes(Episodes):
         """Return (mean, standard deviation) of the channels that the switch names."""
         if self.settings.pixels == "imagenet-normalised":
             return IMAGENET_MEAN, IMAGENET_SD
-        found = self.store.train_statistics
-        assert found is not None, "every colour store has them"
-        return found.mean, found.sd
+        statistics = self.store.train_statistics
+        assert statistics is not None, "every colour store has them"
+        return statistics.mean, statistics.sd
 
 
 def _channels(numbers: tuple[float, ...], like: Tensor) -> Tensor:

@@ -152,8 +152,8 @@ class Episodes(TaskSource):
         classes = self.class_split.classes(split)
         turns = 4 if self.rotations(split)[0] else 1
         first = np.arange(turns) * len(self.store.class_names)
-        found: np.ndarray = (first[:, None] + classes).ravel()
-        return found
+        ids: np.ndarray = (first[:, None] + classes).ravel()
+        return ids
 
     def to_batch(self, arrays: Arrays) -> EpisodeBatch:
         """Gather images on the device.

@@ -1,4 +1,5 @@
-"""The memory of a batch of tasks, told from the switches alone: before anything is read or drawn.
+"""The memory of a batch of tasks, computed from the switches alone: before anything is read or
+drawn.
 
 Every task source says how many bytes a batch of its tasks takes (`TaskSource.batch_bytes`). What no
 machine should be asked for is refused when the switches are read, so that a cell is right or wrong

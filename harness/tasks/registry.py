@@ -31,5 +31,5 @@ def shared_task_source(name: str, own: Iterable[str] = ()) -> type[TaskSource]:
             f"found task source {name!r}{closest(name, known)}; wanted one of {', '.join(known)}."
         )
     module, cls = SOURCES[name].split(":")
-    found: type[TaskSource] = getattr(import_module(module), cls)
-    return found
+    source: type[TaskSource] = getattr(import_module(module), cls)
+    return source

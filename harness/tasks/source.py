@@ -33,7 +33,7 @@ class Data(Protocol):
 
     @property
     def data_caveat(self) -> str:
-        """Return that they are another copy than the one known here; '' if they are that one."""
+        """Return a note if they are another copy than the one known here, else ''."""
 
     def check(self) -> None:
         """Raise HarnessError where the pixels are no longer what their digest says."""
@@ -116,7 +116,7 @@ class TaskSource(abc.ABC):
         return "; ".join(filter(None, (d.data_note for d in self.data())))
 
     def data_caveat(self) -> str:
-        """Return what is to be known about a true copy of the data, or ''."""
+        """Return a note about a true copy of the data, or ''."""
         return "; ".join(filter(None, (d.data_caveat for d in self.data())))
 
     def check_data(self) -> None:

@@ -139,8 +139,8 @@ def by_cosine(support: Tensor, labels: Tensor, query: Tensor, ways: int) -> Tens
     Support features are [T, S, F] with labels [T, S], query features [T, Q, F].
     """
     weights = (F.normalize(query, dim=-1) @ F.normalize(support, dim=-1).mT).softmax(-1)
-    found: Tensor = weights @ F.one_hot(labels, ways).to(weights.dtype)
-    return found
+    sums: Tensor = weights @ F.one_hot(labels, ways).to(weights.dtype)
+    return sums
 
 
 ALGORITHMS = {"anil": ANIL}

@@ -85,13 +85,13 @@ def loss_by_hand(model, batch, task, steps, rate):
 def test_meta_gradient_is_that_of_the_closed_form(cell, which):
     method, tasks = build(cell)
     batch = double(method, tasks.batch("train", 0, 2))
-    found = engine(which)(method.problem, method.params, batch, method.inner)
+    meta_gradient = engine(which)(method.problem, method.params, batch, method.inner)
     steps, rate = method.inner.steps, method.inner.rate
     losses = [loss_by_hand(method.model, batch, t, steps, rate) for t in range(2)]
     wanted = torch.autograd.grad(sum(losses) / 2, list(method.params.values()))
-    torch.testing.assert_close(found.loss, sum(losses).detach() / 2)
+    torch.testing.assert_close(meta_gradient.loss, sum(losses).detach() / 2)
     largest = max(float(g.abs().max()) for g in wanted)
-    for (name, ours), theirs in zip(found.gradients.items(), wanted, strict=True):
+    for (name, ours), theirs in zip(meta_gradient.gradients.items(), wanted, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-8, atol=1e-11 * largest, msg=name)
 
 
@@ -148,12 +148,12 @@ def test_cosine_weights_the_support_labels():
     labels = torch.tensor([[0, 0, 1, 1]])
     at = torch.tensor([0.4, 2.7], dtype=torch.float64)
     query = 5 * torch.stack([at.cos(), at.sin()], -1)[None]
-    found = by_cosine(support, labels, query, 2)
+    class_scores = by_cosine(support, labels, query, 2)
     # The cosine of two vectors is that of the angle between them, whatever their lengths.
     weights = (at[:, None] - angles).cos().exp()
     by_hand = torch.stack([weights[:, :2].sum(1), weights[:, 2:].sum(1)], -1)
-    torch.testing.assert_close(found[0], by_hand / weights.sum(1, keepdim=True))
-    assert found.argmax(-1).tolist() == [[0, 1]]
+    torch.testing.assert_close(class_scores[0], by_hand / weights.sum(1, keepdim=True))
+    assert class_scores.argmax(-1).tolist() == [[0, 1]]
 
 
 def test_random_features_stay_as_they_started():

@@ -153,5 +153,5 @@ POOLED = {
     ],
 )
 def test_networks_start_as_in_the_code(cell, variant, laws):
-    found = drawn(lambda seed: published_method("anil", cell, variant, seed).weights(), 1)
-    assert_starts(found, laws)
+    weights = drawn(lambda seed: published_method("anil", cell, variant, seed).weights(), 1)
+    assert_starts(weights, laws)

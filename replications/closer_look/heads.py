@@ -74,8 +74,8 @@ def fit_heads(
                     logits.flatten(0, 1), y[:, rows].flatten(), reduction="sum"
                 )
                 # Tasks share no weight, so the gradient of the sum is that of each task's loss.
-                found = torch.autograd.grad(losses / len(rows), list(heads.values()))
-            for (name, weight), gradient in zip(heads.items(), found, strict=True):
+                gradients = torch.autograd.grad(losses / len(rows), list(heads.values()))
+            for (name, weight), gradient in zip(heads.items(), gradients, strict=True):
                 step = gradient + sgd.weight_decay * weight.detach()
                 if name in speed:
                     step = sgd.momentum * speed[name] + (1 - sgd.dampening) * step
@@ -85,7 +85,7 @@ def fit_heads(
 
 
 def nearest(z: Tensor, y: Tensor, queries: Tensor) -> Tensor:
-    """Return each of queries [T, Q, D] the label of the support example z [T, S, D] with the
+    """Return for each of queries [T, Q, D] the label of the support example z [T, S, D] with the
     largest cosine: [T, Q]."""
     cosines = F.normalize(queries, dim=-1) @ F.normalize(z, dim=-1).transpose(1, 2)
     return y.gather(1, cosines.argmax(-1))

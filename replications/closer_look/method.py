@@ -133,7 +133,7 @@ class Baseline(Method):
         z = torch.stack([self.encoder(task) for task in images])
         support, query = z[:, : batch.support_y.shape[1]], z[:, batch.support_y.shape[1] :]
         if s.test_head == "nearest-neighbour":
-            found = nearest(support, batch.support_y, query)
+            predicted = nearest(support, batch.support_y, query)
         else:
             same = torch.Generator().manual_seed(0)
             ways = int(batch.support_y.max()) + 1
@@ -141,8 +141,8 @@ class Baseline(Method):
             start = {k: v.to(z) for k, v in start.items()}
             how = self._sgd()
             heads = fit_heads(start, support, batch.support_y, how, s.cosine_scale, same)
-            found = head_scores(heads, query, s.cosine_scale).argmax(-1)
-        return {"accuracy": percent(found == batch.query_y)}
+            predicted = head_scores(heads, query, s.cosine_scale).argmax(-1)
+        return {"accuracy": percent(predicted == batch.query_y)}
 
     def _sgd(self) -> HeadSGD:
         s = self.settings

@@ -28,7 +28,7 @@ ORDER_STREAM, AUGMENT_STREAM = range(2)
 
 @dataclass(frozen=True)
 class LabelledImageSettings:
-    """Switches of labelled images; those of the images themselves are of `color_episodes`."""
+    """Switches of labelled images; those of the images themselves are as in `color_episodes`."""
 
     dataset: Literal["mini-imagenet", "cifar-fs", "fc100", "textures"]
     pixels: Literal["unit", "train-normalised", "imagenet-normalised"]
@@ -63,7 +63,7 @@ class LabelledBatch:
 
 
 class LabelledImages(TaskSource):
-    """Images of the training classes, one a task, and episodes of the others."""
+    """Images of the training classes, one per task, and episodes of the others."""
 
     Settings = LabelledImageSettings
     test_only = frozenset({"test_ways", "test_shots", "test_queries", "test_centre_share"})
@@ -120,11 +120,11 @@ class LabelledImages(TaskSource):
         return int(4 * count * ColorEpisodes.channels * settings.image_size**2)
 
     def draw_block(self, split: str, block: int) -> Arrays:
-        """Draw of training images `label` (int64 [BLOCK]), `row` of the store (int64), `box`
+        """Draw, for training images, `label` (int64 [BLOCK]), `row` of the store (int64), `box`
         (float32 [BLOCK, 4], pixels), `flip` (bool) and `factors` (float32 [BLOCK, 3])."""
         if split == "trainval":
             raise HarnessError(
-                "labelled images are given of the training classes only; wanted a selection "
+                "only training classes have labelled images; wanted a selection "
                 "other than best-validation-then-retrain."
             )
         if split != "train":
@@ -143,9 +143,9 @@ class LabelledImages(TaskSource):
         """Lay images on the device: labelled ones, or episodes as `color_episodes` gives them."""
         s = self.settings
         if "label" not in arrays:
-            found = self.episodes.to_batch(arrays)
-            both = (self._centre(found.support_x), self._centre(found.query_x))
-            return SupervisedBatch(both[0], found.support_y, both[1], found.query_y)
+            episodes = self.episodes.to_batch(arrays)
+            both = (self._centre(episodes.support_x), self._centre(episodes.query_x))
+            return SupervisedBatch(both[0], episodes.support_y, both[1], episodes.query_y)
         tensors = {k: torch.from_numpy(np.asarray(v)).to(self.device) for k, v in arrays.items()}
         rows = self.episodes.store.tensor(self.device, 1).index_select(0, tensors["row"])
         x = rows.view(-1, *self.image_shape).float().div_(255)

@@ -31,12 +31,12 @@ def test_a_box_is_scaled_to_the_whole() -> None:
     # A ramp is linear, so bilinear interpolation is exact: pixel (i, j) lies at
     # top + (i + 1/2) * height / size - 1/2, and likewise across.
     left, top, width, height = 2, 4, 6, 3
-    found = crop(ramp(), torch.tensor([[left, top, width, height]]), no_flip())
+    cropped = crop(ramp(), torch.tensor([[left, top, width, height]]), no_flip())
     at = torch.arange(SIZE, dtype=torch.float64) + 0.5
     rows, columns = top + at * height / SIZE - 0.5, left + at * width / SIZE - 0.5
-    torch.testing.assert_close(found[0, 1], rows[:, None].expand(SIZE, SIZE))
-    torch.testing.assert_close(found[0, 2], columns[None].expand(SIZE, SIZE))
-    torch.testing.assert_close(found[0, 0], 10 * found[0, 1] + found[0, 2])
+    torch.testing.assert_close(cropped[0, 1], rows[:, None].expand(SIZE, SIZE))
+    torch.testing.assert_close(cropped[0, 2], columns[None].expand(SIZE, SIZE))
+    torch.testing.assert_close(cropped[0, 0], 10 * cropped[0, 1] + cropped[0, 2])
 
 
 def test_centre_box_is_in_the_middle() -> None:
@@ -73,8 +73,8 @@ def test_where_no_box_fits_it_is_the_whole_image() -> None:
         def random(self, shape: tuple[int, ...]) -> np.ndarray:
             return np.full(shape, 0.9)
 
-    found = random_boxes(Widest(), 3, 84, 0.08)  # type: ignore[arg-type]
-    assert found.tolist() == [[0, 0, 84, 84]] * 3
+    boxes = random_boxes(Widest(), 3, 84, 0.08)  # type: ignore[arg-type]
+    assert boxes.tolist() == [[0, 0, 84, 84]] * 3
 
 
 def test_jitter_by_its_ends() -> None:

@@ -108,9 +108,9 @@ def test_one_step_of_a_linear_head_by_hand() -> None:
     z = torch.tensor([[[1.0, 0.0], [0.0, 2.0]]])
     start = {"weight": torch.zeros(2, 2), "bias": torch.zeros(2)}
     once = HeadSGD(epochs=1, batch=2, rate=1.0, momentum=0.9, dampening=0.9, weight_decay=0.0)
-    found = fit_heads(start, z, torch.tensor([[0, 1]]), once, 1.0, generator())
-    assert found["weight"].tolist() == [[[0.25, -0.5], [-0.25, 0.5]]]
-    assert found["bias"].tolist() == [[0.0, 0.0]]
+    head = fit_heads(start, z, torch.tensor([[0, 1]]), once, 1.0, generator())
+    assert head["weight"].tolist() == [[[0.25, -0.5], [-0.25, 0.5]]]
+    assert head["bias"].tolist() == [[0.0, 0.0]]
 
 
 def test_cosine_scores_do_not_depend_on_the_length_of_features() -> None:
@@ -217,7 +217,7 @@ def test_cells_and_the_nearest_neighbour_share_the_training_of_the_baseline() ->
         for name in ("baseline", "nearest-neighbour", "baseline-plus-plus")
     }
     assert digests["baseline"] == digests["nearest-neighbour"]
-    assert [len(found) for found in digests.values()] == [1, 1, 1]
+    assert [len(own) for own in digests.values()] == [1, 1, 1]
     assert digests["baseline"] != digests["baseline-plus-plus"]
 
 

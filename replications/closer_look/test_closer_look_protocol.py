@@ -125,16 +125,16 @@ ENCODER = {
 
 
 def test_the_baseline_starts_as_in_the_code():
-    found = drawn(lambda seed: method_of("baseline", seed).weights(), 7)
+    weights = drawn(lambda seed: method_of("baseline", seed).weights(), 7)
     laws = {"head.weight": torch_default(1600), "head.bias": 0}
-    assert_starts(found, ENCODER | laws)
+    assert_starts(weights, ENCODER | laws)
 
 
 def test_the_cosine_classifier_starts_as_a_linear_one_with_its_own_lengths():
-    found = drawn(lambda seed: method_of("baseline-plus-plus", seed).weights(), 7)
-    lengths = found.pop("head.length")
-    torch.testing.assert_close(lengths, found["head.direction"].norm(dim=-1, keepdim=True))
-    assert_starts(found, ENCODER | {"head.direction": torch_default(1600)})
+    weights = drawn(lambda seed: method_of("baseline-plus-plus", seed).weights(), 7)
+    lengths = weights.pop("head.length")
+    torch.testing.assert_close(lengths, weights["head.direction"].norm(dim=-1, keepdim=True))
+    assert_starts(weights, ENCODER | {"head.direction": torch_default(1600)})
 
 
 def test_classifiers_of_test_tasks_start_as_torchs():

@@ -56,8 +56,8 @@ def test_every_training_image_comes_once_an_epoch() -> None:
     straddling = source(dataset="textures")
     straddling.episodes.class_split.__dict__["train"] = classes[:3]
     assert straddling.images == 120
-    found = straddling.arrays("train", 0, 360)["row"].reshape(3, 120)
-    assert (np.sort(found) == np.sort(every[:120])).all()
+    by_epoch = straddling.arrays("train", 0, 360)["row"].reshape(3, 120)
+    assert (np.sort(by_epoch) == np.sort(every[:120])).all()
 
 
 def test_images_are_those_of_the_store() -> None:
@@ -121,11 +121,11 @@ def test_the_centre_of_test_images() -> None:
     whole, middle = source(), source(test_centre_share=0.5)
     for tasks in (whole, middle):
         tasks.end_training()
-    x, found = (t.batch("test", 0, 1).query_x[0] for t in (whole, middle))
+    x, cropped = (t.batch("test", 0, 1).query_x[0] for t in (whole, middle))
     box = torch.from_numpy(centre_box(16, 0.5)).expand(len(x), 4)
-    assert torch.equal(found, crop(x, box, torch.zeros(len(x), dtype=torch.bool)))
+    assert torch.equal(cropped, crop(x, box, torch.zeros(len(x), dtype=torch.bool)))
     # Halves are scaled by two: the middle of four pixels is their mean.
-    assert not torch.equal(found, x)
+    assert not torch.equal(cropped, x)
 
 
 def test_training_ends_before_the_test() -> None:
@@ -138,15 +138,15 @@ def test_training_ends_before_the_test() -> None:
 
 
 @pytest.mark.parametrize(
-    ("switch", "found"),
+    ("switch", "sentence"),
     [
         ("train_least_area", "train_least_area: found 0.0, wanted above 0, at most 1"),
         ("test_centre_share", "test_centre_share: found 0.0, wanted above 0, at most 1"),
         ("train_jitter", "train_jitter: found -1.0, wanted 0 to 1"),
     ],
 )
-def test_wrong_switches_are_one_sentence(switch: str, found: str) -> None:
-    with pytest.raises(HarnessError, match=found):
+def test_wrong_switches_are_one_sentence(switch: str, sentence: str) -> None:
+    with pytest.raises(HarnessError, match=sentence):
         source(**{switch: -1.0 if switch == "train_jitter" else 0.0})
 
 

@@ -86,7 +86,7 @@ class Cnaps(Method):
         return ("accuracy", "loss")
 
     def train_step(self, batch: SupervisedBatch, iteration: int) -> Tensor:
-        """Take a step of the phase that `iteration` is in; give the mean cross-entropy."""
+        """Take a step of the phase that `iteration` is in; return the mean cross-entropy."""
         pretraining = iteration < self.settings.pretrain_iterations
         self.extractor.requires_grad_(pretraining)
         return self._pretrain(batch, iteration) if pretraining else self._meta_train(batch)

@@ -29,8 +29,8 @@ class Residual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Add what the layer gives."""
-        found: Tensor = x + self.layer(x)
-        return found
+        outputs: Tensor = x + self.layer(x)
+        return outputs
 
 
 def residuals(size: int, generator: torch.Generator) -> list[nn.Module]:
@@ -40,7 +40,7 @@ def residuals(size: int, generator: torch.Generator) -> list[nn.Module]:
 
 
 class SetEncoder(nn.Module):
-    """Support images [T, S, C, H, W] → one vector a task [T, filters], whatever their order.
+    """Support images [T, S, C, H, W] → one vector per task [T, filters], whatever their order.
 
     Blocks of 3x3 convolution, batch norm, ReLU, 2x2 max pool; mean over space, mean over the set.
     Batch norm goes by the statistics of the support set at hand, at test too: the authors leave
@@ -106,8 +106,8 @@ class FilmLayer(nn.Module):
 
     def penalty(self) -> Tensor:
         """Return the squared length of both learned vectors."""
-        found: Tensor = self.sizes["gamma"].square().sum() + self.sizes["beta"].square().sum()
-        return found
+        squares: Tensor = self.sizes["gamma"].square().sum() + self.sizes["beta"].square().sum()
+        return squares
 
 
 class LinearClassifier(nn.Module):

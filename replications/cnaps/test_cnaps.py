@@ -104,10 +104,10 @@ def test_without_its_learned_sizes_film_leaves_the_extractor_as_it_is() -> None:
 def test_the_set_encoder_does_not_see_an_order_nor_other_tasks() -> None:
     net = SetEncoder(2, 5, 2, generator()).double()
     x = sets()
-    found = net(x)
-    torch.testing.assert_close(net(x[:, [2, 0, 3, 1]]), found, rtol=1e-10, atol=1e-12)
-    assert not torch.allclose(net(x[:, :3]), found)
-    torch.testing.assert_close(net(x[1:2]), found[1:2])
+    encoded = net(x)
+    torch.testing.assert_close(net(x[:, [2, 0, 3, 1]]), encoded, rtol=1e-10, atol=1e-12)
+    assert not torch.allclose(net(x[:, :3]), encoded)
+    torch.testing.assert_close(net(x[1:2]), encoded[1:2])
 
 
 @pytest.mark.parametrize("local", [0, 6])

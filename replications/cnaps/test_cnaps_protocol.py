@@ -135,8 +135,8 @@ def first(inputs):
     ],
 )
 def test_networks_start_as_in_the_code(cell, variant, laws):
-    found = drawn(lambda seed: method_of(cell, variant, seed).weights(), 3)
-    assert_starts(found, EXTRACTOR | CLASSIFIER | laws)
+    weights = drawn(lambda seed: method_of(cell, variant, seed).weights(), 3)
+    assert_starts(weights, EXTRACTOR | CLASSIFIER | laws)
 
 
 def test_the_head_of_pre_training_starts_as_torchs():

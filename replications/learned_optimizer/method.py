@@ -4,8 +4,8 @@ An LSTM reads the gradient of a problem, coordinate by coordinate, and gives the
 trained so that the sum of the losses along its own path is small. Beside it: the hand-made
 optimisers of the paper's figure, with a tuned learning rate.
 
-Of its T problems a method here asks no more than `len()`, the starting points `start` [T, D] and
-`losses_and_gradients(x)`: see `replications.learned_optimizer.tasks.QuadraticBatch`.
+A method here uses only three things of its T problems: `len()`, the starting points `start` [T, D]
+and `losses_and_gradients(x)`: see `replications.learned_optimizer.tasks.QuadraticBatch`.
 """
 
 from __future__ import annotations

@@ -96,12 +96,12 @@ def test_meta_gradient_is_that_of_autograd_and_of_finite_differences(
             tuple(torch.randn(n, 18, generator=generator, dtype=x.dtype) * 0.5 for _ in range(2))  # type: ignore[misc]
             for n in (5, 4)
         ]
-    loss, found, _, _ = method.meta_gradient(batch, x, state)
+    loss, gradients, _, _ = method.meta_gradient(batch, x, state)
     weights = {k: w.clone().requires_grad_() for k, w in method.network.weights.items()}
     expected_loss, inputs = plain_unroll(weights, (5, 4), batch, x, state, 4, divisor)
     expected = torch.autograd.grad(expected_loss, list(weights.values()))
     torch.testing.assert_close(loss, expected_loss.detach(), rtol=1e-12, atol=0)
-    for f, e in zip(found, expected, strict=True):
+    for f, e in zip(gradients, expected, strict=True):
         assert (f - e).norm() <= 1e-11 * e.norm()
 
     # With the LSTM's inputs held fixed, the meta-loss is the function whose gradient this is.
@@ -115,7 +115,7 @@ def test_meta_gradient_is_that_of_autograd_and_of_finite_differences(
         return plain_unroll(moved, (5, 4), batch, x, state, 4, divisor, inputs)[0]
 
     slope = (at(1e-5) - at(-1e-5)) / 2e-5
-    analytic = sum((f * a).sum() for f, a in zip(found, along.values(), strict=True))
+    analytic = sum((f * a).sum() for f, a in zip(gradients, along.values(), strict=True))
     torch.testing.assert_close(slope, torch.as_tensor(analytic), rtol=1e-7, atol=0)
 
 
@@ -229,8 +229,8 @@ def test_one_step_of_sgd_in_closed_form() -> None:
     w, y, x = batch.matrix, batch.target[..., None], batch.start[..., None]
     moved = x - 0.03 * 2 * w.mT @ (w @ x - y)
     expected = (w @ moved - y).square().sum((1, 2))
-    found = tuned("sgd", (0.03,), 1).losses(batch, 0.03)["loss@1"]
-    torch.testing.assert_close(found, expected, rtol=1e-12, atol=0)
+    losses = tuned("sgd", (0.03,), 1).losses(batch, 0.03)["loss@1"]
+    torch.testing.assert_close(losses, expected, rtol=1e-12, atol=0)
 
 
 def test_hand_made_optimizers_in_closed_form() -> None:
@@ -250,13 +250,13 @@ def test_hand_made_optimizers_in_closed_form() -> None:
             else:
                 v = 0.99 * v + 0.01 * g * g
                 x = x - rate * g / (v.sqrt() + 1e-8)
-        found = tuned(kind, (rate,), steps).losses(batch, rate)[f"loss@{steps}"]
-        torch.testing.assert_close(found, batch.losses_and_gradients(x)[0], rtol=1e-9, atol=0)
+        losses = tuned(kind, (rate,), steps).losses(batch, rate)[f"loss@{steps}"]
+        torch.testing.assert_close(losses, batch.losses_and_gradients(x)[0], rtol=1e-9, atol=0)
 
 
 def test_many_problems_at_once_are_as_torch_optim_on_each() -> None:
     batch = quadratics().batch("train", 0, 3)
-    found = tuned("adam", (0.1,), 5).losses(batch, 0.1)["loss@5"]
+    losses = tuned("adam", (0.1,), 5).losses(batch, 0.1)["loss@5"]
     for i in range(3):
         x = batch.start[i].clone().requires_grad_()
         optimizer = torch.optim.Adam([x], lr=0.1)
@@ -265,7 +265,7 @@ def test_many_problems_at_once_are_as_torch_optim_on_each() -> None:
             (batch.matrix[i] @ x - batch.target[i]).square().sum().backward()
             optimizer.step()
         expected = (batch.matrix[i] @ x - batch.target[i]).square().sum().detach()
-        torch.testing.assert_close(found[i], expected, rtol=1e-4, atol=0)
+        torch.testing.assert_close(losses[i], expected, rtol=1e-4, atol=0)
 
 
 def test_the_last_step_must_be_reported() -> None:
@@ -294,14 +294,14 @@ def test_search_takes_the_best_rate_and_survives_divergence() -> None:
 
 @pytest.mark.parametrize("cell", ["quadratics-uniform", "quadratics-gaussian"])
 def test_every_variant_reads_and_names_its_metrics(cell: str) -> None:
-    found = find_cell(f"learned_optimizer/{cell}")
-    for name in found.variants:
-        variant = found.variant(name)
+    chosen = find_cell(f"learned_optimizer/{cell}")
+    for name in chosen.variants:
+        variant = chosen.variant(name)
         method = {"lstm": LearnedOptimizer, "tuned": TunedOptimizer}[variant.algorithm]
         metrics = method.metrics(variant.method)
         assert metrics[0] == "loss@0"
         assert metrics[-1] == variant.training.validation_metric == "loss@100"
-        for line in found.published:
+        for line in chosen.published:
             assert line.metric in metrics
         if variant.algorithm == "tuned":
             assert variant.training.iterations == len(variant.method.learning_rates)

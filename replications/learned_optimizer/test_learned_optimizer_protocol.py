@@ -151,10 +151,10 @@ def test_the_lstm_starts_as_sonnets_does():
     """networks.py: snt.LSTM and snt.Linear with their own initialisers, normals cut at two
     deviations of 1 / sqrt(inputs and hidden units); Sonnet adds 1 to the forget gate, which stands
     in its bias here; the linear layer's bias is 0, and nothing scales what it gives."""
-    found = drawn(lambda seed: method_of("lstm", seed).weights(), 25)
-    assert found["linear"][:, :, 0].eq(0).all()
-    assert_law(found["linear"][:, :, 1:], cut_normal(1 / math.sqrt(20)), "linear")
+    weights = drawn(lambda seed: method_of("lstm", seed).weights(), 25)
+    assert weights["linear"][:, :, 0].eq(0).all()
+    assert_law(weights["linear"][:, :, 1:], cut_normal(1 / math.sqrt(20)), "linear")
     for name, inputs in (("lstm_1", 21), ("lstm_2", 40)):
-        found[name][:, 20:40, 0] -= 1
-        assert_law(found[name][:, 20:40, 0], cut_normal(1 / math.sqrt(inputs)), "forget gate")
-        assert_law(found[name], cut_normal(1 / math.sqrt(inputs)), name)
+        weights[name][:, 20:40, 0] -= 1
+        assert_law(weights[name][:, 20:40, 0], cut_normal(1 / math.sqrt(inputs)), "forget gate")
+        assert_law(weights[name], cut_normal(1 / math.sqrt(inputs)), name)

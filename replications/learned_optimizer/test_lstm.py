@@ -11,9 +11,9 @@ UNITS, STEPS, ROWS = 6, 5, 9
 
 
 def network() -> CoordinatewiseLSTM:
-    found = CoordinatewiseLSTM((UNITS, UNITS), torch.Generator().manual_seed(0))
-    found.weights = {k: w.double() for k, w in found.weights.items()}
-    return found
+    lstm = CoordinatewiseLSTM((UNITS, UNITS), torch.Generator().manual_seed(0))
+    lstm.weights = {k: w.double() for k, w in lstm.weights.items()}
+    return lstm
 
 
 def torch_twin(own: CoordinatewiseLSTM) -> tuple[nn.LSTM, nn.Linear]:
@@ -49,7 +49,7 @@ def test_updates_state_and_gradients_are_those_of_torch() -> None:
     for _ in range(2):  # buffers are used again
         unroll.start(list(zip(h0, c0, strict=True)))
         updates = torch.stack([unroll.step(t, gradients[t]) for t in range(STEPS)])
-        found = dict(zip(own.weights, unroll.backward(d_updates), strict=True))
+        by_weight = dict(zip(own.weights, unroll.backward(d_updates), strict=True))
 
     start = (h0.mT.contiguous(), c0.mT.contiguous())
     hidden, (h, c) = lstm(gradients[..., None], start)
@@ -61,18 +61,18 @@ def test_updates_state_and_gradients_are_those_of_torch() -> None:
 
     (expected * d_updates).sum().backward()
     for layer in range(2):
-        w = to_torch_order(found[f"lstm_{layer + 1}"])
+        w = to_torch_order(by_weight[f"lstm_{layer + 1}"])
         for columns, name in ((w[:, 0], "bias_ih"), (w[:, 1:-UNITS], "weight_ih")):
             assert_near(columns, getattr(lstm, f"{name}_l{layer}").grad)
         assert_near(w[:, -UNITS:], getattr(lstm, f"weight_hh_l{layer}").grad)
     assert linear.bias.grad is not None
     assert linear.weight.grad is not None
-    assert_near(found["linear"][:, 0], linear.bias.grad)
-    assert_near(found["linear"][:, 1:], linear.weight.grad)
+    assert_near(by_weight["linear"][:, 0], linear.bias.grad)
+    assert_near(by_weight["linear"][:, 1:], linear.weight.grad)
 
 
-def assert_near(found: Tensor, expected: Tensor) -> None:
-    torch.testing.assert_close(found, expected, rtol=1e-11, atol=1e-13)
+def assert_near(gradient: Tensor, expected: Tensor) -> None:
+    torch.testing.assert_close(gradient, expected, rtol=1e-11, atol=1e-13)
 
 
 def test_initial_weights_are_sonnets() -> None:

@@ -31,16 +31,16 @@ def run_optimizer(
     steps: int,
     report_every: int,
 ) -> dict[str, Tensor]:
-    """Take `steps` steps of x <- update(x [T, D], gradient [T, D]); give loss@k [T] on the way."""
+    """Take `steps` steps of x <- update(x [T, D], gradient [T, D]); return loss@k [T]."""
     x = batch.start.clone()
-    found = {}
+    reported = {}
     for k in range(steps + 1):
         losses, gradient = batch.losses_and_gradients(x)
         if k % report_every == 0:
-            found[f"loss@{k}"] = losses
+            reported[f"loss@{k}"] = losses
         if k < steps:
             x = update(x, gradient)
-    return found
+    return reported
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class TunedOptimizer(Method):
     settings: TunedSettings
 
     def build(self, tasks: Any) -> None:
-        """No rate is known to be good yet; the last step must be one that is reported."""
+        """Start with no rate known to be good; the last step must be one that is reported."""
         if self.settings.steps % (every := self.settings.report_every):
             raise HarnessError(
                 f"method.report_every: found {every}, wanted a divisor of {self.settings.steps}, "
@@ -79,7 +79,7 @@ class TunedOptimizer(Method):
         return 0
 
     def train_step(self, batch: QuadraticBatch, iteration: int) -> Tensor:
-        """Try one learning rate; give the best final loss so far (a rate that diverges is no
+        """Try one learning rate; return the best final loss so far (a rate that diverges is no
         failure of the search)."""
         rates = self.settings.learning_rates
         if iteration >= len(rates):

@@ -76,12 +76,12 @@ class FineTuned(Method):
     def finalise(self, validation: SupervisedBatch) -> None:
         """Choose the fine-tuning step size on validation tasks."""
         watched = f"mse@{self.settings.test_tuned_at_step}"
-        found = []
+        scored_rates = []
         for rate in self.settings.test_rates:
             self.rate.fill_(rate)
             mean = self.evaluate(validation)[watched].double().mean().item()
-            found.append((mean if mean == mean else float("inf"), rate))
-        self.rate.fill_(min(found)[1])
+            scored_rates.append((mean if mean == mean else float("inf"), rate))
+        self.rate.fill_(min(scored_rates)[1])
 
     def weights(self) -> dict[str, Tensor]:
         """Return the start of fine-tuning, and its step size."""

@@ -90,11 +90,11 @@ class MAML(LearnedStart):
     @torch.no_grad()
     def evaluate(self, batch: SupervisedBatch) -> dict[str, Tensor]:
         """Score the query sets before adaptation and after each test step."""
-        found = self.outputs_at_test(batch, self.settings.test_batch_norm)
+        by_step = self.outputs_at_test(batch, self.settings.test_batch_norm)
         if self.settings.loss == "mse":
-            errors = ((outputs - batch.query_y).square() for outputs in found)
+            errors = ((outputs - batch.query_y).square() for outputs in by_step)
             return {f"mse@{k}": e.flatten(1).mean(1) for k, e in enumerate(errors)}
-        return {f"accuracy@{k}": percent_right(o, batch.query_y) for k, o in enumerate(found)}
+        return {f"accuracy@{k}": percent_right(o, batch.query_y) for k, o in enumerate(by_step)}
 
     @classmethod
     def metrics(cls, settings: MamlSettings) -> tuple[str, ...]:
@@ -116,7 +116,8 @@ class ClippedMAML(MAML):
 
 
 def refuse_idle(s: MamlSettings, images: bool) -> None:
-    """Refuse what these tasks or this network have no use for: on record it would seem to act."""
+    """Refuse switches that these tasks or this network do not use: on record they would seem to
+    act."""
     loss = "cross-entropy" if images else "mse"
     if s.loss != loss:
         raise HarnessError(f"method.loss: found {s.loss!r}, wanted {loss!r} on these tasks.")

@@ -52,8 +52,8 @@ def test_smoke_run_of(tmp_path, cell, variant):
     folder = run(made)
     record = read_record(folder / "record.json")
     assert record.status == "finished"
-    found = made.setup.variant
-    expected = found.method_class.metrics(found.method)
+    resolved = made.setup.variant
+    expected = resolved.method_class.metrics(resolved.method)
     assert set(expected) <= set(record.metrics)
 
 
@@ -79,11 +79,11 @@ def test_meta_gradient_of_a_constant_by_hand(which, first_order):
     batch = SupervisedBatch(x, a.view(2, 1, 1), x, b.view(2, 1, 1))
     problem = Problem(Constant(w), F.mse_loss, F.mse_loss)
     params = {"w": torch.tensor(w, dtype=torch.float64)}
-    found = engine(which)(problem, params, batch, InnerLoop(steps, rate, first_order))
+    meta_gradient = engine(which)(problem, params, batch, InnerLoop(steps, rate, first_order))
     shrink = (1 - 2 * rate) ** steps
     adapted = a + (w - a) * shrink
     by_hand = (2 * (adapted - b) * (1 if first_order else shrink)).mean()
-    torch.testing.assert_close(found.gradients["w"], by_hand)
+    torch.testing.assert_close(meta_gradient.gradients["w"], by_hand)
 
 
 def test_the_authors_inner_loss_steps_ways_times_as_far():
@@ -227,7 +227,7 @@ def test_a_switch_that_would_do_nothing_is_refused(cell, variant, changed, error
 
 
 def test_running_statistics_are_estimated_and_used_while_adapting_too():
-    found = {}
+    scores = {}
     for how in ("transductive", "running", "running-queries"):
         method, tasks = build(
             "omniglot-5way-1shot",
@@ -239,10 +239,10 @@ def test_running_statistics_are_estimated_and_used_while_adapting_too():
         if how != "transductive":
             assert method.calibration_tasks == 256
             method.calibrate(tasks.batch("train", 0, 8))
-        found[how] = [v.clone() for v in method.evaluate(batch).values()]
-        same = [torch.equal(a, b) for a, b in zip(before.values(), found[how], strict=True)]
+        scores[how] = [v.clone() for v in method.evaluate(batch).values()]
+        same = [torch.equal(a, b) for a, b in zip(before.values(), scores[how], strict=True)]
         assert all(same) == (how == "transductive"), "without an estimate: query images together"
-    assert torch.equal(found["running"][0], found["running-queries"][0]), "no step yet"
+    assert torch.equal(scores["running"][0], scores["running-queries"][0]), "no step yet"
 
 
 def test_one_at_a_time_is_refused_where_a_batch_norm_cannot_take_one():

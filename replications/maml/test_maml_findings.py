@@ -19,14 +19,14 @@ PRINTED = {"mse@1": 0.67, "mse@5": 0.38, "mse@10": 0.35}
 def shares(variant: str, near: float) -> list[float]:
     """Return for each seed in how many percent of draws of 600 recorded test tasks the means are
     all within `near` of the printed numbers."""
-    found = []
+    percentages = []
     for folder in sorted((RESULTS / "maml/sinusoid-5shot" / variant).glob("seed*-full-*")):
         scores = parse_scores((folder / SCORES).read_bytes(), str(folder))
         tasks = np.stack([scores[metric] for metric in PRINTED], 1)
         drawn = np.random.default_rng(0).integers(0, len(tasks), (2000, 600))
         off = np.array([tasks[d].mean(0) for d in drawn]) - list(PRINTED.values())
-        found.append(100 * float((abs(off) <= near).all(1).mean()))
-    return found
+        percentages.append(100 * float((abs(off) <= near).all(1).mean()))
+    return percentages
 
 
 @pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")
@@ -46,8 +46,8 @@ def test_how_often_a_draw_of_600_tasks_gives_the_table(rate: str, variant: str, 
 def test_steps_without_convolutions_are_those_on_record():
     [folder] = (RESULTS / "maml/omniglot-5way-5shot/no-conv").glob("seed0-full-*")
     metrics = json.loads((folder / "record.json").read_text("utf-8"))["metrics"]
-    found = [metrics[f"accuracy@{k}"] for k in (1, 2, 3, 5, 10)]
-    cells = [f"{m['mean']:.1f} ± {m['ci95']:.1f}" for m in found]
+    recorded = [metrics[f"accuracy@{k}"] for k in (1, 2, 3, 5, 10)]
+    cells = [f"{m['mean']:.1f} ± {m['ci95']:.1f}" for m in recorded]
     assert f"| 0.4, as in training | {' | '.join(cells)} |" in FINDINGS
     assert folder.name in FINDINGS
 

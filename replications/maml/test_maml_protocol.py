@@ -254,5 +254,5 @@ POOLED = {
     ],
 )
 def test_networks_start_as_in_the_code(cell, variant, seeds, laws):
-    found = drawn(lambda seed: published_method("maml", cell, variant, seed).weights(), seeds)
-    assert_starts(found, laws)
+    weights = drawn(lambda seed: published_method("maml", cell, variant, seed).weights(), seeds)
+    assert_starts(weights, laws)

@@ -45,7 +45,7 @@ class ToCriterion(MultiTask):
         """Start with no network trained."""
         super().build(tasks)
         self.ended: dict[str, Tensor] = {}
-        """What the networks at hand weigh at their end, or did at the last look."""
+        """The weights of the networks at hand at their end, or at the last look."""
         self.errors = torch.zeros(0)
         """Their errors then; infinite before the first look."""
         self.own_errors = torch.zeros(0)
@@ -73,7 +73,7 @@ class ToCriterion(MultiTask):
         )
 
     def training_state(self) -> dict[str, Any]:
-        """Return that of the averages, and what is known of the networks' errors."""
+        """Return the state of the averages, and what is known about the networks' errors."""
         mine = {"ended": self.ended, "errors": self.errors, "own_errors": self.own_errors}
         return super().training_state() | mine
 

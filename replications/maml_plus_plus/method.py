@@ -126,9 +126,9 @@ class MamlPlusPlus(LearnedRates, ClassOutputs):
         """Take one Adam step along the meta-gradient by the start and the rates."""
         inner = self.inner_loop(iteration)
         self.optimiser.param_groups[0]["lr"] = self.learning_rate(iteration)
-        found = engine(self.engine)(self.problem, self.params, batch, inner, self.rates)
-        self.move(self.cut(found, len(batch)).gradients, found.rate_gradients)
-        return found.loss
+        meta_gradient = engine(self.engine)(self.problem, self.params, batch, inner, self.rates)
+        self.move(self.cut(meta_gradient, len(batch)).gradients, meta_gradient.rate_gradients)
+        return meta_gradient.loss
 
     @torch.no_grad()
     def outputs(self, batch: SupervisedBatch) -> dict[str, Tensor]:
@@ -136,8 +136,8 @@ class MamlPlusPlus(LearnedRates, ClassOutputs):
         norm sees the query set of a task whole (transductive)."""
         steps, rate = self.settings.steps, self.settings.inner_rate
         inner = InnerLoop(steps, rate, True, self.frozen, per_step=self.per_step)
-        found = self.outputs_after_steps(self.problem, inner, batch)
-        return {f"accuracy@{k}": outputs for k, outputs in enumerate(found)}
+        by_step = self.outputs_after_steps(self.problem, inner, batch)
+        return {f"accuracy@{k}": outputs for k, outputs in enumerate(by_step)}
 
     @classmethod
     def metrics(cls, settings: MamlPlusPlusSettings) -> tuple[str, ...]:
@@ -165,10 +165,12 @@ class FirstNetworkMamlPlusPlus(MamlPlusPlus):
     def network(self, tasks: Any) -> nn.Module:
         """Make the network with its first weights."""
         s, (channels, _, size) = self.settings, tasks.image_shape
-        found = PoolNormConv4(channels, s.filters, size, tasks.settings.train_ways, self.generator)
-        found.rectified_input = s.rectified_input
-        start(found, s.start, self.generator)
-        return found
+        network = PoolNormConv4(
+            channels, s.filters, size, tasks.settings.train_ways, self.generator
+        )
+        network.rectified_input = s.rectified_input
+        start(network, s.start, self.generator)
+        return network
 
     def query_weights(self, epoch: int) -> tuple[float, ...]:
         """Return the weights of the query losses after the steps in `epoch`; (): the last alone."""

@@ -162,8 +162,11 @@ def test_the_meta_gradient_is_that_of_the_weighted_losses(engine, first_order):
                 current[k] = current[k] - rates[k][step] * gradient
             total = total + loss(current, step, batch.query_x[i], batch.query_y[i]) / 2 / 2
     wanted = torch.autograd.grad(total, [*start.values(), *rates.values()])
-    found = [*(p.grad for p in method.params.values()), *(r.grad for r in method.rates.values())]
-    for a, b in zip(found, wanted, strict=True):
+    gradients = [
+        *(p.grad for p in method.params.values()),
+        *(r.grad for r in method.rates.values()),
+    ]
+    for a, b in zip(gradients, wanted, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-8, atol=1e-11)
 
 
@@ -188,15 +191,15 @@ def test_a_query_set_is_scored_with_the_batch_norm_of_the_step_before():
         for name in method.per_step:
             method.params[name].normal_(generator=torch.Generator().manual_seed(4))
     batch = tasks.batch("val", 0, 50)
-    found = method.evaluate(batch)
+    scores = method.evaluate(batch)
     for k in range(6):
         seen = {
             n: p[max(k - 1, 0)] if n in method.per_step else p for n, p in method.params.items()
         }
         outputs = [functional_call(method.model, seen, (x,)) for x in batch.query_x]
         right = torch.stack(outputs).argmax(-1) == batch.query_y
-        torch.testing.assert_close(found[f"accuracy@{k}"], 100 * right.float().mean(1))
-    assert not torch.equal(found["accuracy@1"], found["accuracy@2"])
+        torch.testing.assert_close(scores[f"accuracy@{k}"], 100 * right.float().mean(1))
+    assert not torch.equal(scores["accuracy@1"], scores["accuracy@2"])
 
 
 def test_rates_are_one_a_layer_and_step_and_are_learned():

@@ -242,8 +242,8 @@ def test_the_outer_loop_is_run_with_these_numbers(cell, variant, rates, clip):
     assert type(method.optimiser).__name__ == "Adam"
     (group,) = method.optimiser.param_groups
     assert (group["betas"], group["eps"], group["weight_decay"]) == ((0.9, 0.999), 1e-8, 0)
-    found = tuple(method.learning_rate(i) for i in (0, 25_000, 50_000))
-    assert found == pytest.approx(rates)
+    scheduled = tuple(method.learning_rate(i) for i in (0, 25_000, 50_000))
+    assert scheduled == pytest.approx(rates)
     assert method.cut.clip_value == clip
 
 
@@ -292,9 +292,9 @@ def november(channels, filters):
     ],
 )
 def test_networks_and_rates_start_as_in_the_code(cell, variant, laws, rate):
-    found = drawn(lambda seed: method_of(cell, variant, seed).weights(), 2)
-    rates = {name: found.pop(name) for name in list(found) if name.startswith("rate:")}
-    assert_starts(found, laws)
+    weights = drawn(lambda seed: method_of(cell, variant, seed).weights(), 2)
+    rates = {name: weights.pop(name) for name in list(weights) if name.startswith("rate:")}
+    assert_starts(weights, laws)
     # One for each tensor of convolutions and head and each of five steps; none of batch norm's.
     assert {name.rpartition(".")[0] for name in rates} == {
         "rate:head",

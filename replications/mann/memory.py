@@ -53,7 +53,7 @@ def least_used(usage: Tensor, count: int) -> tuple[Tensor, Tensor]:
 def step(
     state: MemoryState, keys: Tensor, gates: Tensor, usage_decay: float
 ) -> tuple[Tensor, MemoryState]:
-    """Write and then read once: gives what was read, r [T, R, W], and the new state.
+    """Write and then read once: returns what was read, r [T, R, W], and the new state.
 
     `keys` k [T, R, W] say what is looked for and, as in the paper, are also what is written;
     `gates` [T, R] in (0, 1) are sigma(alpha): 1 writes where the head read last, 0 to the least

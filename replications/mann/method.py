@@ -152,8 +152,8 @@ class Mann(Method):
                 keys = F.linear(hidden, p["key"], p["key_bias"]).tanh()
                 gates = F.linear(hidden, p["gate"], p["gate_bias"]).sigmoid()
                 keys = keys.unflatten(1, (s.heads, s.width))
-                found, memory = step(memory, keys, gates, s.usage_decay)
-                reads = found.flatten(1)
+                read, memory = step(memory, keys, gates, s.usage_decay)
+                reads = read.flatten(1)
             outputs.append(torch.cat([hidden, reads], 1))
         out = F.linear(torch.stack(outputs, 1), p["output"], p["output_bias"])
         logits: Tensor = out.unflatten(2, self.label_shape)
@@ -165,7 +165,7 @@ class Mann(Method):
         return each.view_as(labels).sum(-1)
 
     def train_step(self, batch: SequenceBatch, iteration: int) -> Tensor:
-        """Take one step on the loss summed over steps, averaged over sequences; give the
+        """Take one step on the loss summed over steps, averaged over sequences; return the
         mean loss of a step."""
         losses = self.losses(self.logits(batch), batch.labels)
         self.optimiser.zero_grad()
@@ -179,12 +179,12 @@ class Mann(Method):
         (a label is right if all its symbols are), `loss` [T] the mean of all steps."""
         logits = self.logits(batch)
         right = (logits.argmax(-1) == batch.labels).all(-1).float()
-        found = {}
+        scores = {}
         for k in PRINTED:
             at = (batch.instance == k).float()
             # NaN where no class has a k-th instance: the run then says so.
-            found[f"accuracy@{k}"] = 100 * (right * at).sum(1) / at.sum(1)
-        return found | {"loss": self.losses(logits, batch.labels).mean(1)}
+            scores[f"accuracy@{k}"] = 100 * (right * at).sum(1) / at.sum(1)
+        return scores | {"loss": self.losses(logits, batch.labels).mean(1)}
 
     def weights(self) -> dict[str, Tensor]:
         """Return copies of the weights."""

@@ -152,19 +152,19 @@ class ClassSequences(TaskSource):
         of_each = self.store.images_per_class
         draw = self.generator(split, block, IMAGE_STREAM).random((BLOCK, s.classes, of_each))
         image = draw.argsort(-1)[np.arange(BLOCK)[:, None], position, instance]
-        found = {
+        arrays = {
             "rotation": rotation,
             "label": label,
             "position": position,
             "instance": instance,
             "image": image,
         }
-        small = {name: a.astype(np.uint8) for name, a in found.items()}
-        found = {"class": classes[chosen].astype(np.int16), **small}
+        small = {name: a.astype(np.uint8) for name, a in arrays.items()}
+        arrays = {"class": classes[chosen].astype(np.int16), **small}
         if self.distorted:
             generator = self.generator(split, block, DISTORTION_STREAM)
-            found["degrees"], found["shift"] = draw_turns_and_shifts((BLOCK, steps), generator)
-        return found
+            arrays["degrees"], arrays["shift"] = draw_turns_and_shifts((BLOCK, steps), generator)
+        return arrays
 
     def to_batch(self, arrays: Arrays) -> SequenceBatch:
         """Gather images and labels on the device."""

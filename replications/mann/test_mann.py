@@ -93,8 +93,8 @@ def written_out(method: Mann, batch: SequenceBatch) -> Tensor:
         hidden = leave * cell.tanh()
         keys = (hidden @ p["key"].T + p["key_bias"]).tanh().view(shape)
         gates = (hidden @ p["gate"].T + p["gate_bias"]).sigmoid()
-        found, memory = step(memory, keys, gates, s.usage_decay)
-        reads = found.flatten(1)
+        read, memory = step(memory, keys, gates, s.usage_decay)
+        reads = read.flatten(1)
         given.append(torch.cat([hidden, reads], 1) @ p["output"].T + p["output_bias"])
         told = F.one_hot(label, method.label_shape[1]).to(images.dtype).flatten(1)
     return torch.stack(given, 1).unflatten(2, method.label_shape)
@@ -120,9 +120,9 @@ def test_logits_and_gradients_are_those_of_a_plain_loop(cell: str, decay: float)
 @pytest.mark.parametrize("bias", [0.0, 1.5])
 def test_the_forget_gates_bias_is_the_switch_and_others_are_zero(bias: float) -> None:
     method, _ = build(variant(method__forget_bias=bias))
-    found = {k: w.tolist() for k, w in method.parameters.items() if k.endswith("bias")}
-    assert found.pop("input_bias") == [0.0] * 12 + [bias] * 12 + [0.0] * 24
-    assert not any(any(values) for values in found.values())
+    biases = {k: w.tolist() for k, w in method.parameters.items() if k.endswith("bias")}
+    assert biases.pop("input_bias") == [0.0] * 12 + [bias] * 12 + [0.0] * 24
+    assert not any(any(values) for values in biases.values())
 
 
 @pytest.mark.parametrize("centred", [True, False])
@@ -203,8 +203,8 @@ def test_accuracy_is_that_of_an_instance_and_of_whole_labels(
     monkeypatch.setattr(method, "logits", lambda _: 5.0 * F.one_hot(named, 5).float())
     scores = method.evaluate(batch)
     assert tuple(scores) == method.metrics(method.settings)
-    found = [scores[f"accuracy@{k}"].tolist() for k in PRINTED]
-    assert found == [[0.0] * 4, [0.0] * 4, [100.0] * 4, [80.0] * 4, [100.0] * 4, [100.0] * 4]
+    percentages = [scores[f"accuracy@{k}"].tolist() for k in PRINTED]
+    assert percentages == [[0.0] * 4, [0.0] * 4, [100.0] * 4, [80.0] * 4, [100.0] * 4, [100.0] * 4]
     assert scores["loss"].shape == (4,)
 
 
@@ -259,8 +259,8 @@ def test_the_table_is_the_papers() -> None:
             assert (v.tasks.classes, v.tasks.label_length) in ((5, 1), (5, 5), (15, 5))
             assert (v.method.locations, v.method.width, v.method.heads) == (128, 40, 4)
             if v.method.optimiser == "rmsprop-graves":  # Graves (2013) has 1e-4 inside the root.
-                found = (v.method.centred, v.method.decay, v.method.epsilon**2)
-                assert found == (True, 0.95, 1e-4)
+                settings = (v.method.centred, v.method.decay, v.method.epsilon**2)
+                assert settings == (True, 0.95, 1e-4)
 
 
 @pytest.mark.cuda

@@ -104,12 +104,12 @@ def laws(cell, lstm, memory):
     """Laws of a variant's weights; all that is not a weight matrix is a bias."""
     label = 5 if cell == "one-hot-5class" else 25
     gates, read = (800 if lstm else 200), (160 if memory else 0)
-    found = {"input": glorot(400 + label, gates), "output": glorot(200 + read, label)}
+    by_name = {"input": glorot(400 + label, gates), "output": glorot(200 + read, label)}
     if lstm:
-        found["hidden"] = glorot(200, gates)
+        by_name["hidden"] = glorot(200, gates)
     if memory:
-        found |= {"read": glorot(160, gates), "key": glorot(200, 160), "gate": glorot(200, 4)}
-    return found | {"*_bias": 0}
+        by_name |= {"read": glorot(160, gates), "key": glorot(200, 160), "gate": glorot(200, 4)}
+    return by_name | {"*_bias": 0}
 
 
 @pytest.mark.parametrize(
@@ -125,9 +125,9 @@ def laws(cell, lstm, memory):
     ],
 )
 def test_networks_start_glorot_uniform(cell, variant, lstm, memory):
-    found = drawn(lambda seed: published_method("mann", cell, variant, seed).weights(), 1)
+    weights = drawn(lambda seed: published_method("mann", cell, variant, seed).weights(), 1)
     if lstm:
-        forget = found["input_bias"][:, 200:400]
+        forget = weights["input_bias"][:, 200:400]
         assert forget.eq(1).all()
         forget.zero_()
-    assert_starts(found, laws(cell, lstm, memory))
+    assert_starts(weights, laws(cell, lstm, memory))

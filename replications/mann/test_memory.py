@@ -69,8 +69,8 @@ def test_it_is_what_a_plain_loop_gives():
     reads, state = run(keys, gates)
     for t in range(T):
         wanted = plain(keys[:, t].tolist(), gates[:, t].tolist())
-        for found, other in zip((reads[:, t], *(s[t] for s in state)), wanted, strict=True):
-            torch.testing.assert_close(found, torch.tensor(other, dtype=torch.float64))
+        for ours, other in zip((reads[:, t], *(s[t] for s in state)), wanted, strict=True):
+            torch.testing.assert_close(ours, torch.tensor(other, dtype=torch.float64))
 
 
 def test_ties_go_to_the_first_location():

@@ -46,9 +46,9 @@ def even(counts) -> bool:
 
 
 def test_shapes():
-    found = sequences(**STRINGS)
-    assert found.synthetic
-    batch = found.batch("train", 250, 10)  # straddles two blocks
+    source = sequences(**STRINGS)
+    assert source.synthetic
+    batch = source.batch("train", 250, 10)  # straddles two blocks
     assert len(batch) == 10
     assert batch.images.shape == (10, 150, 1, 20, 20)
     assert batch.images.dtype == torch.float32
@@ -102,34 +102,34 @@ def test_distortions_change_what_is_seen_and_nothing_else(ink):
 
 
 def test_classes_of_distorted_sequences_are_all_turns():
-    found = drawn(BLOCK, **DISTORTED)
-    assert set(found["rotation"].ravel().tolist()) == {0, 1, 2, 3}
+    arrays = drawn(BLOCK, **DISTORTED)
+    assert set(arrays["rotation"].ravel().tolist()) == {0, 1, 2, 3}
     assert sequences(**DISTORTED).image_shape == (1, 20, 20)
 
 
 @pytest.mark.parametrize("switches", [{}, STRINGS])
 def test_classes_and_labels_of_a_task_differ(switches):
-    found = drawn(BLOCK, **switches)
-    kinds = found["class"].astype(int) * 4 + found["rotation"]
-    labels = (found["label"].astype(int) * 5 ** np.arange(found["label"].shape[2])).sum(-1)
+    arrays = drawn(BLOCK, **switches)
+    kinds = arrays["class"].astype(int) * 4 + arrays["rotation"]
+    labels = (arrays["label"].astype(int) * 5 ** np.arange(arrays["label"].shape[2])).sum(-1)
     for rows in (kinds, labels):
         ordered = np.sort(rows, 1)
         assert (ordered[:, 1:] > ordered[:, :-1]).all()
 
 
 def test_classes_labels_orders_and_images_are_uniform():
-    found = drawn()
-    tasks = len(found["class"])
+    arrays = drawn()
+    tasks = len(arrays["class"])
     classes = sequences().class_split.train
-    kinds = np.searchsorted(classes, found["class"]) * 4 + found["rotation"]
+    kinds = np.searchsorted(classes, arrays["class"]) * 4 + arrays["rotation"]
     assert even(np.bincount(kinds.ravel(), minlength=4 * len(classes)))
     for way in range(5):
-        assert even(np.bincount(found["label"][:, way, 0], minlength=5))
+        assert even(np.bincount(arrays["label"][:, way, 0], minlength=5))
     for step in (0, 1, 24, 49):
-        assert even(np.bincount(found["position"][:, step], minlength=5))
-        assert even(np.bincount(found["image"][:, step], minlength=20))
+        assert even(np.bincount(arrays["position"][:, step], minlength=5))
+        assert even(np.bincount(arrays["image"][:, step], minlength=20))
     # A neighbour of the same class: 9 of the 49 other cards.
-    again = (found["position"][:, 1] == found["position"][:, 0]).sum()
+    again = (arrays["position"][:, 1] == arrays["position"][:, 0]).sum()
     assert stats.binomtest(int(again), tasks, 9 / 49).pvalue > 1e-3
 
 

@@ -26,7 +26,7 @@ def drawing(seed: int = 0) -> np.ndarray:
 
 def plain(image: np.ndarray, degrees: float, shift: tuple[int, int], size: int) -> np.ndarray:
     """Pixel by pixel; x to the right, y up, turned counterclockwise and then shifted."""
-    found = np.zeros((size, size), np.uint8)
+    turned = np.zeros((size, size), np.uint8)
     angle = math.radians(degrees)
     for i in range(size):
         for j in range(size):
@@ -37,15 +37,15 @@ def plain(image: np.ndarray, degrees: float, shift: tuple[int, int], size: int) 
             from_y = -x * math.sin(angle) + y * math.cos(angle)
             column, row = math.floor(from_x + SIDE / 2), math.floor(SIDE / 2 - from_y)
             if 0 <= column < SIDE and 0 <= row < SIDE:
-                found[i, j] = image[row, column]
-    return found
+                turned[i, j] = image[row, column]
+    return turned
 
 
 def looked_up(image: np.ndarray, degrees: float, shift: tuple[int, int], size: int) -> np.ndarray:
     rows = torch.tensor([0])
     how = torch.tensor([degrees]), torch.tensor([shift], dtype=torch.int8)
-    found = look_up(torch.from_numpy(image.reshape(1, -1)), rows, *how, size)
-    return found[0].numpy()
+    turned = look_up(torch.from_numpy(image.reshape(1, -1)), rows, *how, size)
+    return turned[0].numpy()
 
 
 @given(
@@ -55,16 +55,16 @@ def looked_up(image: np.ndarray, degrees: float, shift: tuple[int, int], size: i
 )
 def test_it_is_what_a_plain_loop_makes(degrees, shift, size):
     image = drawing()
-    found, expected = (f(image, degrees, shift, size) for f in (looked_up, plain))
+    turned, expected = (f(image, degrees, shift, size) for f in (looked_up, plain))
     # float32 here, float64 there: a point on the edge of two pixels may fall into either.
-    assert (found != expected).mean() < 0.02
+    assert (turned != expected).mean() < 0.02
 
 
 def test_it_is_what_torchs_sampling_gives():
     images = torch.from_numpy(np.stack([drawing(k) for k in range(50)]))
     degrees, shifts = map(torch.from_numpy, draw_turns_and_shifts((50,), np.random.default_rng(0)))
     degrees += 90 * torch.randint(4, (50,), generator=torch.Generator().manual_seed(0))
-    found = look_up(images.flatten(1), torch.arange(50), degrees, shifts, 20)
+    turned = look_up(images.flatten(1), torch.arange(50), degrees, shifts, 20)
     angle = degrees * (math.pi / 180)
     c, s = angle.cos(), angle.sin()
     x, y = (shifts.float() * (2 / SIDE)).unbind(1)
@@ -72,32 +72,32 @@ def test_it_is_what_torchs_sampling_gives():
     grid = F.affine_grid(torch.stack(rows, 1), [50, 1, 20, 20], align_corners=False)
     sampled = F.grid_sample(images[:, None].float(), grid, mode="nearest", align_corners=False)
     # Both in float32: a point on the edge of two pixels may fall into either.
-    assert (found != sampled[:, 0].to(torch.uint8)).float().mean() < 1e-3
+    assert (turned != sampled[:, 0].to(torch.uint8)).float().mean() < 1e-3
 
 
 @pytest.mark.parametrize("turns", range(4))
 def test_quarter_turns_are_those_of_torch(turns):
     image = drawing()
-    found = looked_up(image, 90.0 * turns, (0, 0), SIDE)
-    assert (found == np.rot90(image, turns)).all()
+    turned = looked_up(image, 90.0 * turns, (0, 0), SIDE)
+    assert (turned == np.rot90(image, turns)).all()
 
 
 def test_a_shift_goes_right_and_down_and_leaves_paper_behind():
     image = drawing()
-    found = looked_up(image, 0.0, (10, 4), SIDE)
-    assert (found[4:, 10:] == image[:-4, :-10]).all()
-    assert not found[:4].any()
-    assert not found[:, :10].any()
+    shifted = looked_up(image, 0.0, (10, 4), SIDE)
+    assert (shifted[4:, 10:] == image[:-4, :-10]).all()
+    assert not shifted[:4].any()
+    assert not shifted[:, :10].any()
 
 
 def test_each_gets_its_own():
     images = np.stack([drawing(k) for k in range(3)])
     rows, degrees = torch.tensor([2, 0, 2, 1]), torch.tensor([0.0, 7.0, -90.0, 11.0])
     shifts = torch.tensor([[0, 0], [1, -2], [3, 0], [-10, 10]], dtype=torch.int8)
-    found = look_up(torch.from_numpy(images.reshape(3, -1)), rows, degrees, shifts, 20)
+    turned = look_up(torch.from_numpy(images.reshape(3, -1)), rows, degrees, shifts, 20)
     for k in range(4):
         one = looked_up(images[rows[k]], float(degrees[k]), tuple(shifts[k].tolist()), 20)
-        assert (found[k].numpy() == one).all()
+        assert (turned[k].numpy() == one).all()
 
 
 def test_turns_and_shifts_are_uniform():

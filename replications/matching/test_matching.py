@@ -90,8 +90,8 @@ def test_far_classes_keep_a_finite_loss() -> None:
 
 def test_one_shot_is_the_soft_nearest_neighbour() -> None:
     compared = torch.randn(2, 3, 5, generator=generator())
-    found = log_probabilities(compared, labels(2, 5, 1), 5)
-    torch.testing.assert_close(found, compared.log_softmax(-1))
+    scores = log_probabilities(compared, labels(2, 5, 1), 5)
+    torch.testing.assert_close(scores, compared.log_softmax(-1))
 
 
 def torch_lstm(context: FullContext, way: int) -> nn.LSTM:
@@ -123,7 +123,7 @@ def test_query_context_is_the_appendix_written_out() -> None:
     g = generator(1)
     support = torch.randn(2, 5, size, generator=g, dtype=torch.float64)
     queries = torch.randn(2, 3, size, generator=g, dtype=torch.float64)
-    found = context.queries(queries, support)
+    embedded = context.queries(queries, support)
     for t in range(2):
         for q in range(3):
             x = queries[t, q]
@@ -136,7 +136,7 @@ def test_query_context_is_the_appendix_written_out() -> None:
                 i, f, new, o = z.chunk(4)
                 c = f.sigmoid() * c + i.sigmoid() * new.tanh()
                 h = o.sigmoid() * c.tanh() + x
-            torch.testing.assert_close(found[t, q], h, rtol=1e-12, atol=1e-12)
+            torch.testing.assert_close(embedded[t, q], h, rtol=1e-12, atol=1e-12)
 
 
 def test_the_first_read_out_is_the_mean_of_the_support_set() -> None:
@@ -225,9 +225,9 @@ def test_scores_are_those_of_equation_1(similarity: str, scale: float) -> None:
         p = (scale * compared).softmax(0).view(3, 2).sum(1)
         loss -= float(p[y].log()) / 6
         right += 100 * float(p.argmax() == y) / 6
-    found = method.evaluate(b)
-    assert float(found["loss"]) == pytest.approx(loss, rel=1e-5)
-    assert float(found["accuracy"]) == pytest.approx(right)
+    scores = method.evaluate(b)
+    assert float(scores["loss"]) == pytest.approx(loss, rel=1e-5)
+    assert float(scores["accuracy"]) == pytest.approx(right)
 
 
 def test_the_scaled_variant_multiplies_cosines_by_ten() -> None:
@@ -291,10 +291,10 @@ def test_a_large_scale_is_the_nearest_neighbour() -> None:
     support, y = at(0.9, *4 * (0.0,), *5 * (0.8,)), labels(1, 2, 5)
     b = SupervisedBatch(support, y, at(1.0), torch.tensor([[0]]))
     for scale, right in ((1.0, 0.0), (1000.0, 100.0)):
-        found = pixels("cosine", scale).evaluate(b)
+        scores = pixels("cosine", scale).evaluate(b)
         weights = [math.exp(scale * (c - 0.9)) for c in (0.9, *4 * (0.0,), *5 * (0.8,))]
-        assert found["accuracy"].tolist() == [right]
-        assert float(found["loss"]) == pytest.approx(
+        assert scores["accuracy"].tolist() == [right]
+        assert float(scores["loss"]) == pytest.approx(
             math.log(sum(weights) / sum(weights[:5])), abs=1e-4
         )
     # Between unit vectors, minus the squared distance is twice the cosine but for a constant.

@@ -152,5 +152,5 @@ def encoder(channels):
     ],
 )
 def test_networks_start_as_torchs_do(cell, variant, laws):
-    found = drawn(lambda seed: published_method("matching", cell, variant, seed).weights(), 1)
-    assert_starts(found, laws)
+    weights = drawn(lambda seed: published_method("matching", cell, variant, seed).weights(), 1)
+    assert_starts(weights, laws)

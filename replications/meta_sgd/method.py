@@ -94,9 +94,11 @@ class MetaSGD(LearnedRates):
 
     def train_step(self, batch: SupervisedBatch, iteration: int) -> Tensor:
         """Take one Adam step along the meta-gradient by θ and α."""
-        found = engine(self.engine)(self.problem, self.params, batch, self.inner, self.rates)
-        self.move(found.gradients, found.rate_gradients)
-        return found.loss
+        meta_gradient = engine(self.engine)(
+            self.problem, self.params, batch, self.inner, self.rates
+        )
+        self.move(meta_gradient.gradients, meta_gradient.rate_gradients)
+        return meta_gradient.loss
 
     @torch.no_grad()
     def evaluate(self, batch: SupervisedBatch) -> dict[str, Tensor]:

@@ -111,12 +111,12 @@ def test_tasks_have_a_frequency_of_their_own():
     points = torch.tensor([0.2, 0.5, 0.8]).expand(len(arrays["frequency"]), 3).numpy()
     y = tasks.to_batch({**arrays, "support": points}).support_y.double()[..., 0]
     clear = y[:, 1].abs() > 0.5
-    found = torch.acos(((y[:, 0] + y[:, 2]) / (2 * y[:, 1]))[clear]) / 0.3
+    frequencies = torch.acos(((y[:, 0] + y[:, 2]) / (2 * y[:, 1]))[clear]) / 0.3
     torch.testing.assert_close(
-        found, torch.from_numpy(arrays["frequency"])[clear], atol=2e-3, rtol=0
+        frequencies, torch.from_numpy(arrays["frequency"])[clear], atol=2e-3, rtol=0
     )
-    assert 0.8 <= found.min() < 0.85
-    assert 1.15 < found.max() <= 1.2
+    assert 0.8 <= frequencies.min() < 0.85
+    assert 1.15 < frequencies.max() <= 1.2
 
 
 def test_training_goes_on_bit_for_bit():

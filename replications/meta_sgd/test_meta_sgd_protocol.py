@@ -119,10 +119,10 @@ def test_every_variant_has_a_row():
 
 def start(cell, variant, seeds):
     """Weights and rates at the start, by seed and name."""
-    found = drawn(lambda s: published_method("meta_sgd", cell, variant, s).weights(), seeds)
-    rates = {name: found.pop(name) for name in list(found) if name.startswith("rate:")}
-    assert {f"rate:{name}" for name in found} == set(rates), "a rate for each weight"
-    return found, rates
+    weights = drawn(lambda s: published_method("meta_sgd", cell, variant, s).weights(), seeds)
+    rates = {name: weights.pop(name) for name in list(weights) if name.startswith("rate:")}
+    assert {f"rate:{name}" for name in weights} == set(rates), "a rate for each weight"
+    return weights, rates
 
 
 def test_one_step_and_one_adam_for_weights_and_rates():

@@ -74,17 +74,17 @@ def rotations(locations: int, shifts: int) -> Tensor:
 def step(
     memory: Tensor, before: Tensor, numbers: Tensor, turned: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Look, read and write once: gives what was read r [T, 1, W], the weightings w [T, 2, N] (rows
-    of sum 1) and the new memory [T, N, W].
+    """Look, read and write once: returns what was read r [T, 1, W], the weightings w [T, 2, N]
+    (rows of sum 1) and the new memory [T, N, W].
 
     `memory` is [T, N, W]; `before` the weightings of the step before, zeros where there was none;
     `numbers` [T, P] what the heads are told; `turned` what `rotations` gave. Both heads look at the
     memory as it was before this step's writing, and so does the read. No second derivative.
     """
-    found: tuple[Tensor, Tensor, Tensor] = _Step.apply(  # type: ignore[no-untyped-call]
+    after: tuple[Tensor, Tensor, Tensor] = _Step.apply(  # type: ignore[no-untyped-call]
         memory, before, numbers, turned
     )
-    return found
+    return after
 
 
 class _Step(torch.autograd.Function):

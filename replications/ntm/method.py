@@ -100,7 +100,7 @@ class Copier(OneNetwork):
         return nats.sum((1, 2)) / math.log(2), wrong.sum((1, 2))
 
     def train_step(self, batch: CopyBatch, iteration: int) -> Tensor:
-        """Take one RMSprop step on the mean loss of sequences; give that in bits per sequence."""
+        """Take one RMSprop step on the mean loss of sequences; return that in bits per sequence."""
         s = self.settings
         bits, _ = self.losses(batch)
         loss = bits * math.log(2)
@@ -116,12 +116,12 @@ class Copier(OneNetwork):
     def evaluate(self, batch: CopyBatch) -> dict[str, Tensor]:
         """Score T tasks: `loss` (cross-entropy in bits per sequence) and `bits` (wrong bits per
         sequence), [T] each, at the lengths of training and `@k` for k vectors."""
-        found = {}
+        metrics = {}
         for name, tasks in [("", batch)] + [
             (f"@{k}", batch.prefix(k)) for k in self.settings.report_lengths
         ]:
-            found[f"loss{name}"], found[f"bits{name}"] = self.losses(tasks)
-        return found
+            metrics[f"loss{name}"], metrics[f"bits{name}"] = self.losses(tasks)
+        return metrics
 
 
 class Ntm(Copier):

@@ -43,5 +43,5 @@ class StackedLSTM(nn.Module):
             below = torch.cat([shown, *passed[-1:]], -1)
             hidden, cell = start[:, None, None].expand(-1, 1, len(x), -1).contiguous()
             passed.append(layer(below, (hidden, cell))[0])
-        found: Tensor = self.output(torch.cat(passed, -1))
-        return found
+        outputs: Tensor = self.output(torch.cat(passed, -1))
+        return outputs

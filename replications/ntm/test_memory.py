@@ -66,11 +66,11 @@ def plain(memory, before, told):
 
 
 def split(now):
-    found, first = [], 0
+    pieces, first = [], 0
     for count in parts(W, K):
-        found.append(now[first : first + count])
+        pieces.append(now[first : first + count])
         first += count
-    return found
+    return pieces
 
 
 def dot(a, b):
@@ -91,8 +91,8 @@ def test_it_is_what_a_plain_loop_gives():
     reads, weighting, after = run(memory, before, told)
     for t in range(T):
         wanted = plain(memory[t].tolist(), before[t].tolist(), told[:, t].tolist())
-        for found, other in zip((reads[:, t, 0], weighting[t], after[t]), wanted, strict=True):
-            torch.testing.assert_close(found, torch.tensor(other, dtype=torch.float64))
+        for ours, other in zip((reads[:, t, 0], weighting[t], after[t]), wanted, strict=True):
+            torch.testing.assert_close(ours, torch.tensor(other, dtype=torch.float64))
 
 
 def test_gradients_are_those_of_finite_differences():

@@ -98,13 +98,13 @@ def written_out(net: Any, x: Tensor) -> Tensor:
     """Logits of a Neural Turing Machine, one step and one product after the other; x [T, S, I]."""
     s, t = net.s, len(x)
     memory = torch.stack([net.memory] * t)
-    found = torch.stack([net.first_read] * t)
+    read = torch.stack([net.first_read] * t)
     weighting = x.new_zeros(t, 2, s.locations)
     if s.controller == "lstm":
         hidden, cell = torch.stack([net.hidden] * t), torch.stack([net.cell] * t)
     given = []
     for now in x.unbind(1):
-        total = now @ net.input.T + net.input_bias + found @ net.carried[:, : s.width].T
+        total = now @ net.input.T + net.input_bias + read @ net.carried[:, : s.width].T
         if s.controller == "lstm":
             total = total + hidden @ net.carried[:, s.width :].T
             enter, forget, leave, candidate = total.split(s.units, 1)
@@ -114,8 +114,8 @@ def written_out(net: Any, x: Tensor) -> Tensor:
             hidden = total.tanh()
         told = hidden @ net.heads.T + net.heads_bias
         looked, weighting, memory = step(memory, weighting, told, rotations(s.locations, 3).to(x))
-        found = looked[:, 0]
-        given.append(torch.cat([hidden, found], 1) @ net.output.T + net.output_bias)
+        read = looked[:, 0]
+        given.append(torch.cat([hidden, read], 1) @ net.output.T + net.output_bias)
     return torch.stack(given, 1)
 
 
@@ -222,14 +222,14 @@ def test_training_goes_down(name: str) -> None:
 
 
 def test_the_switch_of_the_loss_is_a_factor_before_clipping() -> None:
-    found = {}
+    gradients = {}
     for loss in ("mean", "sum"):
         method, tasks = small("ntm-lstm", method__loss=loss, method__clip=1e9)
         batch = tasks.batch("train", 0, 1)
         method.train_step(batch, 0)
-        found[loss] = method.model.heads.grad
+        gradients[loss] = method.model.heads.grad
     factor = 3 * float(batch.lengths)
-    torch.testing.assert_close(found["sum"], factor * found["mean"])
+    torch.testing.assert_close(gradients["sum"], factor * gradients["mean"])
     method, tasks = small("ntm-lstm", method__clip=1e-4)
     method.train_step(batch, 0)
     entries = torch.cat([p.grad.flatten() for p in method.model.parameters()])

@@ -145,11 +145,11 @@ def test_machines_start_as_in_the_port(variant, laws):
 
 def test_the_lstm_starts_uniform_with_biases_of_zero():
     """Within 1 / sqrt(256), which the paper does not say."""
-    found, law = drawn(lambda seed: method_of("lstm", seed).weights(), 1), uniform(1 / 16)
+    weights, law = drawn(lambda seed: method_of("lstm", seed).weights(), 1), uniform(1 / 16)
     for k in range(3):
-        found[f"layers.{k}.bias"] = found[f"layers.{k}.weight_ih_l0"][..., 9].clone()
+        weights[f"layers.{k}.bias"] = weights[f"layers.{k}.weight_ih_l0"][..., 9].clone()
         # Without the column of the constant input.
-        keep = [i for i in range(found[f"layers.{k}.weight_ih_l0"].shape[-1]) if i != 9]
-        found[f"layers.{k}.weight_ih_l0"] = found[f"layers.{k}.weight_ih_l0"][..., keep]
-    assert_law(found.pop("start"), law, "states before the first step")
-    assert_starts(found, {"layers.*.weight_*": law, "output.weight": law, "*.bias": 0})
+        keep = [i for i in range(weights[f"layers.{k}.weight_ih_l0"].shape[-1]) if i != 9]
+        weights[f"layers.{k}.weight_ih_l0"] = weights[f"layers.{k}.weight_ih_l0"][..., keep]
+    assert_law(weights.pop("start"), law, "states before the first step")
+    assert_starts(weights, {"layers.*.weight_*": law, "output.weight": law, "*.bias": 0})

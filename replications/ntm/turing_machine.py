@@ -96,21 +96,21 @@ class TuringMachine(nn.Module):
         inputs = F.linear(x, self.input, self.input_bias).unbind(1)
         carried = self.carried.T
         memory = self.memory.expand(t, -1, -1)
-        found = self.first_read.expand(t, -1)
+        read = self.first_read.expand(t, -1)
         weighting = memory.new_zeros(t, 2, s.locations)
         if s.controller == "lstm":
             hidden, cell = self.hidden.expand(t, -1), self.cell.expand(t, -1)
         given = []
         for total in inputs:
             if s.controller == "lstm":
-                total = torch.addmm(total, torch.cat([found, hidden], 1), carried)
+                total = torch.addmm(total, torch.cat([read, hidden], 1), carried)
                 enter, forget, leave = total[:, : 3 * s.units].sigmoid().chunk(3, 1)
                 cell = torch.addcmul(forget * cell, enter, total[:, 3 * s.units :].tanh())
                 hidden = leave * cell.tanh()
             else:
-                hidden = torch.addmm(total, found, carried).tanh()
+                hidden = torch.addmm(total, read, carried).tanh()
             told = F.linear(hidden, self.heads, self.heads_bias)
             looked, weighting, memory = step(memory, weighting, told, self.turned)
-            found = looked.squeeze(1)
-            given.append(torch.cat([hidden, found], 1))
+            read = looked.squeeze(1)
+            given.append(torch.cat([hidden, read], 1))
         return F.linear(torch.stack(given, 1), self.output, self.output_bias)

@@ -118,16 +118,16 @@ class ProtoNet(OneNetwork):
         """Embed one task's images [S, C, H, W] and [Q, C, H, W] as `batch_norm_test` says."""
         how, together = self.settings.batch_norm_test, torch.cat([support, query])
         if how in ("running", "transductive"):
-            found: Tensor = self.model(together, own_statistics=how == "transductive")
-            return found
+            embedded: Tensor = self.model(together, own_statistics=how == "transductive")
+            return embedded
         if how == "support-only":
-            found = self.model(together, own_statistics=True, of_first=len(support))
-            return found
+            embedded = self.model(together, own_statistics=True, of_first=len(support))
+            return embedded
         company = query.unsqueeze(1)
         if how == "support-plus-one":
             company = torch.cat([support.expand(len(query), *support.shape), company], 1)
-        found = self.model(support, own_statistics=True)
-        return torch.cat([found, *(self._last(part) for part in company.split(16))])
+        embedded = self.model(support, own_statistics=True)
+        return torch.cat([embedded, *(self._last(part) for part in company.split(16))])
 
     def _last(self, company: Tensor) -> Tensor:
         """Embed the last image of each company [B, images, C, H, W], normalised by that company."""

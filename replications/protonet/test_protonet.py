@@ -279,14 +279,14 @@ def test_query_images_are_normalised_as_the_name_says() -> None:
         method = build(batch_norm_test=how)
         encoder = method.model.eval()
         with torch.no_grad():
-            found = method._embedded(support, query)
+            embedded = method._embedded(support, query)
             wanted = [by_hand(encoder, support, slice(None))]
             for x in query.unsqueeze(1):
                 both = torch.cat([support, x])
                 source = {"support-only": slice(0, 5), "one-at-a-time": slice(5, 6)}
                 # One image alone: the support set may stand beside it, and has no say.
                 wanted.append(by_hand(encoder, both, source.get(how, slice(None)))[-1:])
-        torch.testing.assert_close(found, torch.cat(wanted), atol=1e-4, rtol=1e-3)
+        torch.testing.assert_close(embedded, torch.cat(wanted), atol=1e-4, rtol=1e-3)
 
 
 @pytest.mark.parametrize("distance", ["squared-euclidean", "cosine"])

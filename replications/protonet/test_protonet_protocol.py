@@ -138,9 +138,9 @@ def test_training_is_by_adam_at_a_rate_that_is_halved(cell):
     ],
 )
 def test_the_network_starts_as_in_torch_0_4(cell, variant, channels):
-    found = drawn(lambda seed: published_method("protonet", cell, variant, seed).weights(), 2)
+    weights = drawn(lambda seed: published_method("protonet", cell, variant, seed).weights(), 2)
     assert_starts(
-        found,
+        weights,
         {
             "blocks.0.convolution.*": torch_default(9 * channels),
             "blocks.[123].convolution.*": torch_default(9 * 64),

@@ -72,8 +72,8 @@ def ridge_logits(support: Tensor, labels: Tensor, queries: Tensor, ridge: Tensor
     gram = support @ support.mT + 1
     identity = torch.eye(shots, dtype=support.dtype, device=support.device)
     dual = torch.linalg.solve(gram + shots * ridge * identity, labels)
-    found: Tensor = (queries @ support.mT + 1) @ dual
-    return found
+    logits: Tensor = (queries @ support.mT + 1) @ dual
+    return logits
 
 
 class R2D2(EmbedsAlone):
@@ -141,8 +141,8 @@ class R2D2(EmbedsAlone):
     def embed(self, images: Tensor) -> Tensor:
         """Embed images by running batch-norm statistics (inductive)."""
         self.model.eval()
-        found: Tensor = self.model.encoder(images, self.noise)
-        return found
+        embedded: Tensor = self.model.encoder(images, self.noise)
+        return embedded
 
     @torch.no_grad()
     def score(self, batch: SupervisedBatch) -> dict[str, Tensor]:
@@ -161,8 +161,8 @@ class R2D2(EmbedsAlone):
         """Return logits [T, Q, ways] from embeddings [T, S, D] and [T, Q, D]."""
         ways = int(support_y.max()) + 1
         labels = F.one_hot(support_y, ways).to(support.dtype)
-        found = ridge_logits(support, labels, query, self.model.ridge)
-        logits: Tensor = self.model.scale * found + self.model.bias
+        unscaled = ridge_logits(support, labels, query, self.model.ridge)
+        logits: Tensor = self.model.scale * unscaled + self.model.bias
         return logits
 
 

@@ -56,26 +56,26 @@ def test_the_head_is_ridge_regression_task_by_task(size):
     """Against the normal equations of mean |X W - Y|² + λ |W|², with fewer and more features."""
     support, labels, queries = regression(size=size)
     ridge = torch.tensor(0.7, dtype=torch.float64)
-    found = ridge_logits(support, labels, queries, ridge)
+    logits = ridge_logits(support, labels, queries, ridge)
     for i in range(len(support)):
         x = torch.cat([support[i], torch.ones(6, 1)], 1)
         w = torch.linalg.inv(x.T @ x / 6 + ridge * torch.eye(size + 1)) @ x.T @ labels[i] / 6
         by_hand = torch.cat([queries[i], torch.ones(5, 1)], 1) @ w
-        torch.testing.assert_close(found[i], by_hand)
+        torch.testing.assert_close(logits[i], by_hand)
 
 
 @pytest.mark.parametrize("size", [2, 9])
 def test_the_head_is_the_least_squares_of_numpy(size):
     """Ridge regression is least squares with sqrt(n λ) I below the examples and zeros as labels."""
     support, labels, queries = regression(size=size)
-    found = ridge_logits(support, labels, queries, torch.tensor(0.7, dtype=torch.float64))
+    logits = ridge_logits(support, labels, queries, torch.tensor(0.7, dtype=torch.float64))
     for i, (x, y, q) in enumerate(
         zip(support.numpy(), labels.numpy(), queries.numpy(), strict=True)
     ):
         rows = np.concatenate([np.c_[x, np.ones(6)], np.sqrt(6 * 0.7) * np.eye(size + 1)])
         targets = np.concatenate([y, np.zeros((size + 1, 3))])
         w, *_ = np.linalg.lstsq(rows, targets)
-        np.testing.assert_allclose(found[i].numpy(), np.c_[q, np.ones(5)] @ w, rtol=1e-9)
+        np.testing.assert_allclose(logits[i].numpy(), np.c_[q, np.ones(5)] @ w, rtol=1e-9)
 
 
 def test_derivatives_through_the_solution_are_right():
@@ -87,8 +87,8 @@ def test_derivatives_through_the_solution_are_right():
 def test_two_examples_by_hand():
     """x = ±1 with labels (1, 0) and (0, 1), λ = 1: the bias is 1/4, the slope ±1/4."""
     support = torch.tensor([[[1.0], [-1.0]]])
-    found = ridge_logits(support, torch.eye(2)[None], torch.tensor([[[2.0]]]), torch.tensor(1.0))
-    torch.testing.assert_close(found, torch.tensor([[[0.75, -0.25]]]))
+    logits = ridge_logits(support, torch.eye(2)[None], torch.tensor([[[2.0]]]), torch.tensor(1.0))
+    torch.testing.assert_close(logits, torch.tensor([[[0.75, -0.25]]]))
 
 
 def test_episodes_keep_their_images_with_other_shots():

@@ -140,11 +140,11 @@ WIDE, NARROW = (96, 192, 384, 512), (64, 64, 64, 64)
     ],
 )
 def test_network_and_head_start_as_in_the_code(cell, variant, scale, laws):
-    found = drawn(lambda seed: published_method("r2d2", cell, variant, seed).weights(), 2)
-    assert found.pop("ridge").tolist() == [50, 50]
-    assert found.pop("scale").tolist() == pytest.approx([scale, scale])
-    assert found.pop("bias").tolist() == [0, 0]
-    assert_starts(found, laws)
+    weights = drawn(lambda seed: published_method("r2d2", cell, variant, seed).weights(), 2)
+    assert weights.pop("ridge").tolist() == [50, 50]
+    assert weights.pop("scale").tolist() == pytest.approx([scale, scale])
+    assert weights.pop("bias").tolist() == [0, 0]
+    assert_starts(weights, laws)
 
 
 @pytest.mark.parametrize(("variant", "learned"), [("r2d2", True), ("fixed-ridge", False)])

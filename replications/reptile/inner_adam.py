@@ -91,11 +91,15 @@ def adapt(
     task = torch.arange(len(x), device=x.device).unsqueeze(1)
     for k in range(rows.shape[1]):
         some_x, some_y = x[task, rows[:, k]], y[task, rows[:, k]]
-        loss, found, _ = gradients.query(gradients.input(some_x), some_y, current, {}, summed=False)
+        loss, gradient, _ = gradients.query(
+            gradients.input(some_x), some_y, current, {}, summed=False
+        )
         correction = (1 - BETA2 ** (state.steps.double() + k + 1)).sqrt().to(loss.dtype)
-        second = {n: (BETA2 * v).add(found[n].square(), alpha=1 - BETA2) for n, v in second.items()}
+        second = {
+            n: (BETA2 * v).add(gradient[n].square(), alpha=1 - BETA2) for n, v in second.items()
+        }
         moved = {
-            n: found[n] / (v.sqrt() + EPSILON) * (-rate * correction) for n, v in second.items()
+            n: gradient[n] / (v.sqrt() + EPSILON) * (-rate * correction) for n, v in second.items()
         }
         current = {n: p + moved[n] for n, p in current.items()}
         losses.append(loss / some_y.shape[1])
@@ -111,11 +115,11 @@ def carried_on(state: AdamState, second: Params, steps: int) -> AdamState:
     any other v: the added parts are chained, each decayed by the steps of the tasks after it.
     """
     decay = BETA2**steps
-    found = {}
+    carried = {}
     for name, start in state.second.items():
         tasks = len(second[name])
         powers = torch.arange(tasks - 1, -1, -1, device=start.device, dtype=torch.float64)
         weights = (decay**powers).to(start.dtype).view(-1, *[1] * start.dim())
         added = second[name] - decay * start
-        found[name] = decay**tasks * start + (weights * added).sum(0)
-    return AdamState(found, state.steps + tasks * steps)
+        carried[name] = decay**tasks * start + (weights * added).sum(0)
+    return AdamState(carried, state.steps + tasks * steps)

@@ -66,10 +66,10 @@ class Reptile(Method):
         s, ways = self.settings, tasks.ways("train")
         channels, size, _ = tasks.image_shape
         for name, split in (("inner_batch", "train"), ("test_batch", "test")):
-            found, images = getattr(s, name), tasks.ways(split) * tasks.shots(split)
-            if found > images:
+            batch, images = getattr(s, name), tasks.ways(split) * tasks.shots(split)
+            if batch > images:
                 raise HarnessError(
-                    f"method.{name}: found {found}, wanted at most {images}: a {split} task has "
+                    f"method.{name}: found {batch}, wanted at most {images}: a {split} task has "
                     f"{images} support images."
                 )
         if tasks.ways("test") != ways:
@@ -95,14 +95,14 @@ class Reptile(Method):
         tasks, examples = y.shape
         rows = minibatches(tasks, examples, s.inner_batch, s.inner_steps, self.generator)
         rows = rows.to(self.device)
-        found = adapt(self.gradients, self.params, self.state, s.inner_rate, x, y, rows)
+        adapted = adapt(self.gradients, self.params, self.state, s.inner_rate, x, y, rows)
         by = self.meta_step(iteration)
         for name, start in self.params.items():
-            whole = found.params[name] - start
-            start.add_((whole if s.outer == "reptile" else found.last[name]).mean(0), alpha=by)
+            whole = adapted.params[name] - start
+            start.add_((whole if s.outer == "reptile" else adapted.last[name]).mean(0), alpha=by)
         if s.inner_state == "carried":
-            self.state = carried_on(self.state, found.second, s.inner_steps)
-        return found.loss.mean()
+            self.state = carried_on(self.state, adapted.second, s.inner_steps)
+        return adapted.loss.mean()
 
     def evaluate(self, batch: SupervisedBatch) -> dict[str, Tensor]:
         """Return `accuracy` [T] in percent after `test_steps` steps on the support set.
@@ -127,8 +127,8 @@ class Reptile(Method):
     def weights(self) -> dict[str, Tensor]:
         """Return the start and Adam's state, from which test tasks start as well."""
         second = {f"second_moment.{k}": v for k, v in self.state.second.items()}
-        found = {**self.params, **second, "adam_steps": self.state.steps}
-        return {k: v.clone() for k, v in found.items()}
+        state = {**self.params, **second, "adam_steps": self.state.steps}
+        return {k: v.clone() for k, v in state.items()}
 
     def load_weights(self, weights: dict[str, Tensor]) -> None:
         """Take what `weights()` gave."""

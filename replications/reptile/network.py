@@ -64,5 +64,5 @@ class AffineConv4(nn.Module):
                 odd = x.shape[-1] % 2
                 x = F.max_pool2d(F.pad(x, (0, odd, 0, odd)), 2)
             x = F.relu(x)
-        found: Tensor = self.head(x.flatten(1))
-        return found
+        outputs: Tensor = self.head(x.flatten(1))
+        return outputs

@@ -104,13 +104,15 @@ def test_inner_loop_is_tensorflows_adam_on_each_task():
     state = AdamState(second, torch.tensor(7))
     x, y = batch.support_x.double(), batch.support_y
     rows = minibatches(2, 50, 10, 3, g)
-    found = adapt(gradients, params, state, 0.001, x, y, rows)
+    adapted = adapt(gradients, params, state, 0.001, x, y, rows)
     for t in range(2):
         wanted = by_hand(method.model, params, second, 7, 0.001, x[t], y[t], rows[t])
-        for ours, theirs in zip((found.params, found.last, found.second), wanted, strict=False):
+        for ours, theirs in zip(
+            (adapted.params, adapted.last, adapted.second), wanted, strict=False
+        ):
             for name in params:
                 torch.testing.assert_close(ours[name][t], theirs[name], rtol=1e-8, atol=1e-11)
-        assert found.loss[t].item() == pytest.approx(wanted[3])
+        assert adapted.loss[t].item() == pytest.approx(wanted[3])
 
 
 def test_second_moments_are_those_of_the_tasks_one_after_the_other():
@@ -125,9 +127,9 @@ def test_second_moments_are_those_of_the_tasks_one_after_the_other():
             chained, own = (BETA2 * v + (1 - BETA2) * s for v in (chained, own))
         apart.append(own)
     state = AdamState({"w": start}, torch.tensor(2))
-    found = carried_on(state, {"w": torch.stack(apart)}, steps)
-    torch.testing.assert_close(found.second["w"], chained)
-    assert found.steps.item() == 2 + tasks * steps
+    carried = carried_on(state, {"w": torch.stack(apart)}, steps)
+    torch.testing.assert_close(carried.second["w"], chained)
+    assert carried.steps.item() == 2 + tasks * steps
 
 
 @pytest.mark.parametrize(("examples", "size", "count"), [(50, 10, 5), (75, 10, 8), (5, 5, 7)])
@@ -155,9 +157,9 @@ def test_outer_step_goes_the_annealed_share_of_the_way():
         rows = minibatches(1, 50, 10, 5, g)
         fresh = AdamState.fresh(before)
         x, y = batch.support_x, batch.support_y
-        found = getattr(adapt(method.gradients, before, fresh, 0.001, x, y, rows), part)
+        moved = getattr(adapt(method.gradients, before, fresh, 0.001, x, y, rows), part)
         for name, start in before.items():
-            wanted = found[name][0] + (0 if part == "params" else start)
+            wanted = moved[name][0] + (0 if part == "params" else start)
             torch.testing.assert_close(method.params[name], wanted)
 
 
@@ -199,12 +201,12 @@ def test_company_of_query_images_changes_scores_and_training_does_not_know_it():
     method, tasks = build(method__test_steps=5)
     batch = tasks.batch("train", 100, 20)
     method.train_step(tasks.batch("train", 0, 2), 0)
-    found = {}
+    scores = {}
     for variant in ("reptile", "reptile-transductive"):
         other, _ = build(variant, method__test_steps=5)
         other.load_weights(method.weights())
-        found[variant] = other.evaluate(batch)["accuracy"]
-    assert not torch.equal(found["reptile"], found["reptile-transductive"])
+        scores[variant] = other.evaluate(batch)["accuracy"]
+    assert not torch.equal(scores["reptile"], scores["reptile-transductive"])
 
 
 def test_the_test_goes_on_from_the_state_that_training_left():
@@ -212,7 +214,7 @@ def test_the_test_goes_on_from_the_state_that_training_left():
     method, tasks = build("reptile-transductive", method__test_steps=3, method__inner_rate=0.02)
     method.train_step(tasks.batch("train", 0, 4), 0)
     batch = tasks.batch("train", 100, 20)
-    found = method.evaluate(batch)["accuracy"]
+    scores = method.evaluate(batch)["accuracy"]
     [rows] = minibatches(1, batch.support_y.shape[1], 5, 3, torch.Generator().manual_seed(0))
 
     def accuracy(t, state):
@@ -226,5 +228,5 @@ def test_the_test_goes_on_from_the_state_that_training_left():
         torch.stack([accuracy(t, state) for t in range(20)])
         for state in (method.state, AdamState.fresh(method.params))
     ]
-    assert torch.equal(found, by_state[0])
-    assert not torch.equal(found, by_state[1])
+    assert torch.equal(scores, by_state[0])
+    assert not torch.equal(scores, by_state[1])

@@ -103,8 +103,8 @@ def test_every_variant_has_a_row():
 )
 def test_the_meta_step_falls_from_one_to_nothing(cell, last):
     method = published_method("reptile", cell, "reptile")
-    found = [method.meta_step(int(share * last)) for share in (0, 0.25, 0.5, 1)]
-    assert found == pytest.approx([1, 0.75, 0.5, 0])
+    steps = [method.meta_step(int(share * last)) for share in (0, 0.25, 0.5, 1)]
+    assert steps == pytest.approx([1, 0.75, 0.5, 0])
 
 
 def test_the_inner_adam_is_tensorflows_without_momentum():
@@ -135,5 +135,5 @@ def network(channels, filters, features, ways):
     ],
 )
 def test_networks_start_as_in_the_code(cell, laws):
-    found = drawn(lambda seed: published_method("reptile", cell, "reptile", seed).weights(), 1)
-    assert_starts(found, laws)
+    weights = drawn(lambda seed: published_method("reptile", cell, "reptile", seed).weights(), 1)
+    assert_starts(weights, laws)

@@ -108,8 +108,8 @@ class _FourierConvolution(torch.autograd.Function):
             x_grad = transform_back(_times(arrived, filters, False), size, size)
         if ctx.needs_input_grad[1]:
             seen = xr.transpose(1, 2), xi.transpose(1, 2)
-            found = transform_back(_times(seen, arrived, True), size, kernel)
-            weight_grad = found.permute(3, 2, 0, 1)
+            kernels = transform_back(_times(seen, arrived, True), size, kernel)
+            weight_grad = kernels.permute(3, 2, 0, 1)
         return x_grad, weight_grad
 
 
@@ -119,5 +119,5 @@ def fourier_convolution(x: Tensor, weight: Tensor) -> Tensor:
     What deep learning calls a convolution (a correlation), as `torch.nn.functional.conv2d`. It can
     be differentiated once.
     """
-    found: Tensor = _FourierConvolution.apply(x, weight)  # type: ignore[no-untyped-call]
-    return found
+    convolved: Tensor = _FourierConvolution.apply(x, weight)  # type: ignore[no-untyped-call]
+    return convolved

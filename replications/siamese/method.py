@@ -131,8 +131,8 @@ class Siamese(Method):
         return compared.squeeze(-1)
 
     def train_step(self, batch: PairBatch, iteration: int) -> Tensor:
-        """Take one step of gradient descent with momentum on cross-entropy and penalties; give the
-        mean cross-entropy."""
+        """Take one step of gradient descent with momentum on cross-entropy and penalties; return
+        the mean cross-entropy."""
         both = self.model["twin"](torch.cat([batch.first, batch.second]))
         logits = self.evidence(*both.chunk(2))
         loss = F.binary_cross_entropy_with_logits(logits, batch.same.to(logits.dtype))
@@ -150,14 +150,14 @@ class Siamese(Method):
 
     def compared_runs(self, batch: SupervisedBatch) -> Tensor:
         """Return the evidence of each query with each support drawing: [T, Q, S]."""
-        found = []
+        evidence = []
         both = torch.cat([batch.support_x, batch.query_x], 1)
         # A few runs at once: the transforms of the filters cost as much for one as for many.
         for runs in both.split(5):
             vectors = self.model["twin"](runs.flatten(0, 1)).unflatten(0, runs.shape[:2])
             s, q = vectors.split([batch.support_x.shape[1], batch.query_x.shape[1]], 1)
-            found.append(self.evidence(q.unsqueeze(2), s.unsqueeze(1)))
-        return torch.cat(found)
+            evidence.append(self.evidence(q.unsqueeze(2), s.unsqueeze(1)))
+        return torch.cat(evidence)
 
     @torch.no_grad()
     def evaluate(self, batch: PairBatch | SupervisedBatch) -> dict[str, Tensor]:

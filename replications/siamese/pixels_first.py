@@ -33,12 +33,12 @@ class _OneChannel(torch.autograd.Function):
         (x,) = ctx.saved_tensors
         rows, images, wide, kernel = grad.shape[0], x.shape[2], grad.shape[-1], ctx.kernel
         grad = grad.contiguous().view(rows, -1, wide)
-        found = grad.new_zeros(kernel**2, wide)
+        by_weight = grad.new_zeros(kernel**2, wide)
         patches = x.new_empty(kernel**2, rows * images)
         for row in range(rows):
             _patches(x, row, kernel, patches)
-            found.addmm_(patches, grad[row])
-        return None, found.t().reshape(wide, 1, kernel, kernel)
+            by_weight.addmm_(patches, grad[row])
+        return None, by_weight.t().reshape(wide, 1, kernel, kernel)
 
 
 def _patches(x: Tensor, row: int, kernel: int, out: Tensor) -> None:
@@ -54,8 +54,8 @@ def one_channel_convolution(x: Tensor, weight: Tensor) -> Tensor:
 
     Only the weight gets a gradient: x are images.
     """
-    found: Tensor = _OneChannel.apply(x.contiguous(), weight)  # type: ignore[no-untyped-call]
-    return found
+    convolved: Tensor = _OneChannel.apply(x.contiguous(), weight)  # type: ignore[no-untyped-call]
+    return convolved
 
 
 class _Pool(torch.autograd.Function):
@@ -94,5 +94,5 @@ def _quarters(x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 
 def max_pool(x: Tensor) -> Tensor:
     """Take the largest of each 2 x 2 pixels: [H, W, B, C] → [H // 2, W // 2, B, C]."""
-    found: Tensor = _Pool.apply(x)  # type: ignore[no-untyped-call]
-    return found
+    pooled: Tensor = _Pool.apply(x)  # type: ignore[no-untyped-call]
+    return pooled

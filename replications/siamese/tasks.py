@@ -91,7 +91,8 @@ class ImagePairs(TaskSource):
         self.image_shape = self.store.image_shape
         self.parts = verification_split(self.store)
         self.epoch = s.train_pairs * (1 + s.train_distortions)
-        """Training tasks after which each pair and each distorted copy was met once."""
+        """The number of training tasks after which each pair and each distorted copy was met
+        once."""
         self._images = self.store.tensor(device, 1)
         self._set: dict[str, np.ndarray] = {}
         self._orders: dict[int, np.ndarray] = {}
@@ -201,10 +202,10 @@ class ImagePairs(TaskSource):
         for e in np.unique(epoch):
             example[epoch == e] = self._order(int(e))[place[epoch == e]]
         pair, copy = np.divmod(example, 1 + s.train_distortions)
-        found = {name: self._set[name][pair] for name in ("first", "second", "same")}
+        arrays = {name: self._set[name][pair] for name in ("first", "second", "same")}
         if s.train_distortions:
-            found["distortion"] = self._set["distortion"][pair, copy]
-        return found
+            arrays["distortion"] = self._set["distortion"][pair, copy]
+        return arrays
 
     def _order(self, epoch: int) -> np.ndarray:
         """Return the order of the training set in one epoch; the last two are kept."""

@@ -102,7 +102,7 @@ def test_two_steps_are_those_of_the_papers_formulas() -> None:
     for step in range(2):  # the second one is the second epoch: 8 pairs a batch
         batch = pairs(tasks, 8 * step)
         batch = PairBatch(batch.first.double(), batch.second.double(), batch.same)
-        found = method.train_step(batch, step)
+        trained_loss = method.train_step(batch, step)
         for w in p.values():
             w.requires_grad_()
         loss = torch.zeros((), dtype=torch.float64)
@@ -111,7 +111,7 @@ def test_two_steps_are_those_of_the_papers_formulas() -> None:
             alpha, bias = p["weighing.weight"][0], p["weighing.bias"][0]
             probability = 1 / (1 + (-(alpha @ distance) - bias).exp())
             loss = loss - torch.log(probability if same else 1 - probability) / 8
-        torch.testing.assert_close(found, loss.detach())
+        torch.testing.assert_close(trained_loss, loss.detach())
         for i, layer in enumerate(wide):
             loss = loss + penalties[i] * p[f"{layer}.weight"].square().sum()
         grads = dict(zip(p, torch.autograd.grad(loss, list(p.values())), strict=True))
@@ -184,9 +184,9 @@ def test_the_threshold_is_the_best_there_is() -> None:
         same = torch.rand(40, generator=generator) < 0.2
         same[:2] = torch.tensor([True, False])
         scores = (torch.randn(40, generator=generator) + same).mul(2 + case).round()  # with ties
-        found = balanced(float(best_threshold(scores, same)), scores, same)
+        best = balanced(float(best_threshold(scores, same)), scores, same)
         tried = [-math.inf, math.inf, *(scores + 0.5).tolist()]
-        assert found == pytest.approx(max(balanced(t, scores, same) for t in tried))
+        assert best == pytest.approx(max(balanced(t, scores, same) for t in tried))
 
 
 def test_a_run_is_its_pairs_and_the_largest_evidence_wins() -> None:
@@ -242,7 +242,7 @@ def test_pairs_are_called_the_same_from_the_threshold_on() -> None:
     assert len(evidence.unique()) == 20
     for place in (5, 15):  # on the evidence of a pair, which then is called the same, like others
         method.threshold = evidence.sort().values[place]
-        called = [found >= float(method.threshold) for found in evidence.tolist()]
+        called = [score >= float(method.threshold) for score in evidence.tolist()]
         assert sum(called) == 20 - place
         wanted = [100.0 * (c == s) for c, s in zip(called, batch.same.tolist(), strict=True)]
         assert method.evaluate(batch)["accuracy"].tolist() == wanted
@@ -292,7 +292,7 @@ def test_the_nearest_in_pixels_is_found(distance: str) -> None:
     method = NearestPixels(v.method, tasks, CPU, "", torch.Generator())
     runs = tasks.batch("val", 0, 3)
     assert isinstance(runs, SupervisedBatch)
-    found = method.evaluate(runs)["accuracy"]
+    percentages = method.evaluate(runs)["accuracy"]
     for t in range(3):
         right = 0
         for image, y in zip(runs.query_x[t].flatten(1), runs.query_y[t], strict=True):
@@ -301,7 +301,7 @@ def test_the_nearest_in_pixels_is_found(distance: str) -> None:
             if distance == "cosine":
                 far = -F.cosine_similarity(support, image[None])
             right += int(far.argmin() == y)
-        assert float(found[t]) == pytest.approx(5.0 * right)
+        assert float(percentages[t]) == pytest.approx(5.0 * right)
 
 
 @pytest.mark.parametrize(
@@ -350,16 +350,16 @@ def test_schedules_are_200_epochs_and_rates_lie_where_the_paper_searched() -> No
 
 
 def test_published_lines_answer_to_the_right_variants() -> None:
-    found = {
+    values = {
         (cell.name, name): [line.value for line in cell.published if name in line.variants]
         for cell in CELLS.values()
         for name in cell.variants
     }
     sizes = ("30k", "90k", "150k")
-    assert [found[f"verification-{n}", "plain"] for n in sizes] == [[90.61], [91.54], [91.63]]
-    assert [found[f"verification-{n}", "affine"] for n in sizes] == [[91.9], [93.15], [93.42]]
-    assert found["one-shot", "convolutional-150k-affine"] == [92.0]
-    assert found["one-shot", "nearest-pixels"] == [21.7]
+    assert [values[f"verification-{n}", "plain"] for n in sizes] == [[90.61], [91.54], [91.63]]
+    assert [values[f"verification-{n}", "affine"] for n in sizes] == [[91.9], [93.15], [93.42]]
+    assert values["one-shot", "convolutional-150k-affine"] == [92.0]
+    assert values["one-shot", "nearest-pixels"] == [21.7]
 
 
 @pytest.mark.cuda

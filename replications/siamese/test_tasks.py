@@ -36,9 +36,9 @@ def tasks(device: torch.device = CPU, seed: int = 0, **switches: Any) -> ImagePa
     return ImagePairs(settings, seed, 9, device)
 
 
-def characters(found: ImagePairs, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def characters(source: ImagePairs, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return class and drawer of rows of the store."""
-    character, drawer = np.divmod(rows, found.store.images_per_class)
+    character, drawer = np.divmod(rows, source.store.images_per_class)
     return character, drawer
 
 
@@ -47,12 +47,12 @@ def characters(found: ImagePairs, rows: np.ndarray) -> tuple[np.ndarray, np.ndar
 def test_half_of_the_pairs_are_of_one_character_and_all_of_their_part(
     split: str, where: str
 ) -> None:
-    found = tasks(different_pairs=where, train_pairs=1600)
+    source = tasks(different_pairs=where, train_pairs=1600)
     if split == "test":
-        found.end_training()
-    a = found.arrays(split, 0, 1600)
-    part = found.parts[split]
-    (one, by), (other, by_other) = (characters(found, a[n]) for n in ("first", "second"))
+        source.end_training()
+    a = source.arrays(split, 0, 1600)
+    part = source.parts[split]
+    (one, by), (other, by_other) = (characters(source, a[n]) for n in ("first", "second"))
     same = a["same"]
     assert same.mean() == pytest.approx(0.5, abs=0.01)
     assert ((one == other) == same).all()
@@ -68,9 +68,9 @@ def test_half_of_the_pairs_are_of_one_character_and_all_of_their_part(
 
 
 def test_an_epoch_is_the_training_set_once_in_a_new_order() -> None:
-    found = tasks(train_pairs=300)
-    assert found.epoch == 300
-    a = found.arrays("train", 0, 900)
+    source = tasks(train_pairs=300)
+    assert source.epoch == 300
+    a = source.arrays("train", 0, 900)
     pairs = list(zip(a["first"].tolist(), a["second"].tolist(), strict=True))
     epochs = pairs[:300], pairs[300:600], pairs[600:]
     assert sorted(epochs[0]) == sorted(epochs[1]) == sorted(epochs[2])
@@ -79,15 +79,15 @@ def test_an_epoch_is_the_training_set_once_in_a_new_order() -> None:
     other = tasks(train_pairs=300)
     b = other.arrays("train", 700, 10)
     assert list(zip(b["first"].tolist(), b["second"].tolist(), strict=True)) == pairs[700:710]
-    assert tasks(train_pairs=300, seed=1).task_digest("train", 300) != found.task_digest(
+    assert tasks(train_pairs=300, seed=1).task_digest("train", 300) != source.task_digest(
         "train", 300
     )
 
 
 def test_each_pair_is_there_as_it_is_and_so_many_times_distorted() -> None:
-    found = tasks(train_distortions=3)
-    assert found.epoch == 320
-    a = found.arrays("train", 0, 320)
+    source = tasks(train_distortions=3)
+    assert source.epoch == 320
+    a = source.arrays("train", 0, 320)
     plain = (a["distortion"] == (0, 0, 0, 1, 1, 0, 0)).all((1, 2))
     assert plain.sum() == 80
     _, counts = np.unique(np.stack([a["first"], a["second"]]), axis=1, return_counts=True)
@@ -95,18 +95,18 @@ def test_each_pair_is_there_as_it_is_and_so_many_times_distorted() -> None:
     assert len(np.unique(a["distortion"][~plain], axis=0)) == 240, "each distorted in its own way"
     twins = a["distortion"][~plain]
     assert (twins[:, 0] != twins[:, 1]).any(1).all(), "both sides of a pair differently"
-    batch = found.batch("train", 0, 320)
+    batch = source.batch("train", 0, 320)
     assert isinstance(batch, PairBatch)
     rows = torch.from_numpy(a["first"].astype(np.int64))
-    drawn = torch.from_numpy(found.store.images).flatten(0, 1)[rows].unsqueeze(1) / 255
+    drawn = torch.from_numpy(source.store.images).flatten(0, 1)[rows].unsqueeze(1) / 255
     off = (batch.first - drawn).abs().amax((1, 2, 3))
     assert off[torch.from_numpy(plain)].max() < 1e-5
     assert (off[~torch.from_numpy(plain)] > 0.1).float().mean() > 0.9
 
 
 def test_images_and_labels_belong_together() -> None:
-    found = tasks()
-    batch = found.batch("train", 0, 40)
+    source = tasks()
+    batch = source.batch("train", 0, 40)
     assert isinstance(batch, PairBatch)
     assert len(batch) == 40
     assert batch.first.shape == batch.second.shape == (40, 1, 20, 20)
@@ -118,35 +118,35 @@ def test_images_and_labels_belong_together() -> None:
 
 
 def test_validation_runs_are_as_lakes() -> None:
-    found = tasks()
-    a = found.arrays("val", 0, 40)
-    part = found.parts["val"]
-    (support, by), (query, by_other) = (characters(found, a[n]) for n in ("support", "query"))
+    source = tasks()
+    a = source.arrays("val", 0, 40)
+    part = source.parts["val"]
+    (support, by), (query, by_other) = (characters(source, a[n]) for n in ("support", "query"))
     assert (by == by[:, :1]).all()
     assert (by_other == by_other[:, :1]).all()
     assert (by[:, 0] != by_other[:, 0]).all()
     assert set(by[:, 0]) == set(by_other[:, 0]) == set(part.drawers.ravel().tolist())
     assert (np.sort(support, 1) == np.arange(part.first[0], part.first[0] + 20)).all()
     assert (np.take_along_axis(support, a["label"].astype(int), 1) == query).all()
-    batch = found.batch("val", 0, 40)
+    batch = source.batch("val", 0, 40)
     assert isinstance(batch, SupervisedBatch)
     distance = torch.cdist(batch.query_x.flatten(2), batch.support_x.flatten(2))
     assert (distance.argmin(2) == batch.query_y).float().mean() > 0.3
 
 
 def test_lakes_runs_are_test_tasks_where_asked_for() -> None:
-    found = tasks(test_on="lake-runs")
-    assert found.data_digest() != tasks().data_digest()
+    source = tasks(test_on="lake-runs")
+    assert source.data_digest() != tasks().data_digest()
     with pytest.raises(TestSplitLocked):
-        found.batch("test", 0, 1)
-    found.end_training()
-    batch = found.batch("test", 0, RUNS)
+        source.batch("test", 0, 1)
+    source.end_training()
+    batch = source.batch("test", 0, RUNS)
     assert isinstance(batch, SupervisedBatch)
     assert batch.query_x.shape == (RUNS, WAYS, 1, 20, 20)
     distance = torch.cdist(batch.query_x.flatten(2), batch.support_x.flatten(2))
     assert (distance.argmin(2) == batch.query_y).float().mean() > 0.3
     with pytest.raises(HarnessError, match=r"found 21 test tasks, wanted at most 20"):
-        found.batch("test", 1, 20)
+        source.batch("test", 1, 20)
 
 
 def test_what_makes_no_sense_is_refused() -> None:

@@ -39,14 +39,14 @@ def test_alphabets_and_drawers_of_lakes_runs_are_those_of_the_test_part() -> Non
     evaluation = np.flatnonzero(store.part == 0)
     rows = np.packbits(store.images[evaluation] > 127, axis=-1).reshape(len(evaluation) * 20, -1)
     where = {row.tobytes(): divmod(i, 20) for i, row in enumerate(rows)}
-    found: dict[str, set[int]] = {}
+    drawers_of: dict[str, set[int]] = {}
     for drawings in (runs.support, runs.query):
         packed = np.packbits(drawings > 127, axis=-1).reshape(400, -1)
         for one in packed:
             place, drawer = where[one.tobytes()]
             alphabet = store.class_names[evaluation[place]].split("/")[0]
-            found.setdefault(alphabet, set()).add(drawer)
-    assert found == {name: set(drawers) for name, drawers in RUN_DRAWERS.items()}
-    assert set(parts["test"].names) == set(found)
+            drawers_of.setdefault(alphabet, set()).add(drawer)
+    assert drawers_of == {name: set(drawers) for name, drawers in RUN_DRAWERS.items()}
+    assert set(parts["test"].names) == set(drawers_of)
     for name, drawers in zip(parts["test"].names, parts["test"].drawers, strict=True):
-        assert set(drawers.tolist()) == found[name]
+        assert set(drawers.tolist()) == drawers_of[name]

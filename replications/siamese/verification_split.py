@@ -1,9 +1,9 @@
 """Alphabets and drawers for verification: 30 / 10 / 10 alphabets, 12 / 4 / 4 drawers of each.
 
 Koch et al. (2015, section 4.2) part Omniglot in this way; their test alphabets and drawers are
-those of Lake's one-shot runs. Which of the other 40 alphabets are for validation they do not say:
-here the ten of the evaluation part that the runs leave over, so that training is on the background
-part.
+those of Lake's one-shot runs. They do not say which of the other 40 alphabets are for validation:
+here these are the ten of the evaluation part that the runs leave over, so that training is on the
+background part.
 """
 
 from __future__ import annotations

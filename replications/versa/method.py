@@ -90,8 +90,8 @@ class Versa(OneNetwork):
         # Task by task: the same bit for bit, however many tasks come at once.
         b = batch
         sets = (x.split(1) for x in (b.support_x, b.support_y, b.query_x, b.query_y))
-        found = [self._score(SupervisedBatch(*task)) for task in zip(*sets, strict=True)]
-        return {name: torch.cat([scores[name] for scores in found]) for name in found[0]}
+        by_task = [self._score(SupervisedBatch(*task)) for task in zip(*sets, strict=True)]
+        return {name: torch.cat([scores[name] for scores in by_task]) for name in by_task[0]}
 
     def _score(self, task: SupervisedBatch) -> dict[str, Tensor]:
         queries, posterior = self._infer(task, 1.0, None)

@@ -47,7 +47,7 @@ def test_without_variance_it_is_a_linear_head() -> None:
     y = torch.arange(4).repeat_interleave(2).expand(2, -1)
     posterior = without_variance(amortised(class_means(support, y)))
     normals = torch.randn(2, 10, 7, 4, generator=g, dtype=torch.float64)
-    found = log_predictive(sampled_logits(posterior, queries, normals))
+    scores = log_predictive(sampled_logits(posterior, queries, normals))
     for t in range(2):
         means = torch.stack([support[t, 2 * c : 2 * c + 2].mean(0) for c in range(4)])
         networks = amortised.networks
@@ -55,7 +55,7 @@ def test_without_variance_it_is_a_linear_head() -> None:
         with torch.no_grad():
             head.weight.copy_(networks["weight_mean"](means))
             head.bias.copy_(networks["bias_mean"](means).flatten())
-        torch.testing.assert_close(found[t], F.log_softmax(head(queries[t]), -1))
+        torch.testing.assert_close(scores[t], F.log_softmax(head(queries[t]), -1))
 
 
 def test_predictive_of_two_classes_against_a_numerical_integral() -> None:
@@ -81,11 +81,11 @@ def test_predictive_of_two_classes_against_a_numerical_integral() -> None:
     queries = torch.tensor([[[f]]], dtype=torch.float64)
     samples = 200_000
     normals = torch.randn(1, samples, 1, 2, generator=generator(), dtype=torch.float64)
-    found = log_predictive(sampled_logits(posterior, queries, normals)).flatten().exp()
-    assert found.sum().item() == pytest.approx(1, abs=1e-12)
-    assert abs(found[0].item() - p) < 4 * spread / math.sqrt(samples)
+    probabilities = log_predictive(sampled_logits(posterior, queries, normals)).flatten().exp()
+    assert probabilities.sum().item() == pytest.approx(1, abs=1e-12)
+    assert abs(probabilities[0].item() - p) < 4 * spread / math.sqrt(samples)
     # Not the softmax of the mean logits: the average over the posterior is less sure.
-    assert found[0].item() < 1 / (1 + math.exp(-mean)) - 0.02
+    assert probabilities[0].item() < 1 / (1 + math.exp(-mean)) - 0.02
 
 
 def test_logits_have_the_law_that_sampled_weights_give() -> None:
@@ -130,7 +130,7 @@ def test_network_is_the_authors_set_by_set(padding: Any) -> None:
         for norm in net.norms:
             norm.offset.normal_(generator=generator(3))
     (net(images) * weight).sum().backward()
-    found = [p.grad.clone() for p in net.parameters()]
+    gradients = [p.grad.clone() for p in net.parameters()]
     net.zero_grad()
     alone = []
     for x in images:
@@ -144,7 +144,7 @@ def test_network_is_the_authors_set_by_set(padding: Any) -> None:
         alone.append(x.flatten(1))
     torch.testing.assert_close(net(images), torch.stack(alone))
     (torch.stack(alone) * weight).sum().backward()
-    for ours, p in zip(found, net.parameters(), strict=True):
+    for ours, p in zip(gradients, net.parameters(), strict=True):
         torch.testing.assert_close(ours, p.grad, rtol=1e-8, atol=1e-10)
 
 
@@ -157,9 +157,9 @@ def test_features_are_256(blocks: int, padding: Any, size: int) -> None:
 def test_dropout_drops_as_often_as_it_says_and_keeps_the_mean() -> None:
     for keep in (0.9, 0.5):
         x = torch.empty(1001, 1003)
-        found = dropped(x, keep, generator())
-        assert found.float().mean().item() == pytest.approx(1 - keep, abs=0.002)
-        assert torch.equal(found, dropped(x, keep, generator()))
+        masks = dropped(x, keep, generator())
+        assert masks.float().mean().item() == pytest.approx(1 - keep, abs=0.002)
+        assert torch.equal(masks, dropped(x, keep, generator()))
     net = Features(1, 64, 1, "same", generator())
     x = torch.rand(1, 40, 1, 2, 2, generator=generator(1))  # one pool window an image
     kept = torch.stack([net(x, 0.5, generator(i)) for i in range(400)])
@@ -176,8 +176,8 @@ def test_dropout_drops_as_often_as_it_says_and_keeps_the_mean() -> None:
 
 def apart_relu(net: Any, x: Tensor) -> Tensor:
     """Activations [T, B, filters, 2, 2] of one set before dropout and pool."""
-    found: Tensor = F.relu(net.norms[0](net.convolutions[0](x[0]), 1))
-    return found.unsqueeze(0)
+    outputs: Tensor = F.relu(net.norms[0](net.convolutions[0](x[0]), 1))
+    return outputs.unsqueeze(0)
 
 
 def test_initial_weights_follow_tensorflow() -> None:
@@ -242,7 +242,7 @@ def test_each_variant_chooses_by_an_average_of_its_own() -> None:
         with torch.no_grad():
             method.model["amortised"].networks["weight_log_variance"][-1].bias += 2
             method.model["amortised"].networks["bias_log_variance"][-1].bias += 2
-        found = scores[average] = method.evaluate(b)
+        score = scores[average] = method.evaluate(b)
         for t in range(4):
             task = one_task(b, t)
             queries, posterior = method._infer(task, 1.0, None)
@@ -250,7 +250,7 @@ def test_each_variant_chooses_by_an_average_of_its_own() -> None:
             logits = sampled_logits(posterior, queries, normals)
             each = logits.softmax(-1) if average == "probabilities" else logits.exp()
             right = each.mean(1).argmax(-1) == task.query_y
-            assert found["accuracy"][t].item() == pytest.approx(5 * int(right.sum()))
+            assert score["accuracy"][t].item() == pytest.approx(5 * int(right.sum()))
     paper, code = scores.values()
     assert not torch.equal(paper["accuracy"], code["accuracy"])
     assert torch.equal(paper["loss"], code["loss"])
@@ -289,12 +289,17 @@ def test_smoke_run_of(tmp_path: Any, cell: str, dataset: str, size: int) -> None
 
 
 def test_schedules_are_those_of_the_authors_commands() -> None:
-    found = {}
+    schedules = {}
     for name, cell in CELLS.items():
         v = cell.variant("versa")
         rate = v.method.learning_rate
-        found[name] = (v.training.iterations, v.training.meta_batch, rate, v.method.dropout_keep)
-    assert found == {
+        schedules[name] = (
+            v.training.iterations,
+            v.training.meta_batch,
+            rate,
+            v.method.dropout_keep,
+        )
+    assert schedules == {
         "omniglot-5way-1shot": (80000, 16, 1e-4, 0.9),
         "omniglot-5way-5shot": (80000, 16, 1e-4, 0.9),
         "omniglot-20way-1shot": (100000, 16, 1e-4, 0.9),

@@ -57,7 +57,7 @@ def compare(request):
             work[FLOOR] = product(device)
         wait = torch.cuda.synchronize if device == "cuda" else lambda: None
         budget_s = config.getoption("bench_seconds")
-        found = Comparison(
+        comparison = Comparison(
             case=case if device == "cpu" else f"{case}-{device}",
             title=title,
             timings=interleave(work, budget_s=budget_s, wait=wait),
@@ -66,9 +66,9 @@ def compare(request):
             device=device,
             **about,
         )
-        config.stash.setdefault(TABLES, []).append(found.table())
-        found.store(config.stash.setdefault(FOLDER, folder(config)))
-        return found
+        config.stash.setdefault(TABLES, []).append(comparison.table())
+        comparison.store(config.stash.setdefault(FOLDER, folder(config)))
+        return comparison
 
     return run
 

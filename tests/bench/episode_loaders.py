@@ -67,8 +67,8 @@ def dataloader(data: OneByOne, ways: int, shots: int, queries: int) -> Iterator[
     """Episodes of a torch DataLoader."""
     y = [torch.arange(ways).repeat_interleave(n) for n in (shots, queries)]
 
-    def collate(found: Tensor | list[tuple[Tensor, int]]) -> Episode:
-        x = found if isinstance(found, Tensor) else torch.stack([image for image, _ in found])
+    def collate(images: Tensor | list[tuple[Tensor, int]]) -> Episode:
+        x = images if isinstance(images, Tensor) else torch.stack([image for image, _ in images])
         support, query = x.unflatten(0, (ways, shots + queries)).split([shots, queries], 1)
         return support.flatten(0, 1), y[0], query.flatten(0, 1), y[1]
 

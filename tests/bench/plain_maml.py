@@ -24,8 +24,10 @@ def meta_gradient(
         loss = problem.query_loss(outputs, batch.query_y[i]) / len(batch)
         loss.backward()
         total += loss.detach()
-    found = {k: v.grad if v.grad is not None else torch.zeros_like(v) for k, v in weights.items()}
-    return MetaGradient(total, found)
+    gradients = {
+        k: v.grad if v.grad is not None else torch.zeros_like(v) for k, v in weights.items()
+    }
+    return MetaGradient(total, gradients)
 
 
 def query_outputs(
@@ -56,11 +58,11 @@ def step(
     outputs = functional_call(problem.model, fast, (batch.support_x[task],))
     loss = problem.support_loss(outputs, batch.support_y[task])
     names = [k for k in fast if k not in inner.frozen]
-    found = torch.autograd.grad(loss, [fast[k] for k in names], create_graph=create_graph)
-    return fast | {k: fast[k] - inner.rate * g for k, g in zip(names, found, strict=True)}
+    gradients = torch.autograd.grad(loss, [fast[k] for k in names], create_graph=create_graph)
+    return fast | {k: fast[k] - inner.rate * g for k, g in zip(names, gradients, strict=True)}
 
 
 @torch.no_grad()
 def _predict(problem: Problem, fast: Params, x: Tensor) -> Tensor:
-    found: Tensor = functional_call(problem.model, fast, (x,))
-    return found
+    outputs: Tensor = functional_call(problem.model, fast, (x,))
+    return outputs

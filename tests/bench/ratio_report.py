@@ -76,7 +76,7 @@ class Comparison:
         """Return everything: seconds of every round, and the ratio of every pair with quartiles."""
         t = self.timings
         ratios = {a: {b: vars(t.ratio(a, b)) for b in self.names if b != a} for a in self.names}
-        found: dict[str, Any] = {
+        summary: dict[str, Any] = {
             "case": self.case,
             "title": self.title,
             "reference": self.reference,
@@ -92,11 +92,11 @@ class Comparison:
             "rivals": {name: installed(name) for name in ("torchopt", "easyfsl")},
         }
         if self.unit:
-            found[f"{self.unit}_per_call"] = self.units
+            summary[f"{self.unit}_per_call"] = self.units
         if self.operations:
-            found["operations_per_call"] = self.operations
-            found["share_of_floor"] = {name: self.share_of_floor(name) for name in self.names}
-        return found
+            summary["operations_per_call"] = self.operations
+            summary["share_of_floor"] = {name: self.share_of_floor(name) for name in self.names}
+        return summary
 
     def store(self, folder: Path) -> Path:
         """Write `<case>.json` into `folder`."""
@@ -115,6 +115,6 @@ def installed(name: str) -> str | None:
 
 
 def threads(device: str) -> str:
-    """Say on what it ran."""
+    """Return what it ran on."""
     n = torch.get_num_threads()
     return f"{device}, {n} thread{'s' if n > 1 else ''}"

@@ -27,5 +27,5 @@ def evaluations() -> tuple[dict[str, ModuleType], dict[str, str]]:
     """Return the modules with `query_outputs`, by name, and why something is left out."""
     left_out = {n: "not installed" for n in (HIGHER, TORCHOPT) if not find_spec(n)}
     modules = {**RIVALS, HIGHER: "tests.bench.higher_maml"}
-    found = {n: import_module(p) for n, p in modules.items() if n not in left_out}
-    return found, left_out
+    importable = {n: import_module(p) for n, p in modules.items() if n not in left_out}
+    return importable, left_out

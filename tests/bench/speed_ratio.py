@@ -32,13 +32,13 @@ FAIL_BELOW = 0.6
 
 def expected() -> dict[str, float]:
     """Return how many times as long `loop` takes as each engine."""
-    found: dict[str, float] = tomllib.loads(EXPECTED.read_text(encoding="utf-8"))["loop_over"]
-    return found
+    ratios: dict[str, float] = tomllib.loads(EXPECTED.read_text(encoding="utf-8"))["loop_over"]
+    return ratios
 
 
-def lost(wanted: float, found: Ratio) -> bool:
+def lost(wanted: float, measured: Ratio) -> bool:
     """Return whether an engine is slower than expected by what counts as a factor of two."""
-    return found.median < FAIL_BELOW * wanted
+    return measured.median < FAIL_BELOW * wanted
 
 
 def work(name: str) -> Work:

@@ -38,7 +38,7 @@ def test_meta_gradient(benchmark, name, first_order):
     params = {k: v.detach().clone() for k, v in problem.model.named_parameters()}
     frozen = frozenset(k for k in params if k.startswith("norms"))
     inner = InnerLoop(1, 0.4, first_order, frozen)
-    found = benchmark(lambda: engine(name)(problem, params, batch, inner))
-    assert found.gradients.keys() == params.keys()
-    assert all(g.isfinite().all() for g in found.gradients.values())
-    assert float(found.gradients["head.weight"].abs().max()) > 0
+    meta_gradient = benchmark(lambda: engine(name)(problem, params, batch, inner))
+    assert meta_gradient.gradients.keys() == params.keys()
+    assert all(g.isfinite().all() for g in meta_gradient.gradients.values())
+    assert float(meta_gradient.gradients["head.weight"].abs().max()) > 0

@@ -75,8 +75,8 @@ def fetching_and_steps(device, steps):
 def test_batches_cost_less_than_a_twentieth_of_a_training_step(device):
     wait = torch.cuda.synchronize if device == "cuda" else lambda: None
     work = fetching_and_steps(device, steps=1)
-    found = interleave(work, least_rounds=5, most_rounds=5, wait=wait)
-    share = found.ratio("fetching tasks", "meta-gradients").median / BATCHES
+    timings = interleave(work, least_rounds=5, most_rounds=5, wait=wait)
+    share = timings.ratio("fetching tasks", "meta-gradients").median / BATCHES
     assert share < 0.05, f"fetching tasks takes {100 * share:.1f} % of a training step"
 
 
@@ -84,5 +84,5 @@ def test_share_of_fetching_in_training(device, compare):
     """The same, measured longer, printed and kept: the ratio is the share."""
     title = f"share of fetching: {BATCHES} batches of {EPISODES} glyph episodes and as many steps"
     work = fetching_and_steps(device, steps=BATCHES)
-    found = compare("share-of-fetching", title, work, "meta-gradients", device)
-    assert found.timings.ratio("fetching tasks", "meta-gradients").median < 0.05
+    comparison = compare("share-of-fetching", title, work, "meta-gradients", device)
+    assert comparison.timings.ratio("fetching tasks", "meta-gradients").median < 0.05

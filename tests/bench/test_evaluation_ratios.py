@@ -56,10 +56,10 @@ def test_contenders_give_the_same_scores(cell):
     work, scores, _ = contenders(*built(variant, 4, dtype=torch.float64))
     for run in work.values():
         run()
-    for name, found in scores.items():
+    for name, own in scores.items():
         # Accuracies are float32; an image is right or not.
-        torch.testing.assert_close(found.double(), scores[OURS].double(), rtol=1e-6, atol=0)
-        assert found.shape == (4, 4), name
+        torch.testing.assert_close(own.double(), scores[OURS].double(), rtol=1e-6, atol=0)
+        assert own.shape == (4, 4), name
     assert not torch.equal(scores[OURS][0], scores[OURS][3])
 
 
@@ -71,8 +71,8 @@ def test_evaluation(cell, device, compare):
     data = getattr(variant.tasks, "dataset", "sinusoids")
     title = f"evaluation: maml/{cell} ({data}), {TASKS} tasks, 10 steps"
     compare(f"evaluation-{cell}", title, work, OURS, device, left_out=left_out)
-    for name, found in scores.items():
-        assert found.shape == (11, TASKS), name
+    for name, own in scores.items():
+        assert own.shape == (11, TASKS), name
         # Loose: in float32 an image may go over the line. The test above is exact.
         wanted = scores[OURS][0].double().mean()
-        torch.testing.assert_close(found[0].double().mean(), wanted, rtol=0.05, atol=0)
+        torch.testing.assert_close(own[0].double().mean(), wanted, rtol=0.05, atol=0)

@@ -27,23 +27,23 @@ class Workshop:
 
 def test_contenders_run_in_turn_after_one_warm_up_each():
     shop = Workshop()
-    found = shop.interleave(most_rounds=6)
+    timings = shop.interleave(most_rounds=6)
     assert shop.ran == ["a", "b", "c"] * 7
-    assert found.rounds == 6
-    assert found.seconds == {"a": [1.0] * 6, "b": [2.0] * 6, "c": [4.0] * 6}
+    assert timings.rounds == 6
+    assert timings.seconds == {"a": [1.0] * 6, "b": [2.0] * 6, "c": [4.0] * 6}
 
 
 def test_a_machine_that_slows_down_moves_seconds_but_not_ratios():
     shop = Workshop(slowness=lambda done: 1.0 + done // 3)
-    found = shop.interleave(most_rounds=9)
-    assert found.median("a") == 6.0
-    assert found.ratio("c", "b").median == 2.0
-    assert found.ratio("c", "b").spread == 0.0
+    timings = shop.interleave(most_rounds=9)
+    assert timings.median("a") == 6.0
+    assert timings.ratio("c", "b").median == 2.0
+    assert timings.ratio("c", "b").spread == 0.0
 
 
 def test_median_and_quartiles_are_those_of_the_ratios():
-    found = Timings({"slow": [2.0, 6.0, 30.0, 8.0, 50.0], "fast": [2.0, 2.0, 6.0, 2.0, 5.0]})
-    ratio = found.ratio("slow", "fast")  # 1, 3, 5, 4, 10
+    timings = Timings({"slow": [2.0, 6.0, 30.0, 8.0, 50.0], "fast": [2.0, 2.0, 6.0, 2.0, 5.0]})
+    ratio = timings.ratio("slow", "fast")  # 1, 3, 5, 4, 10
     assert (ratio.low, ratio.median, ratio.high) == (3.0, 4.0, 5.0)
     assert ratio.spread == 0.5
 
@@ -62,20 +62,20 @@ def test_when_it_ends(how, rounds):
 
 def test_a_spent_budget_ends_it_after_the_least_rounds():
     shop = Workshop()
-    found = interleave(
+    timings = interleave(
         {"a": shop.work("a", 1.0)}, least_rounds=2, budget_s=4.5, clock=lambda: shop.now
     )
-    assert found.rounds == 5
+    assert timings.rounds == 5
     shop = Workshop()
-    found = interleave(
+    timings = interleave(
         {"a": shop.work("a", 9.0)}, least_rounds=2, budget_s=4.5, clock=lambda: shop.now
     )
-    assert found.rounds == 2
+    assert timings.rounds == 2
 
 
 def test_the_device_is_waited_for_before_the_clock_is_read():
     shop = Workshop()
-    found = interleave(
+    timings = interleave(
         {"a": lambda: None}, most_rounds=5, wait=shop.work("wait", 3.0), clock=lambda: shop.now
     )
-    assert found.seconds == {"a": [3.0] * 5}
+    assert timings.seconds == {"a": [3.0] * 5}

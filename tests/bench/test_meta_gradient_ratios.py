@@ -29,7 +29,7 @@ def test_meta_gradient(case, device, compare):
 
         return run
 
-    found = compare(
+    comparison = compare(
         f"meta-gradient-{case}",
         f"meta-gradient: {about.title}",
         {name: work(name) for name in rivals},
@@ -41,6 +41,6 @@ def test_meta_gradient(case, device, compare):
     # Loose: in float32 right gradients part after some steps. tests/bench/test_rivals.py is exact.
     for name in rivals:
         torch.testing.assert_close(losses[name], losses["loop"], rtol=0.02, atol=0, msg=name)
-    assert found.timings.rounds >= 5
+    assert comparison.timings.rounds >= 5
     # Nobody is faster than its products. (cuDNN may be: it has other ways to convolve.)
-    assert device != "cpu" or all(found.share_of_floor(name) < 1 for name in rivals)
+    assert device != "cpu" or all(comparison.share_of_floor(name) < 1 for name in rivals)

@@ -52,8 +52,8 @@ def test_contenders_take_the_same_steps(cell):
         for run in work.values():
             run()
     for name in work:
-        found, wanted = torch.stack(losses[name]), torch.stack(losses["loop"])
-        torch.testing.assert_close(found, wanted, rtol=1e-8, atol=0, msg=name)
+        own, wanted = torch.stack(losses[name]), torch.stack(losses["loop"])
+        torch.testing.assert_close(own, wanted, rtol=1e-8, atol=0, msg=name)
     assert losses["loop"][0] != losses["loop"][1]
 
 
@@ -63,6 +63,6 @@ def test_meta_step(cell, device, compare):
     work, losses, left_out = steps(variant, device)
     data = getattr(variant.tasks, "dataset", "sinusoids")
     title = f"meta-step: maml/{cell} ({data}), {variant.training.meta_batch} tasks"
-    found = compare(f"meta-step-{cell}", title, work, DEFAULT, device, left_out=left_out)
-    assert all(len(of) == found.timings.rounds + 1 for of in losses.values())
+    comparison = compare(f"meta-step-{cell}", title, work, DEFAULT, device, left_out=left_out)
+    assert all(len(of) == comparison.timings.rounds + 1 for of in losses.values())
     assert all(torch.stack(of).isfinite().all() for of in losses.values())

@@ -44,13 +44,13 @@ def test_without_operations_there_is_no_floor():
 
 
 def test_what_is_kept(tmp_path):
-    found = json.loads(comparison().store(tmp_path / "new").read_text(encoding="utf-8"))
-    assert found["seconds"] == {k: list(v) for k, v in TIMINGS.seconds.items()}
-    assert found["ratios"]["other"]["mine"] == pytest.approx({"median": 3, "low": 2.5, "high": 3.5})
-    assert found["ratios"]["mine"]["other"]["median"] == pytest.approx(1 / 3)
-    assert found["share_of_floor"] == pytest.approx({"mine": 0.1, "other": 0.05})
-    assert {"torch_threads", "processor", "libraries"} <= found["environment"].keys()
-    assert found["left_out"] == {"third": "not installed"}
+    kept = json.loads(comparison().store(tmp_path / "new").read_text(encoding="utf-8"))
+    assert kept["seconds"] == {k: list(v) for k, v in TIMINGS.seconds.items()}
+    assert kept["ratios"]["other"]["mine"] == pytest.approx({"median": 3, "low": 2.5, "high": 3.5})
+    assert kept["ratios"]["mine"]["other"]["median"] == pytest.approx(1 / 3)
+    assert kept["share_of_floor"] == pytest.approx({"mine": 0.1, "other": 0.05})
+    assert {"torch_threads", "processor", "libraries"} <= kept["environment"].keys()
+    assert kept["left_out"] == {"third": "not installed"}
 
 
 def test_a_comparison_from_end_to_end(tmp_path):
@@ -68,7 +68,7 @@ def test_a_comparison_from_end_to_end(tmp_path):
     )
     assert done.returncode == 0, done.stdout
     assert "meta-step: maml/sinusoid-10shot (sinusoids), 25 tasks  [5 rounds, cpu" in done.stdout
-    found = json.loads((tmp_path / "meta-step-sinusoid-10shot.json").read_text(encoding="utf-8"))
-    compared = {*found["seconds"], *found["left_out"]}
+    kept = json.loads((tmp_path / "meta-step-sinusoid-10shot.json").read_text(encoding="utf-8"))
+    compared = {*kept["seconds"], *kept["left_out"]}
     assert compared == {*ENGINES, "plain loop", "torchopt"}
-    assert all(len(seconds) == 5 for seconds in found["seconds"].values())
+    assert all(len(seconds) == 5 for seconds in kept["seconds"].values())

@@ -27,12 +27,14 @@ def test_a_rivals_meta_gradient_is_ours(rival, case):
     rivals, _ = meta_gradients(inner.first_order)
     wanted = reference(problem, params, batch, inner)
     for _ in range(2):  # the second call finds the module as the first left it
-        found = rivals[rival](problem, params, batch, inner)
-        torch.testing.assert_close(found.loss, wanted.loss, rtol=1e-12, atol=0)
-        assert found.gradients.keys() == wanted.gradients.keys()
+        meta_gradient = rivals[rival](problem, params, batch, inner)
+        torch.testing.assert_close(meta_gradient.loss, wanted.loss, rtol=1e-12, atol=0)
+        assert meta_gradient.gradients.keys() == wanted.gradients.keys()
         scale = max(float(g.abs().max()) for g in wanted.gradients.values())
         for name, gradient in wanted.gradients.items():
-            torch.testing.assert_close(found.gradients[name], gradient, rtol=0, atol=1e-9 * scale)
+            torch.testing.assert_close(
+                meta_gradient.gradients[name], gradient, rtol=0, atol=1e-9 * scale
+            )
 
 
 @pytest.mark.parametrize("rival", ["torchopt", "higher"])
@@ -44,6 +46,6 @@ def test_a_rivals_evaluation_is_the_plain_one(rival, case):
     test_inner = InnerLoop(3, inner.rate, True, inner.frozen)
     wanted = query_outputs(problem, params, batch, test_inner)
     assert wanted.shape == (4, len(batch), *batch.query_x.shape[1:2], wanted.shape[-1])
-    found = module.query_outputs(problem, params, batch, test_inner)
-    torch.testing.assert_close(found, wanted, rtol=1e-9, atol=1e-12)
+    outputs = module.query_outputs(problem, params, batch, test_inner)
+    torch.testing.assert_close(outputs, wanted, rtol=1e-9, atol=1e-12)
     assert float((wanted[3] - wanted[0]).abs().max()) > 1e-3  # it does adapt

@@ -50,11 +50,11 @@ def test_a_loader_gives_episodes_as_ours_does(name, queries):
     classes = {row.numpy().tobytes(): c for c, of in enumerate(images) for row in of}
     episodes, seen = loader(name, tasks, queries), []
     for _ in range(3):
-        found = next(episodes)
-        for mine, theirs in zip(sets, found, strict=True):
+        tensors = next(episodes)
+        for mine, theirs in zip(sets, tensors, strict=True):
             assert (theirs.shape, theirs.dtype) == (mine.shape[1:], mine.dtype)
-        x = torch.cat([found[0], found[2]]).flatten(1)
-        labels = torch.cat([found[1], found[3]]).tolist()
+        x = torch.cat([tensors[0], tensors[2]]).flatten(1)
+        labels = torch.cat([tensors[1], tensors[3]]).tolist()
         pairs = {(classes[row.numpy().tobytes()], y) for row, y in zip(x, labels, strict=True)}
         assert len(pairs) == WAYS
         assert sorted(y for _, y in pairs) == list(range(WAYS))
@@ -93,6 +93,6 @@ def test_episodes(queries, compare):
             left_out[name] = "not installed"
     title = f"episodes: {dataset}, {WAYS}-way {SHOTS}-shot, {queries} query images per class"
     rate = {"units": BLOCK, "unit": "episodes", "left_out": left_out}
-    found = compare(f"episodes-{queries}-queries", title, work, OURS, **rate)
-    assert last.keys() == set(found.names)
+    comparison = compare(f"episodes-{queries}-queries", title, work, OURS, **rate)
+    assert last.keys() == set(comparison.names)
     assert last[OURS].query_x.shape == (META_BATCH, WAYS * queries, 1, 28, 28)

@@ -1,4 +1,4 @@
-"""Where the two ways of `batched` to convolve and to standardise change places, on this machine.
+"""Where one way of `batched` to convolve and to standardise overtakes the other, on this machine.
 
 The thresholds `PLANES_FROM_BYTES` and `NATIVE_FROM_BYTES` were set by these ratios.
 """
@@ -74,8 +74,8 @@ def test_standardise(tasks, examples, side, channels, device, compare, request, 
     def work(name, threshold):
         def run():
             monkeypatch.setattr(standardised, "NATIVE_FROM_BYTES", threshold)
-            y, found = Standardised.of(x, 1e-5, None, offset)
-            given[name] = y, found.back(g, None, wanted)[0]
+            y, kept = Standardised.of(x, 1e-5, None, offset)
+            given[name] = y, kept.back(g, None, wanted)[0]
 
         return run
 

@@ -77,8 +77,8 @@ def apart(key: str, way: str, seconds: float) -> dict[str, float | int | str]:
         capture_output=True,
         text=True,
     )
-    found: dict[str, float | int | str] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    measured: dict[str, float | int | str] = json.loads(done.stdout.splitlines()[-1])
+    return measured
 
 
 @contextmanager
@@ -98,10 +98,10 @@ def row(key: str, beside: int, seconds: float, rounds: int) -> str:
     with busy(beside):
         # One round after another, so that a slow minute of the machine meets every way.
         every = [{way: apart(key, way, seconds) for way in WAYS} for _ in range(rounds)]
-    found = {way: min((r[way] for r in every), key=lambda m: m["seconds"]) for way in WAYS}
-    best = min(float(m["seconds"]) for m in found.values())
-    default = found["default"]
-    rates = [f"{1 / float(m['seconds']):.3g} ({m['threads']})" for m in found.values()]
+    fastest = {way: min((r[way] for r in every), key=lambda m: m["seconds"]) for way in WAYS}
+    best = min(float(m["seconds"]) for m in fastest.values())
+    default = fastest["default"]
+    rates = [f"{1 / float(m['seconds']):.3g} ({m['threads']})" for m in fastest.values()]
     share = f"{best / float(default['seconds']):.2f}"
     billions = f"{float(default['operations']) / 1e9:.3g}"
     return f"| {key} | {beside} | {billions} | {' | '.join(rates)} | {share} |"

@@ -34,8 +34,8 @@ def meta_gradient(
         torchopt.recover_state_dict(optimiser, kept_optimiser)
     loss = torch.mean(torch.stack(losses))
     loss.backward()
-    found = {k: v.grad if v.grad is not None else torch.zeros_like(v) for k, v in start.items()}
-    return MetaGradient(loss.detach(), found)
+    gradients = {k: v.grad if v.grad is not None else torch.zeros_like(v) for k, v in start.items()}
+    return MetaGradient(loss.detach(), gradients)
 
 
 def query_outputs(
@@ -61,13 +61,13 @@ def query_outputs(
 
 
 def load(net: nn.Module, params: Params) -> dict[str, nn.Parameter]:
-    """Put `params` into the module, without old gradients, and give its parameters by name."""
-    found = dict(net.named_parameters())
+    """Put `params` into the module, without old gradients, and return its parameters by name."""
+    parameters = dict(net.named_parameters())
     with torch.no_grad():
-        for name, parameter in found.items():
+        for name, parameter in parameters.items():
             parameter.copy_(params[name])
             parameter.grad = None
-    return found
+    return parameters
 
 
 def adapting(net: nn.Module, inner: InnerLoop) -> nn.Module:

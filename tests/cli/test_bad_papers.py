@@ -1,4 +1,4 @@
-"""A paper that does not read stops itself alone; no table is made by running a paper's code."""
+"""A paper that cannot be read stops only itself; no table is made by running a paper's code."""
 
 from __future__ import annotations
 
@@ -101,8 +101,8 @@ def test_a_folder_that_cannot_be_read_is_named(toy, monkeypatch):
         return stat(self, **how)
 
     monkeypatch.setattr(Path, "stat", closed)
-    found, broken = readable_papers()
-    assert list(found) == ["toy"]
+    readable, broken = readable_papers()
+    assert list(readable) == ["toy"]
     assert "demo: cannot be read (Permission denied)." in str(broken["demo"])
 
 

@@ -20,6 +20,6 @@ def test_table(capsys, monkeypatch):
 
 def test_json(capsys):
     assert cli.main(["env", "--format", "json"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert found["libraries"]["torch"] == torch.__version__
-    assert {"commit", "clean", "processor", "settings"} <= set(found)
+    report = json.loads(capsys.readouterr().out)
+    assert report["libraries"]["torch"] == torch.__version__
+    assert {"commit", "clean", "processor", "settings"} <= set(report)

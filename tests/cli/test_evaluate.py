@@ -21,8 +21,8 @@ CELL = "harness evaluate maml/sinusoid-5shot"
 def stored(say, workplace):
     """A record of three training steps, with its weights."""
     assert say(f"{SMOKE} --variant maml").status == 0
-    [found] = find_records(workplace / "results")
-    return found
+    [record] = find_records(workplace / "results")
+    return record
 
 
 def weights(stored):
@@ -47,7 +47,7 @@ def test_other_images_than_those_of_the_test_are_told(say, stored, monkeypatch):
     said = say(f"{CELL} --weights {weights(stored)}")
     assert said.status == 1
     assert said.out.endswith(
-        "NOT as recorded: the images at hand are others than those it was tested on\n"
+        "NOT as recorded: the images at hand differ from those it was tested on\n"
     )
 
 
@@ -143,10 +143,10 @@ def test_switches_of_the_run_are_those_of_the_record(say, workplace):
     assert (
         say(f"{SMOKE} --variant maml --set method.hidden=[4] --set method.test_steps=1").status == 0
     )
-    [found] = find_records(workplace / "results")
-    said = say(f"{CELL} --weights {weights(found)}")
+    [record] = find_records(workplace / "results")
+    said = say(f"{CELL} --weights {weights(record)}")
     assert said.status == 0
-    assert set(found.record.metrics) == {"mse@0", "mse@1"}
+    assert set(record.record.metrics) == {"mse@0", "mse@1"}
     assert "exactly as recorded" in said.out
 
 
@@ -167,8 +167,8 @@ def test_a_missing_file_is_one_sentence(say):
 @pytest.mark.parametrize("damage", ["shape", "missing", "extra"])
 def test_weights_of_another_method_are_one_sentence(say, workplace, variant, damage):
     assert say(f"{SMOKE} --variant {variant}").status == 0
-    [found] = find_records(workplace / "results")
-    changed = load_file(weights(found))
+    [record] = find_records(workplace / "results")
+    changed = load_file(weights(record))
     name = sorted(changed)[0]
     shape = list(changed[name].shape)
     if damage == "shape":
@@ -180,8 +180,8 @@ def test_weights_of_another_method_are_one_sentence(say, workplace, variant, dam
     else:
         changed["more"] = torch.zeros(3)
         expected = "found a tensor of shape [3] under 'more', wanted nothing for maml/sinusoid-5s"
-    save_file(changed, weights(found))
-    assert expected in say(f"{CELL} --weights {weights(found)}").sentence
+    save_file(changed, weights(record))
+    assert expected in say(f"{CELL} --weights {weights(record)}").sentence
 
 
 def test_another_variant_is_named_on_purpose_only(say, stored, workplace):

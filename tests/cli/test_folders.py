@@ -1,4 +1,4 @@
-"""Words that name a folder: what can be none is refused before any work."""
+"""Words that name a folder: what cannot be one is refused before any work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`harness list` and `harness show`: all that is known of a cell, before and after it is run."""
+"""`harness list` and `harness show`: all that is known about a cell, before and after it is run."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ def rows(text):
 
 
 def test_list_has_a_line_for_each_variant(say):
-    found = rows(say("harness list").out)
-    assert found[0] == ["cell", "variant", "metric", "published", "measured", "budget", "verdict"]
+    listed = rows(say("harness list").out)
+    assert listed[0] == ["cell", "variant", "metric", "published", "measured", "budget", "verdict"]
     known = [
         (c.key, v) for p in papers().values() for c in p.cells.values() for v in sorted(c.variants)
     ]
-    assert sorted((r[0], r[1]) for r in found[1:]) == sorted(known)
-    assert {r[-1] for r in found[1:]} == {"not run"}
+    assert sorted((r[0], r[1]) for r in listed[1:]) == sorted(known)
+    assert {r[-1] for r in listed[1:]} == {"not run"}
 
 
 def test_list_shows_what_was_measured(say, toy):
     toy.add({"accuracy": draws(95, 4)})
-    found = rows(say(f"harness list toy/images --results {toy.results}").out)
-    [plain] = [r for r in found if r[1] == "plain"]
+    listed = rows(say(f"harness list toy/images --results {toy.results}").out)
+    [plain] = [r for r in listed if r[1] == "plain"]
     assert plain[:2] == ["toy/images", "plain"]
     assert plain[2] == "accuracy"
     assert plain[3].startswith("95.0 ± 0.4")
     assert plain[4].startswith("95.0")
     assert plain[5:] == ["full", "reproduced (1 seed)"]
-    assert [r[-1] for r in found if r[1] == "fancy"] == ["not run"]
+    assert [r[-1] for r in listed if r[1] == "fancy"] == ["not run"]
 
 
 def test_list_answers_mistakes(say):
@@ -94,14 +94,14 @@ def test_show_one_variant_with_its_cost(say, monkeypatch):
     monkeypatch.setattr(estimate, "SECONDS", 0.0)
     said = say("harness show maml/sinusoid-5shot --variant maml --device cpu")
     [line] = [s for s in said.out.splitlines() if s.startswith("  maml: ")]
-    found = re.fullmatch(
+    match = re.fullmatch(
         r"  maml: (.+) of training \(([\d.e+-]+) ms a step; 70,000 steps\), cpu, "
         r"(\d+) MiB at the peak so far",
         line,
     )
-    assert found, line
-    assert float(found[2]) > 0
-    assert int(found[3]) > 50
+    assert match, line
+    assert float(match[2]) > 0
+    assert int(match[3]) > 50
     assert "first-order" not in said.out.split("switches:")[1]
 
 
@@ -138,10 +138,10 @@ def test_an_estimate_counts_the_second_phase_of_training(monkeypatch):
     twice = estimate.estimate(cell.variant("euclidean", small), "cpu")
     assert twice.train_seconds == pytest.approx(200 * twice.seconds_per_step)
     once = cell.variant("euclidean", small | {"training.selection": "last"})
-    found = estimate.estimate(once, "cpu")
-    assert found.train_seconds == pytest.approx(100 * found.seconds_per_step)
-    assert found.device == "cpu"
-    assert found.peak_bytes > 0
+    cost = estimate.estimate(once, "cpu")
+    assert cost.train_seconds == pytest.approx(100 * cost.seconds_per_step)
+    assert cost.device == "cpu"
+    assert cost.peak_bytes > 0
 
 
 def test_a_cell_of_published_numbers_only(say):

@@ -136,9 +136,9 @@ def test_the_tests_of_the_scaffold_pass(demo):
 def test_a_broken_clause_is_one_line(demo, capsys, name, old, new, line):
     change(demo / name, old, new)
     status, lines = checked(capsys, "--no-runs")
-    found = [s for s in lines if line in s]
-    assert len(found) == 1, lines
-    assert status == int(not found[0].startswith("passed"))
+    matching = [s for s in lines if line in s]
+    assert len(matching) == 1, lines
+    assert status == int(not matching[0].startswith("passed"))
 
 
 def test_a_validation_metric_must_be_one_that_is_given(demo, capsys):
@@ -242,6 +242,6 @@ COSTS = "sinusoid-10shot,half as slow,seconds,2,times,,,,toys,Doe and Roe 2020,{
 )
 def test_claims_on_cost_are_checked_where_there_are_any(demo, capsys, lines, status, wanted):
     (demo / "published_costs.csv").write_text(",".join(COLUMNS) + "\n" + lines)
-    found, said = checked(capsys, "--no-runs")
-    assert found == status
+    returned, said = checked(capsys, "--no-runs")
+    assert returned == status
     assert any(line.startswith(wanted) for line in said), said

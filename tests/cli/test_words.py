@@ -37,18 +37,18 @@ def test_the_cell_may_stand_anywhere(verb, name, values):
         [name[:-1], *values, CELL],
         ["--device", "cpu", name, *values, CELL, "--set" if verb != "explain" else "--pair", "a=1"],
     ):
-        found = vars(parser.parse_args([verb, *words]))
-        assert found["cell"] == CELL
+        arguments = vars(parser.parse_args([verb, *words]))
+        assert arguments["cell"] == CELL
         dest = name.removeprefix("--")
-        assert found[dest] == vars(before)[dest]
+        assert arguments[dest] == vars(before)[dest]
 
 
 def test_what_is_no_cell_stays_where_it_is():
-    found = build_parser(["run"]).parse_args(
+    arguments = build_parser(["run"]).parse_args(
         ["run", CELL, "--results", "a/b", "--set", "x.y=c/d", "--seeds", "0", "--work", "e/f"]
     )
-    assert (found.cell, str(found.results), found.set) == (CELL, "a/b", ["x.y=c/d"])
-    assert str(found.work) == "e/f"
+    assert (arguments.cell, str(arguments.results), arguments.set) == (CELL, "a/b", ["x.y=c/d"])
+    assert str(arguments.work) == "e/f"
 
 
 def test_two_cells_are_refused(capsys):

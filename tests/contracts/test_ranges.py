@@ -49,9 +49,9 @@ def test_the_contract_of_a_paper_says_so(paper: Paper) -> None:
 
 
 def test_what_is_on_record_is_in_the_ranges() -> None:
-    found = find_records(RESULTS)
-    assert found
-    for stored in found:
+    records = find_records(RESULTS)
+    assert records
+    for stored in records:
         record = stored.record
         cell = PAPERS[record.paper].cells[record.cell]
         changed = record_overrides(record, cell.variant(record.variant))

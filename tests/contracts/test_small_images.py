@@ -25,8 +25,8 @@ COLOURED = {"tasks.dataset": "textures", "tasks.val_queries": 5, "tasks.test_que
     ],
 )
 def test_what_the_pools_leave_nothing_of(cell: str, changes: dict[str, object], pools: int) -> None:
-    found = find_cell(cell)
-    v = found.variant(found.names()[0], changes | {"tasks.image_size": 8})
+    chosen = find_cell(cell)
+    v = chosen.variant(chosen.names()[0], changes | {"tasks.image_size": 8})
     setup = Setup.at("smoke", v)
     with pytest.raises(HarnessError, match=rf"found (8,|.*images of 8 pixels).*{2**pools}"):
         setup.method(setup.tasks())

@@ -72,22 +72,22 @@ def in_turn_meta_gradient(weights, tasks=TASKS):
 
 def inverse_hessian_meta_gradient(weights, tasks=TASKS):
     w = weights[0].detach()
-    found = torch.zeros_like(w)
+    total = torch.zeros_like(w)
     for support, query in tasks:
         hessian = torch.autograd.functional.hessian(lambda v, s=support: loss(v, s), w)
         (g,) = torch.autograd.grad(loss(fast := adapted_value(w, support), query), fast)
-        found += torch.linalg.solve(torch.eye(2).double() + RATE * hessian, g)  # the mistake
-    return [found / len(tasks)]
+        total += torch.linalg.solve(torch.eye(2).double() + RATE * hessian, g)  # the mistake
+    return [total / len(tasks)]
 
 
 def hessian_meta_gradient(weights, tasks=TASKS):
     w = weights[0].detach()
-    found = torch.zeros_like(w)
+    total = torch.zeros_like(w)
     for support, query in tasks:
         hessian = torch.autograd.functional.hessian(lambda v, s=support: loss(v, s), w)
         (g,) = torch.autograd.grad(loss(fast := adapted_value(w, support), query), fast)
-        found += g - RATE * hessian @ g
-    return [found / len(tasks)]
+        total += g - RATE * hessian @ g
+    return [total / len(tasks)]
 
 
 def adapted_value(w, support):
@@ -178,12 +178,12 @@ def fitted_accuracy(x, y, query_x, query_y):
 def noise_task_accuracy(measure):
     """Contract: where labels are noise, no learner is better than chance. Mean over 50 tasks."""
     generator = torch.Generator().manual_seed(0)
-    found = []
+    accuracies = []
     for _ in range(50):
         x = torch.randn(2, 40, 100, generator=generator, dtype=torch.float64)
         y = torch.randint(2, (2, 40), generator=generator)
-        found.append(measure(x[0], y[0], x[1], y[1]))
-    return sum(found) / len(found)
+        accuracies.append(measure(x[0], y[0], x[1], y[1]))
+    return sum(accuracies) / len(accuracies)
 
 
 def test_measuring_on_the_support_set_beats_chance_on_noise():
@@ -222,10 +222,10 @@ def tasks_leak(track_running_stats):
                     p -= 0.1 * g
         learner.eval()
         with torch.no_grad():
-            found = cross_entropy(learner(task[1]), y).item()
+            value = cross_entropy(learner(task[1]), y).item()
             for p, old in zip(learner.parameters(), kept, strict=True):
                 p.copy_(old)
-        return found
+        return value
 
     alone = score(tasks[0])
     for other in tasks[1:]:
@@ -261,7 +261,7 @@ def drawings_by_class(label):
     classes = {}
     for drawing in DRAWINGS:
         classes.setdefault(label(drawing), []).append(drawing)
-    return {len(found) for found in classes.values()}
+    return {len(own) for own in classes.values()}
 
 
 def test_splitting_labels_after_rotation_puts_characters_on_both_sides():

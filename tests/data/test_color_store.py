@@ -63,8 +63,8 @@ def test_classes_are_decoded_side_by_side(data, monkeypatch):
             yield from super().images(name)
 
     source = color_store.COLOR_SETS["cifar-fs"].source()
-    found = build_color("cifar-fs", Source(source.folder, source.files), 32, "none")
-    assert found.digest == load_color("cifar-fs", 32, "none").digest
+    built = build_color("cifar-fs", Source(source.folder, source.files), 32, "none")
+    assert built.digest == load_color("cifar-fs", 32, "none").digest
 
 
 def test_progress_is_told(data, monkeypatch, capsys):
@@ -93,8 +93,8 @@ def test_a_large_file_opens_at_once_and_its_digest_is_taken_once(tmp_path, monke
 
 def test_cache_is_by_dataset_size_and_filter(monkeypatch, tmp_path):
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path))
-    found = {cache_file(d, s, f) for d in ("a", "b") for s in (32, 84) for f in ("box", "none")}
-    assert len(found) == 8
+    files = {cache_file(d, s, f) for d in ("a", "b") for s in (32, 84) for f in ("box", "none")}
+    assert len(files) == 8
 
 
 def test_decoding_gives_rgb_and_names_what_is_broken():

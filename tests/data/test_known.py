@@ -1,4 +1,4 @@
-"""What is said of images that are not the known copy."""
+"""What is said about images that are not the known copy."""
 
 from __future__ import annotations
 

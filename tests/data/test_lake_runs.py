@@ -28,21 +28,21 @@ def drawing(run: int, part: int, i: int) -> np.ndarray:
 
 
 def members() -> dict[str, bytes]:
-    found = {}
+    content = {}
     for run in range(RUNS):
         name = f"run{run + 1:02d}"
         for part, kind in enumerate(("training/class", "test/item")):
             for i in range(WAYS):
                 out = io.BytesIO()
                 Image.fromarray(drawing(run, part, i)).convert("1").save(out, "PNG")
-                found[f"{name}/{kind}{i + 1:02d}.png"] = out.getvalue()
+                content[f"{name}/{kind}{i + 1:02d}.png"] = out.getvalue()
         order = np.random.default_rng(run).permutation(WAYS)
         lines = [
             f"{name}/test/item{i + 1:02d}.png {name}/training/class{c + 1:02d}.png"
             for i, c in enumerate(order)
         ]
-        found[f"{name}/class_labels.txt"] = ("\n".join(lines) + "\n").encode()
-    return found
+        content[f"{name}/class_labels.txt"] = ("\n".join(lines) + "\n").encode()
+    return content
 
 
 @pytest.fixture

@@ -1,4 +1,5 @@
-"""Layouts that people have: read where it is plain what they mean, else said what is there."""
+"""Layouts that people have: read where their meaning is plain, else a message says what is
+there."""
 
 from __future__ import annotations
 
@@ -170,9 +171,9 @@ def test_omniglot_packed_anew(make_zips, rename):
                 info = zipfile.ZipInfo()
                 info.filename = rename(name)
                 z.writestr(info, content)
-    found = dict(read_drawings(find_omniglot()))
-    assert len(found) == 85
-    assert "Greek/character07" in found
+    drawings = dict(read_drawings(find_omniglot()))
+    assert len(drawings) == 85
+    assert "Greek/character07" in drawings
 
 
 @pytest.mark.parametrize("inside", ["", "images_background"])

@@ -50,9 +50,9 @@ def make_flat(folder):
 
 
 def test_sub_folders_are_pooled_and_sorted_by_file_name(mini):
-    found = find()
-    assert set(found.files) == {c.name for c in FEW}
-    for name, files in found.files.items():
+    images = find()
+    assert set(images.files) == {c.name for c in FEW}
+    for name, files in images.files.items():
         assert [p.name for p in files] == [f"{name}{k:08d}.jpg" for k in range(OF_EACH)]
         assert {p.parent.parent.name for p in files} == {"a", "b"}
 

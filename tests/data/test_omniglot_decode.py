@@ -18,23 +18,23 @@ def drawing():
 def test_pillow_resizes_one_bit_images_by_nearest_whatever_is_asked(drawing):
     nearest = np.asarray(drawing.resize((28, 28), Image.Resampling.NEAREST))
     for name in ("BOX", "BILINEAR", "BICUBIC", "LANCZOS"):
-        found = np.asarray(drawing.resize((28, 28), Image.Resampling[name]))
-        np.testing.assert_array_equal(found, nearest)
+        resized = np.asarray(drawing.resize((28, 28), Image.Resampling[name]))
+        np.testing.assert_array_equal(resized, nearest)
 
 
 def test_our_filters_mean_what_they_say(drawing):
-    found = {name: resize(drawing, 28, name) for name in RESIZE_FILTERS}
+    resized = {name: resize(drawing, 28, name) for name in RESIZE_FILTERS}
     one_bit = np.asarray(drawing.resize((28, 28), Image.Resampling.LANCZOS))
-    np.testing.assert_array_equal(found["nearest"], np.where(one_bit, 0, 255))
-    assert set(np.unique(found["nearest"])) == {0, 255}
+    np.testing.assert_array_equal(resized["nearest"], np.where(one_bit, 0, 255))
+    assert set(np.unique(resized["nearest"])) == {0, 255}
     for name in RESIZE_FILTERS[1:]:
-        assert len(np.unique(found[name])) > 10
-    assert len({found[name].tobytes() for name in RESIZE_FILTERS}) == len(RESIZE_FILTERS)
+        assert len(np.unique(resized[name])) > 10
+    assert len({resized[name].tobytes() for name in RESIZE_FILTERS}) == len(RESIZE_FILTERS)
 
 
 def test_ink_is_255_and_full_size_is_untouched(drawing):
-    found = resize(drawing, 105, "lanczos")
-    np.testing.assert_array_equal(found, np.where(np.asarray(drawing), 0, 255))
+    resized = resize(drawing, 105, "lanczos")
+    np.testing.assert_array_equal(resized, np.where(np.asarray(drawing), 0, 255))
 
 
 @pytest.mark.parametrize("cut", [0, 10, 60])

@@ -15,10 +15,10 @@ def read_all() -> dict[str, list[bytes]]:
 
 def test_zips_give_every_class_in_order(make_zips):
     make_zips()
-    found = read_all()
-    assert len(found) == 85
-    assert list(found) == sorted(found)
-    assert {len(v) for v in found.values()} == {20}
+    drawings = read_all()
+    assert len(drawings) == 85
+    assert list(drawings) == sorted(drawings)
+    assert {len(v) for v in drawings.values()} == {20}
 
 
 @pytest.mark.parametrize("place", ["omniglot", "omniglot-py", "."])

@@ -1,4 +1,4 @@
-"""A packed store is held to the files that it was made from."""
+"""A packed store is checked against the files that it was made from."""
 
 from __future__ import annotations
 

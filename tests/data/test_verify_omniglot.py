@@ -43,10 +43,10 @@ def test_other_pixels_than_the_known_ones_are_refused(make_zips, monkeypatch):
         HarnessError, match="found other pixels than those of the known copy"
     ) as caught:
         list(check_source(store, "box"))
-    found = re.search(r"sha256 (\w{12}), wanted", str(caught.value))
-    assert found
+    match = re.search(r"sha256 (\w{12}), wanted", str(caught.value))
+    assert match
     digest = store.source_digest
-    assert digest.startswith(found[1])
+    assert digest.startswith(match[1])
     monkeypatch.setitem(KNOWN, "omniglot", Known(digest))
     lines = list(check_source(store, "box"))
     assert lines[0].endswith(f"the known drawings, sha256 {digest}")

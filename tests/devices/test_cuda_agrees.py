@@ -38,20 +38,20 @@ def double() -> Iterator[None]:
 def nudged(batch: Any, by: float, device: torch.device) -> Any:
     """Return a batch of the CPU in float64 on `device`, real inputs moved by about `by`."""
     generator = torch.Generator().manual_seed(0)
-    found = {}
+    values = {}
     for name in (f.name for f in dataclasses.fields(batch)):
         value: Tensor = getattr(batch, name)
         if value.is_floating_point():
             value = value.double() + by * torch.randn(value.shape, generator=generator)
-        found[name] = value.to(device)
-    return dataclasses.replace(batch, **found)
+        values[name] = value.to(device)
+    return dataclasses.replace(batch, **values)
 
 
 def trained(setup: Setup, by: float = 0.0) -> dict[str, Tensor]:
     """Return losses, weights and scores after a few steps on small meta-batches."""
     drawn = dataclasses.replace(setup, device=CPU).tasks()
     method = setup.method(setup.tasks())
-    found: dict[str, Tensor] = {}
+    tensors: dict[str, Tensor] = {}
     count = min(2, setup.budget.meta_batch)
 
     def batch(first: int) -> Any:
@@ -61,15 +61,15 @@ def trained(setup: Setup, by: float = 0.0) -> dict[str, Tensor]:
     evaluation.end_training()
     tested = nudged(evaluation.batch("test", 0, 2), by, setup.device)
     if not method.calibration_tasks:
-        found |= {f"score at the start {k}": v for k, v in method.evaluate(tested).items()}
+        tensors |= {f"score at the start {k}": v for k, v in method.evaluate(tested).items()}
     for i in range(STEPS):
         loss = method.train_step(batch(method.first_task(i, count)), i)
-        found[f"loss of step {i}"] = loss
+        tensors[f"loss of step {i}"] = loss
     if method.calibration_tasks:
         method.calibrate(batch(0))
-    found |= {f"weight {k}": v.clone() for k, v in method.weights().items()}
-    found |= {f"score {k}": v for k, v in method.evaluate(tested).items()}
-    return {k: v.detach().cpu() for k, v in found.items()}
+    tensors |= {f"weight {k}": v.clone() for k, v in method.weights().items()}
+    tensors |= {f"score {k}": v for k, v in method.evaluate(tested).items()}
+    return {k: v.detach().cpu() for k, v in tensors.items()}
 
 
 @pytest.mark.parametrize("key", VARIANTS)

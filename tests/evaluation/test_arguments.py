@@ -1,4 +1,4 @@
-"""`harness.evaluate`: each argument means what it says, or costs one sentence."""
+"""`harness.evaluate`: each argument means what it says, or is refused in one sentence."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_an_argument_of_a_wrong_kind_is_one_sentence(more, sentence, tmp_path, m
 
 def test_numbers_of_numpy_are_numbers():
     numpys = FEW | {"testing.tasks": np.int64(3), "testing.tasks_at_once": np.uint8(2)}
-    found = harness.evaluate(CELL, nearest, overrides=numpys)
+    result = harness.evaluate(CELL, nearest, overrides=numpys)
     plain = harness.evaluate(CELL, nearest, overrides=FEW)
-    assert np.array_equal(found.scores, plain.scores)
-    assert found.tasks_digest == plain.tasks_digest
+    assert np.array_equal(result.scores, plain.scores)
+    assert result.tasks_digest == plain.tasks_digest

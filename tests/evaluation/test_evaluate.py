@@ -42,24 +42,24 @@ def all_nearest(support_x, support_y, query_x):
 
 
 def test_scores_are_those_worked_out_by_hand():
-    found = harness.evaluate(CELL, nearest_image, overrides=FEW)
+    result = harness.evaluate(CELL, nearest_image, overrides=FEW)
     v = find_cell(CELL).variant("euclidean", FEW)
     tasks = Setup(v, 0, Budget("full", 1, 4, 1, 6)).tasks()
     tasks.end_training()
     batch = tasks.batch("test", 0, 6)
     right = all_nearest(batch.support_x, batch.support_y, batch.query_x) == batch.query_y
     expected = 100 * right.double().mean(1).numpy()
-    assert np.array_equal(found.scores, expected)
-    assert 20 < found.mean < 100
-    assert found.mean == pytest.approx(expected.mean())
+    assert np.array_equal(result.scores, expected)
+    assert 20 < result.mean < 100
+    assert result.mean == pytest.approx(expected.mean())
     # Student's t with 5 degrees of freedom, as in tables, not 1.96.
-    assert found.ci95 == pytest.approx(2.570582 * expected.std(ddof=1) / 6**0.5)
-    assert (found.metric, found.n, found.synthetic) == ("accuracy", 6, True)
-    assert found.tasks_digest == tasks.task_digest("test", 6)
-    assert found.cell == f"{CELL}/euclidean"
-    assert str(found).startswith(
+    assert result.ci95 == pytest.approx(2.570582 * expected.std(ddof=1) / 6**0.5)
+    assert (result.metric, result.n, result.synthetic) == ("accuracy", 6, True)
+    assert result.tasks_digest == tasks.task_digest("test", 6)
+    assert result.cell == f"{CELL}/euclidean"
+    assert str(result).startswith(
         f"{CELL}/euclidean (tasks.dataset: omniglot -> glyphs; testing.tasks: 1000 -> 6; "
-        f"testing.tasks_at_once: 20 -> 4): accuracy {found.mean:.4g} ± "
+        f"testing.tasks_at_once: 20 -> 4): accuracy {result.mean:.4g} ± "
     )
 
 
@@ -82,8 +82,8 @@ def test_one_at_a_time_and_batched_agree_and_so_do_scores_and_classes():
     many = harness.evaluate(CELL, all_nearest, overrides=FEW, batched=True)
 
     def distances(support_x, support_y, query_x):
-        found = torch.cdist(query_x.flatten(1), support_x.flatten(1))
-        return (-found[:, support_y.argsort()]).numpy()
+        distance = torch.cdist(query_x.flatten(1), support_x.flatten(1))
+        return (-distance[:, support_y.argsort()]).numpy()
 
     as_scores = harness.evaluate(CELL, distances, overrides=FEW)
     assert np.array_equal(one.scores, many.scores)
@@ -94,21 +94,21 @@ def test_an_answer_by_position_is_at_chance():
     def by_position(support_x, support_y, query_x):
         return torch.arange(5).repeat_interleave(len(query_x) // 5)
 
-    found = harness.evaluate(CELL, by_position, overrides=FEW | {"testing.tasks": 40})
-    assert abs(found.mean - 20) < 5
+    result = harness.evaluate(CELL, by_position, overrides=FEW | {"testing.tasks": 40})
+    assert abs(result.mean - 20) < 5
 
 
 def test_regression_is_scored_by_squared_error():
     def zero(support_x, support_y, query_x):
         return torch.zeros(len(query_x), 1)
 
-    found = harness.evaluate("maml/sinusoid-5shot", zero, overrides=SINE)
-    assert found.metric == "mse"
-    assert found.mean > 0
+    result = harness.evaluate("maml/sinusoid-5shot", zero, overrides=SINE)
+    assert result.metric == "mse"
+    assert result.mean > 0
     flat = harness.evaluate(
         "maml/sinusoid-5shot", lambda s, y, q: zero(s, y, q)[:, 0], overrides=SINE
     )
-    assert np.array_equal(found.scores, flat.scores)
+    assert np.array_equal(result.scores, flat.scores)
 
 
 @pytest.fixture
@@ -118,8 +118,8 @@ def record(tmp_path):
     length = Budget("smoke", 2, 4, 2, 6)
     folders = (tmp_path / "results", tmp_path / "work")
     run(Plan(Setup(v, 0, length), v, *folders))
-    [found] = find_records(tmp_path / "results")
-    return found
+    [stored] = find_records(tmp_path / "results")
+    return stored
 
 
 def with_a_loss(record):
@@ -136,18 +136,18 @@ def test_a_record_of_the_same_tasks_is_paired(record):
     def zero(support_x, support_y, query_x):
         return torch.zeros(len(query_x), 1)
 
-    found = harness.evaluate("maml/sinusoid-5shot", zero, overrides=SINE, record=record.folder)
+    result = harness.evaluate("maml/sinusoid-5shot", zero, overrides=SINE, record=record.folder)
     theirs = record.scores["mse@1"]
-    assert found.tasks_digest == record.record.tasks_digest
-    assert found.paired.metric == "mse@1"
-    assert found.paired.difference == pytest.approx((found.scores - theirs).mean())
-    sd = (found.scores - theirs).std(ddof=1)
-    assert found.paired.interval == pytest.approx(2.5706 * sd / 6**0.5, rel=1e-4)  # t, 5 d.f.
-    assert " against mse@1 of " in str(found)
+    assert result.tasks_digest == record.record.tasks_digest
+    assert result.paired.metric == "mse@1"
+    assert result.paired.difference == pytest.approx((result.scores - theirs).mean())
+    sd = (result.scores - theirs).std(ddof=1)
+    assert result.paired.interval == pytest.approx(2.5706 * sd / 6**0.5, rel=1e-4)  # t, 5 d.f.
+    assert " against mse@1 of " in str(result)
     other = harness.evaluate(
         "maml/sinusoid-5shot", zero, overrides=SINE, record=record.folder, record_metric="mse@0"
     )
-    assert other.paired.difference == pytest.approx((found.scores - record.scores["mse@0"]).mean())
+    assert other.paired.difference == pytest.approx((result.scores - record.scores["mse@0"]).mean())
     with pytest.raises(HarnessError, match=r"found no metric 'mse@11' .* wanted one of mse@0, "):
         harness.evaluate(
             "maml/sinusoid-5shot",
@@ -157,13 +157,13 @@ def test_a_record_of_the_same_tasks_is_paired(record):
             record_metric="mse@11",
         )
     with pytest.raises(HarnessError, match=r"found another metric 'loss'; .* scored by mse"):
-        recorded(with_a_loss(record), "loss", "mse", found.tasks_digest)
+        recorded(with_a_loss(record), "loss", "mse", result.tasks_digest)
     named = harness.evaluate(
         "maml/sinusoid-5shot", zero, overrides=SINE, record=record.folder / "record.json"
     )
-    assert named.paired == found.paired
+    assert named.paired == result.paired
     fewer = SINE | {"testing.tasks": 5}
-    with pytest.raises(HarnessError, match="its test tasks are others than these"):
+    with pytest.raises(HarnessError, match="its test tasks differ from these"):
         harness.evaluate("maml/sinusoid-5shot", zero, overrides=fewer, record=record.folder)
 
 
@@ -256,8 +256,8 @@ NUMBERS = ["u1", "u2", "u4", "u8", "i1", "i2", ">i4", torch.uint16, torch.uint32
 @pytest.mark.parametrize("kind", NUMBERS, ids=str)
 def test_class_numbers_of_every_integer_type(kind):
     def model(support_x, support_y, query_x):
-        found = nearest_image(support_x, support_y, query_x)
-        return found.numpy().astype(kind) if isinstance(kind, str) else found.to(kind)
+        classes = nearest_image(support_x, support_y, query_x)
+        return classes.numpy().astype(kind) if isinstance(kind, str) else classes.to(kind)
 
     expected = harness.evaluate(CELL, nearest_image, overrides=FEW).scores
     assert np.array_equal(harness.evaluate(CELL, model, overrides=FEW).scores, expected)
@@ -273,9 +273,9 @@ def test_scores_of_every_floating_type(kind):
         ruled_out = torch.nn.functional.one_hot(classes, 5).float().log()  # 0 and -inf
         if isinstance(kind, torch.dtype):
             return ruled_out.to(kind).requires_grad_(kind.itemsize > 1)
-        found = ruled_out.numpy().astype(kind)
-        found.flags.writeable = False
-        return found
+        scores = ruled_out.numpy().astype(kind)
+        scores.flags.writeable = False
+        return scores
 
     expected = harness.evaluate(CELL, nearest_image, overrides=FEW).scores
     assert np.array_equal(harness.evaluate(CELL, model, overrides=FEW).scores, expected)
@@ -286,15 +286,15 @@ def test_a_model_that_writes_into_what_it_is_given(batched):
     model = all_nearest if batched else nearest_image
 
     def writes(support_x, support_y, query_x):
-        found = model(support_x, support_y, query_x).clone()
+        answer = model(support_x, support_y, query_x).clone()
         for x in (support_x, support_y, query_x):
             x.zero_()
-        return found
+        return answer
 
     plain = harness.evaluate(CELL, model, overrides=FEW, batched=batched)
-    found = harness.evaluate(CELL, writes, overrides=FEW, batched=batched)
-    assert np.array_equal(found.scores, plain.scores)
-    assert found.tasks_digest == plain.tasks_digest
+    result = harness.evaluate(CELL, writes, overrides=FEW, batched=batched)
+    assert np.array_equal(result.scores, plain.scores)
+    assert result.tasks_digest == plain.tasks_digest
 
 
 def test_what_a_model_raises_comes_through_and_says_where():

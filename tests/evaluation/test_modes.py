@@ -62,10 +62,10 @@ def test_modes_of_the_caller_change_nothing(cell, mode):
     plain = harness.evaluate(cell, model, overrides=CELLS[cell])
     load_store.cache_clear()  # what is kept for the process is made in the mode
     with mode():
-        found = harness.evaluate(cell, model, overrides=CELLS[cell])
+        result = harness.evaluate(cell, model, overrides=CELLS[cell])
     after = harness.evaluate(cell, model, overrides=CELLS[cell])
     assert plain.mean > 25
-    assert np.array_equal(found.scores, plain.scores)
+    assert np.array_equal(result.scores, plain.scores)
     assert np.array_equal(after.scores, plain.scores)
     assert len(seen) == 9
     for i in range(3):
@@ -75,7 +75,7 @@ def test_modes_of_the_caller_change_nothing(cell, mode):
 
 
 def at_once(function, count=8):
-    """What `function` gives in `count` threads that start it together; threads change often."""
+    """What `function` returns in `count` threads that start it together; threads change often."""
     start = threading.Barrier(count)
 
     def one(_):
@@ -102,16 +102,16 @@ def test_threads_of_a_fresh_process_load_a_paper_once():
     cell = find_cell("maml/omniglot-5way-1shot")
     for _ in range(3):
         forget("maml")
-        found = at_once(lambda: cell.variant("second-order").method_class)
-        assert len(set(found)) == 1
+        classes = at_once(lambda: cell.variant("second-order").method_class)
+        assert len(set(classes)) == 1
 
 
 def test_threads_evaluate_at_once():
     plain = harness.evaluate(CELL, fine_tuned, overrides=FEW)
     forget("protonet")
-    for found in at_once(lambda: harness.evaluate(CELL, fine_tuned, overrides=FEW), 4):
-        assert np.array_equal(found.scores, plain.scores)
-        assert found.tasks_digest == plain.tasks_digest
+    for result in at_once(lambda: harness.evaluate(CELL, fine_tuned, overrides=FEW), 4):
+        assert np.array_equal(result.scores, plain.scores)
+        assert result.tasks_digest == plain.tasks_digest
 
 
 def test_threads_share_one_store_and_its_tensor():

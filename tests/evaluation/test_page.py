@@ -37,10 +37,10 @@ def test_an_example_runs(number, mode, monkeypatch, tmp_path, capsys):
     )
     torch.save(elsewhere.state_dict(), "trained_elsewhere.pt")
     exec(compile(EXAMPLES[number], str(PAGE), "exec"), {})
-    [found] = given
-    assert found.n == 4
-    assert found.mean > 20, "even untrained features are better than chance on glyphs"
-    assert capsys.readouterr().out == f"{found}\n"
+    [result] = given
+    assert result.n == 4
+    assert result.mean > 20, "even untrained features are better than chance on glyphs"
+    assert capsys.readouterr().out == f"{result}\n"
 
 
 def test_the_page_has_two_examples():

@@ -26,7 +26,7 @@ SINE = {"training.meta_batch": 2, "method.test_steps": 2, "testing.tasks": 8}
 
 
 def trained(root, key, variant, changed, label="0.0001"):
-    """Train `variant` of the cell `key` and give its record with weights."""
+    """Train `variant` of the cell `key` and return its record with weights."""
     cell = find_cell(key)
     setup = Setup.at(label, cell.variant(variant, changed))
     folder = run(Plan(setup, cell.variant(variant), root / "results", root / "work"))

@@ -28,21 +28,21 @@ def test_what_a_switch_touches(switch, test, training):
 
 def test_every_value_but_the_own_one_is_an_alternative():
     variant = find_cell("maml/omniglot-5way-1shot").variant("first-order")
-    found: dict[str, list[object]] = {}
+    by_switch: dict[str, list[object]] = {}
     for a in alternatives(variant):
-        found.setdefault(a.switch, []).append(a.value)
-    assert found["method.test_batch_norm"] == [
+        by_switch.setdefault(a.switch, []).append(a.value)
+    assert by_switch["method.test_batch_norm"] == [
         "support-only",
         "support-plus-one",
         "one-at-a-time",
         "running",
         "running-queries",
     ]
-    assert found["tasks.test_queries"] == [5, 15]
-    assert found["tasks.ink"] == ["zero"]
-    assert found["tasks.resize_filter"] == ["lanczos"]
-    assert "none" in found["tasks.rotations"]
-    assert not {"tasks.dataset", "tasks.class_split", "method.inner_loss"} & found.keys()
+    assert by_switch["tasks.test_queries"] == [5, 15]
+    assert by_switch["tasks.ink"] == ["zero"]
+    assert by_switch["tasks.resize_filter"] == ["lanczos"]
+    assert "none" in by_switch["tasks.rotations"]
+    assert not {"tasks.dataset", "tasks.class_split", "method.inner_loss"} & by_switch.keys()
 
 
 def test_a_mistyped_switch_is_one_sentence():

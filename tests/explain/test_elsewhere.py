@@ -23,8 +23,8 @@ def test_the_published_setting_at_full_length_differs_in_nothing(toy):
 
 def test_a_shorter_budget_and_another_switch_separate_a_run_from_the_paper(toy):
     record = toy.record(budget="0.1", overrides={"method.rate": 0.5})
-    found = differences(record, find_cell("toy/images"))
-    assert [(d.where, d.switch, d.value) for d in found] == [
+    apart = differences(record, find_cell("toy/images"))
+    assert [(d.where, d.switch, d.value) for d in apart] == [
         ("the paper", "method.rate", 0.1),
         ("the paper", "budget", "full"),
     ]
@@ -37,8 +37,8 @@ def test_a_re_implementation_counts_for_its_cells_where_it_differs(toy):
         "port,images,tasks.test_queries,15,theirs.py\n"
         "port,curves,tasks.test_shots,7,theirs.py\n",
     )
-    [found] = differences(toy.record(), cell)
-    assert dataclasses.astuple(found) == ("port", "tasks.test_queries", 15, "theirs.py")
+    [difference] = differences(toy.record(), cell)
+    assert dataclasses.astuple(difference) == ("port", "tasks.test_queries", 15, "theirs.py")
     [finding] = reimplementations(cell.folder)
     assert finding.passed
     assert finding.sentence == "4 switches of 1 re-implementations, each with source."

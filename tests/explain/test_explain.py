@@ -1,4 +1,4 @@
-"""What is said of a tiny checkpoint agrees with tests of it that are done apart."""
+"""What is said about a tiny checkpoint agrees with separate tests of it."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from tests.explain.conftest import trained
 
 
 @pytest.fixture(scope="module")
-def found(kept):
+def explanation(kept):
     return explain(kept, Question(episodes=(4, 12)))
 
 
-def row(found, switch, instead):
-    [one] = [r for r in found.rows if (r.switch, r.instead) == (switch, instead)]
+def row(explanation, switch, instead):
+    [one] = [r for r in explanation.rows if (r.switch, r.instead) == (switch, instead)]
     return one
 
 
@@ -33,12 +33,12 @@ def scores(kept, changed, count=8):
     return evaluate(setting.method, setting.tasks, "test", count, count)["accuracy@3"]
 
 
-def test_the_run_as_it_is_has_its_recorded_scores(kept, found):
+def test_the_run_as_it_is_has_its_recorded_scores(kept, explanation):
     stored = StoredRecord(kept.folder, kept.record).scores["accuracy@3"]
-    assert (found.metric, found.tasks, found.synthetic) == ("accuracy@3", 8, True)
-    assert found.mean == found.recorded == stored.mean()
-    assert found.record_digest == kept.record.result_digest
-    assert found.published[0].startswith("accuracy@best 98.4 ± 0.7 (Bronskill et al. 2020")
+    assert (explanation.metric, explanation.tasks, explanation.synthetic) == ("accuracy@3", 8, True)
+    assert explanation.mean == explanation.recorded == stored.mean()
+    assert explanation.record_digest == kept.record.result_digest
+    assert explanation.published[0].startswith("accuracy@best 98.4 ± 0.7 (Bronskill et al. 2020")
 
 
 @pytest.mark.parametrize(
@@ -51,9 +51,9 @@ def test_the_run_as_it_is_has_its_recorded_scores(kept, found):
         ("tasks.ink", "zero"),
     ],
 )
-def test_an_effect_is_the_difference_of_two_tests(kept, found, switch, value):
+def test_an_effect_is_the_difference_of_two_tests(kept, explanation, switch, value):
     here, instead = scores(kept, {}), scores(kept, {switch: value})
-    one = row(found, switch, str(value))
+    one = row(explanation, switch, str(value))
     assert (one.comparison, one.tasks) == (PAIRED, 8)
     assert one.mean == instead.mean()
     assert one.effect == pytest.approx((instead - here).mean())
@@ -61,15 +61,15 @@ def test_an_effect_is_the_difference_of_two_tests(kept, found, switch, value):
     assert one.interval == pytest.approx(2.364624 * sd / np.sqrt(8))  # t, 7 degrees of freedom
 
 
-def test_largest_effects_come_first_and_what_was_not_measured_last(found):
-    sizes = [-1.0 if r.effect is None else abs(r.effect) for r in found.rows]
+def test_largest_effects_come_first_and_what_was_not_measured_last(explanation):
+    sizes = [-1.0 if r.effect is None else abs(r.effect) for r in explanation.rows]
     assert sizes == sorted(sizes, reverse=True)
     assert sizes[-1] == -1
 
 
-def test_steps_are_compared_with_each_other_and_with_the_best(kept, found):
+def test_steps_are_compared_with_each_other_and_with_the_best(kept, explanation):
     stored = StoredRecord(kept.folder, kept.record).scores
-    steps = {r.instead: r for r in found.rows if r.switch == "method.test_steps"}
+    steps = {r.instead: r for r in explanation.rows if r.switch == "method.test_steps"}
     assert set(steps) == {"1", "2", "4", "best"}
     assert {r.here for r in steps.values()} == {"3"}
     for k, r in steps.items():
@@ -79,21 +79,24 @@ def test_steps_are_compared_with_each_other_and_with_the_best(kept, found):
     assert "chosen on the test tasks themselves" in steps["best"].note
 
 
-def test_numbers_of_test_tasks_are_nested(kept, found):
+def test_numbers_of_test_tasks_are_nested(kept, explanation):
     more = scores(kept, {}, 12)
-    for n, r in ((4, row(found, "testing.tasks", "4")), (12, row(found, "testing.tasks", "12"))):
+    for n, r in (
+        (4, row(explanation, "testing.tasks", "4")),
+        (12, row(explanation, "testing.tasks", "12")),
+    ):
         assert (r.comparison, r.tasks, r.here) == (NESTED, n, "8")
         assert r.effect == pytest.approx(more[:n].mean() - more[:8].mean())
-    unasked = row(found, "testing.tasks", "10000")
+    unasked = row(explanation, "testing.tasks", "10000")
     assert unasked.comparison == NONE
-    half = found.interval * np.sqrt(8 / 10_000)
+    half = explanation.interval * np.sqrt(8 / 10_000)
     assert (
         unasked.note == f"the mean's interval would be ± {half:.2f}; --episodes 10000 measures it"
     )
 
 
-def test_a_switch_that_leaves_the_test_as_it_is_is_said_to(found):
-    same = row(found, "tasks.rotations", "train-as-classes")
+def test_a_switch_that_leaves_the_test_as_it_is_is_said_to(explanation):
+    same = row(explanation, "tasks.rotations", "train-as-classes")
     assert same.effect is None
     assert same.note == "at test the same as with tasks.rotations = none"
 
@@ -111,18 +114,18 @@ def test_what_sequences_show_counts_and_instances_are_no_test_steps(tmp_path):
 
 
 def test_without_batch_norm_its_statistics_have_exactly_no_effect(sine):
-    found = explain(sine, Question(switches=("method.test_batch_norm",)))
-    assert len(found.rows) == 5
-    for r in found.rows:
+    explanation = explain(sine, Question(switches=("method.test_batch_norm",)))
+    assert len(explanation.rows) == 5
+    for r in explanation.rows:
         assert (r.effect, r.interval, r.p) == (0, 0, 1)
 
 
-def test_what_separates_the_run_from_others_is_marked(found):
-    assert row(found, "budget", "full").differs_from == ("the paper",)
-    assert row(found, "budget", "full").here == "0.0001"
-    assert row(found, "tasks.test_queries", "15").differs_from == ("dragen1860",)
-    assert row(found, "tasks.test_queries", "5").differs_from == ()
-    loss = row(found, "method.inner_loss", "mean")
+def test_what_separates_the_run_from_others_is_marked(explanation):
+    assert row(explanation, "budget", "full").differs_from == ("the paper",)
+    assert row(explanation, "budget", "full").here == "0.0001"
+    assert row(explanation, "tasks.test_queries", "15").differs_from == ("dragen1860",)
+    assert row(explanation, "tasks.test_queries", "5").differs_from == ()
+    loss = row(explanation, "method.inner_loss", "mean")
     assert loss.differs_from == ("dragen1860", "learn2learn", "oscarknagg")
     assert "kept weights cannot say" in loss.note
 
@@ -130,8 +133,11 @@ def test_what_separates_the_run_from_others_is_marked(found):
 def test_a_pair_that_differs_in_nothing_has_exactly_no_effect(kept, tmp_path):
     pairs = (("method.order", "first"), ("method.inner_loss", "mean"))
     asked = Question(switches=("method.order",), train="smoke", pairs=pairs, work=tmp_path)
-    found = explain(kept, asked)
-    same, other = row(found, "method.order", "first"), row(found, "method.inner_loss", "mean")
+    explanation = explain(kept, asked)
+    same, other = (
+        row(explanation, "method.order", "first"),
+        row(explanation, "method.inner_loss", "mean"),
+    )
     assert (same.comparison, same.budget, same.tasks) == (TRAINED, "smoke", 2)
     assert (same.effect, same.interval, same.p) == (0, 0, None)
     assert other.note == "both trained at budget smoke from seed 0"

@@ -11,7 +11,7 @@ from tests.failures.said import Said
 from tests.failures.stage import Stage, on_stage
 
 Printed = Said | str | Iterable[Said | str]
-"""What a case gives: what a command said, Markdown of its own, or several of both in a row."""
+"""What a case returns: what a command said, Markdown of its own, or several of both in a row."""
 BringAbout = Callable[[Stage], Printed]
 
 
@@ -37,17 +37,17 @@ class Case:
         return f"{self.title} (*: {self.pretended})" if self.pretended else self.title
 
     def seen(self, folder: Path, lines: list[str] | None = None) -> str:
-        """Bring it about in `folder`, which is made, and give what is seen, as Markdown.
+        """Bring it about in `folder`, which is made, and return what is seen, as Markdown.
 
         The command lines are added to `lines`.
         """
         with on_stage(folder) as stage:
-            found = self.bring_about(stage)
+            shown = self.bring_about(stage)
             if self.section.holds is not None:
                 self.section.holds(stage)
         if lines is not None:
             lines += stage.lines
-        pieces = [found] if isinstance(found, Said | str) else found
+        pieces = [shown] if isinstance(shown, Said | str) else shown
         text = " ".join(p.seen() if isinstance(p, Said) else p for p in pieces)
         assert text, f"{self.title}: nothing is seen"
         return text
@@ -71,7 +71,8 @@ class Section:
     def case(
         self, title: str, *, test: str, kept: str = "", pretended: str = "", foreign: str = ""
     ) -> Callable[[BringAbout], BringAbout]:
-        """Make the function below this line a row: it sets the stage and gives what is printed."""
+        """Make the function below this line a row: it sets the stage and returns what is
+        printed."""
         assert bool(kept) != bool(self.kept), f"{title}: kept is said by the row or the section"
 
         def add(function: BringAbout) -> BringAbout:

@@ -22,14 +22,14 @@ AS_IT_WAS = "the checkpoint, as it was"
 
 
 def goes_on(stage: Stage) -> Printed:
-    """Let the run go on to its end, and see that its record is that of an unbroken one."""
+    """Let the run go on to its end, and check that its record is that of an unbroken one."""
     said = stage.say(SMALL, status=0)
     assert same_as_unbroken(stage)
     return said.only("checkpoint")
 
 
 def refused(stage: Stage, path: Path, line: str = SMALL) -> Printed:
-    """See that the run is not begun and its checkpoint stays."""
+    """Check that the run does not begin and its checkpoint stays."""
     before = path.read_bytes()
     said = stage.say(line)
     assert path.read_bytes() == before

@@ -80,7 +80,7 @@ def empty_zips(stage: Stage) -> None:
 
 
 def omniglot(stage: Stage, edit: Callable[[Files], None] | None = None) -> Path:
-    """Put both zips of Omniglot below data/omniglot/; give that of the evaluation part, whose
+    """Put both zips of Omniglot below data/omniglot/; return that of the evaluation part, whose
     files were changed by `edit`."""
     known = len(omniglot_source.omniglot_classes())
     evaluation = _whole("images_evaluation", known) if edit is None else _edited(edit)

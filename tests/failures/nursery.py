@@ -88,14 +88,14 @@ class Started:
             time.sleep(0.002)
 
     def wait(self, status: int = 2) -> Said:
-        """Wait for its end, with `status` (negative for a signal), and give what it said."""
-        found, self._over = self._ended(), True
+        """Wait for its end, with `status` (negative for a signal), and return what it said."""
+        ended, self._over = self._ended(), True
         out, err = (path.read_text(errors="replace") for path in self._said)
-        assert found == status, f"status {found}, wanted {status}\n{out}{err}"
-        return Said(found, out, err, self._folder)
+        assert ended == status, f"status {ended}, wanted {status}\n{out}{err}"
+        return Said(ended, out, err, self._folder)
 
     def end(self) -> None:
-        """See that it does not go on without whoever waits for it."""
+        """Make sure that it does not go on without the process that waits for it."""
         if not self._over:
             self.signal(signal.SIGKILL)
             self._ended()

@@ -27,7 +27,7 @@ MADE_ANEW = "the run goes on with images packed anew"
 
 
 def packed(stage: Stage, ink: int = 0) -> Path:
-    """Run on Omniglot, whose zips and drawings are blank, and give its pack."""
+    """Run on Omniglot, whose zips and drawings are blank, and return its pack."""
     empty_zips(stage)
     blank = omniglot_store(28)
     store = dataclasses.replace(blank, images=blank.images + np.uint8(ink), digest="")
@@ -48,7 +48,7 @@ def damage(pack: Path, keep_time: bool = True) -> None:
 
 
 def anew(stage: Stage, line: str = f"{RUN} --seeds 1", status: int = 0) -> Printed:
-    """Say a line as a process would that knows nothing of the ones before."""
+    """Run a line as a process would that knows nothing about the ones before."""
     load_store.cache_clear()
     return stage.say(line, status=status)
 

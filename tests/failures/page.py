@@ -1,4 +1,4 @@
-"""docs/failures.md: written from the cases, and read again to be held against them."""
+"""docs/failures.md: written from the cases, and read again to be compared with them."""
 
 from __future__ import annotations
 
@@ -58,14 +58,14 @@ def _table(section: Section, seen: Callable[[Case], str]) -> str:
 
 def seen_in(page: str) -> dict[tuple[str, str], str]:
     """Return what a page says is seen, by section and title."""
-    found, section = {}, ""
+    seen_of, section = {}, ""
     for line in page.splitlines():
         if line.startswith("## "):
             section = line.removeprefix("## ")
         elif line.startswith("| "):
             title, seen, *_ = line.removeprefix("| ").split(" | ")
-            found[section, title] = seen
-    return found
+            seen_of[section, title] = seen
+    return seen_of
 
 
 def key(case: Case) -> tuple[str, str]:

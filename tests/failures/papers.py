@@ -29,7 +29,7 @@ def draft(stage: Stage) -> Path:
 
 
 def left_out(stage: Stage) -> Printed:
-    """List all papers, and say what is printed of the one that does not read."""
+    """List all papers, and return what is printed about the one that cannot be read."""
     said = stage.say("harness list", status=0)
     assert "anil/" in said.out
     return said.only("demo")

@@ -31,7 +31,7 @@ VERIFY = "harness data verify omniglot"
 
 
 def first_drawing(stage: Stage, content: bytes) -> Printed:
-    """Put `content` in the place of a drawing, and say what is printed."""
+    """Put `content` in the place of a drawing, and return what is printed."""
 
     def other(files: Files) -> None:
         files[next(n for n in files if "/Angelic/character01/" in n)] = content

@@ -26,7 +26,7 @@ ARGUMENTS, ANSWERS = "tests/evaluation/test_arguments.py", "tests/evaluation/tes
 
 
 def refused(stage: Stage, model: Any = None, **arguments: Any) -> str:
-    """Evaluate a model (one that is not to be asked unless given) and give the sentence."""
+    """Evaluate a model (one that is not to be asked unless given) and return the sentence."""
 
     def never(*_: object) -> None:
         raise AssertionError("the model was asked")

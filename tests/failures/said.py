@@ -70,6 +70,6 @@ class Said:
     def part(self, pattern: str) -> str:
         """Return what `pattern` matches, also in lines that a table has folded, quoted."""
         text = f"{self.out}\n{self.err}"
-        found = re.search(pattern, text) or re.search(pattern, " ".join(text.split()))
-        assert found, f"{pattern!r} is not in:\n{self.out}{self.err}"
-        return quoted(shown(found[0], self.folder))
+        match = re.search(pattern, text) or re.search(pattern, " ".join(text.split()))
+        assert match, f"{pattern!r} is not in:\n{self.out}{self.err}"
+        return quoted(shown(match[0], self.folder))

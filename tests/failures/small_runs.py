@@ -75,8 +75,8 @@ def same_as_unbroken(stage: Stage) -> bool:
 
     That is run once, for all cases.
     """
-    found = results(stage.folder / "results")
-    return len(found) == 1 and found == _unbroken()
+    of_stage = results(stage.folder / "results")
+    return len(of_stage) == 1 and of_stage == _unbroken()
 
 
 @functools.cache
@@ -93,7 +93,7 @@ def signalled(iteration: int, *numbers: int) -> str:
 
 
 def half_done(stage: Stage) -> Path:
-    """Put the checkpoints of `HALF_A_RUN` into the stage and give the newest."""
+    """Put the checkpoints of `HALF_A_RUN` into the stage and return the newest."""
     shutil.copytree(_half(), stage.folder / "runs", dirs_exist_ok=True)
     (run,) = (p.relative_to(_half()) for p in _half().rglob("checkpoint.pt"))
     return stage.folder / "runs" / run
@@ -105,7 +105,7 @@ def _half() -> Path:
 
 
 def recorded(stage: Stage) -> Path:
-    """Put a record of `SMOKE` into the results of the stage and give its folder."""
+    """Put a record of `SMOKE` into the results of the stage and return its folder."""
     shutil.copytree(_smoke(), stage.folder / "results")
     return stage.one("record.json").parent
 

@@ -46,11 +46,11 @@ class Stage:
         out, err = io.StringIO(), io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             try:
-                found = main(words)
+                returned = main(words)
             except SystemExit as e:  # argparse
-                found = int(e.code or 0)
-        assert found == status, f"{line}: status {found}\n{out.getvalue()}{err.getvalue()}"
-        return Said(found, out.getvalue(), err.getvalue(), self.folder)
+                returned = int(e.code or 0)
+        assert returned == status, f"{line}: status {returned}\n{out.getvalue()}{err.getvalue()}"
+        return Said(returned, out.getvalue(), err.getvalue(), self.folder)
 
     def start(self, line: str, first: str = "", fresh: bool = False, **environment: str) -> Started:
         """Start a line in a process of its own, to be sent signals and waited for.
@@ -84,20 +84,20 @@ class Stage:
 
     def one(self, pattern: str) -> Path:
         """Return the one file that `pattern` finds below the folder."""
-        (found,) = self.folder.rglob(pattern)
-        return found
+        (path,) = self.folder.rglob(pattern)
+        return path
 
     def files(self) -> dict[str, tuple[int, int]]:
         """Return size and time of every file below the folder, by name; locks are left out, and
         what Python keeps of the modules that it loaded."""
-        found = {}
+        sizes_and_times = {}
         for folder, _, names in os.walk(self.folder):  # links are not followed
             if Path(folder).name == "__pycache__":
                 continue
             for path in (Path(folder) / name for name in names if name != "lock"):
                 at = path.lstat()
-                found[str(path.relative_to(self.folder))] = (at.st_size, at.st_mtime_ns)
-        return found
+                sizes_and_times[str(path.relative_to(self.folder))] = (at.st_size, at.st_mtime_ns)
+        return sizes_and_times
 
     def _note(self, line: str) -> None:
         self.lines.append(line)

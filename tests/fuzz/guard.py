@@ -82,14 +82,14 @@ def _guarded(folder: Path) -> Iterator[None]:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     before = signal.signal(signal.SIGALRM, late)
     signal.setitimer(signal.ITIMER_REAL, SECONDS)
-    _Watch.folder, _Watch.found = folder.resolve(), []
+    _Watch.folder, _Watch.refused = folder.resolve(), []
     try:
         yield
     finally:
         _Watch.folder = None
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-    assert _Watch.found == [], _Watch.found
+    assert _Watch.refused == [], _Watch.refused
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak) * 1024
     assert grown < BYTES, f"it took {grown} bytes more"
 
@@ -98,14 +98,14 @@ class _Watch:
     """What the audit hook, which cannot be taken away again, looks at."""
 
     folder: Path | None = None
-    found: list[str] = []  # noqa: RUF012 - one for the whole process
+    refused: list[str] = []  # noqa: RUF012 - one for the whole process
 
 
 def _audit(event: str, arguments: tuple[Any, ...]) -> None:
     if _Watch.folder is None:
         return
     if event.startswith(_PROGRAMS):
-        _Watch.found.append(event)
+        _Watch.refused.append(event)
     elif event == "open":
         path, mode, flags = arguments
         if (isinstance(mode, str) and set(mode) & set("wax+")) or (flags or 0) & _WRITES:
@@ -122,7 +122,7 @@ def _check(event: str, path: Any) -> None:
     own = name == os.devnull or "__pycache__" in name
     inside = _Watch.folder is not None and Path(os.path.abspath(name)).is_relative_to(_Watch.folder)
     if not own and not inside:
-        _Watch.found.append(f"{event} {name}")
+        _Watch.refused.append(f"{event} {name}")
 
 
 sys.addaudithook(_audit)

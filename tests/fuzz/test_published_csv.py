@@ -109,8 +109,8 @@ def test_bytes(toy):
             data = data.decode("latin-1").encode(encoding, "replace")
         (folder / "published.csv").write_bytes(data)
         told(lambda: read_all(folder), toy.root)
-        found = told(lambda: collect(toy.results, context=True), toy.root)
-        assert not isinstance(found, str), "a bad paper stops itself alone"
-        assert bool(found.cells) != bool(found.left_out)
+        collection = told(lambda: collect(toy.results, context=True), toy.root)
+        assert not isinstance(collection, str), "a bad paper stops itself alone"
+        assert bool(collection.cells) != bool(collection.left_out)
 
     boxed(1.5, changed)

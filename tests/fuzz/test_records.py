@@ -71,9 +71,9 @@ def write(path, raw):
 
 def tables(toy):
     """Make every table of what is there."""
-    found = collect(toy.results, context=True)
-    text = [render_rows(found.rows, form) for form in ("table", "json", "csv", "md", "latex")]
-    return text, render_json(paired_rows(found)), across_rows(found, toy.results)
+    collection = collect(toy.results, context=True)
+    text = [render_rows(collection.rows, form) for form in ("table", "json", "csv", "md", "latex")]
+    return text, render_json(paired_rows(collection)), across_rows(collection, toy.results)
 
 
 def test_records(toy):
@@ -154,9 +154,9 @@ def test_costs_and_explanations(tmp_path, source):
             with contextlib.suppress(ValueError, TypeError):
                 raw["digest"] = digest(raw)
         write(path, raw)
-        found = told(read, tmp_path)
-        if not isinstance(found, str):
-            told(lambda: found.to_json(), tmp_path)
+        explanation = told(read, tmp_path)
+        if not isinstance(explanation, str):
+            told(lambda: explanation.to_json(), tmp_path)
 
     boxed(1, anything)
     path.write_text("[" * 100_000)

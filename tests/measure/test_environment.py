@@ -10,13 +10,13 @@ from harness.measure.environment import driver_version, environment, processor_n
 
 
 def test_environment_is_what_a_record_can_hold():
-    found = environment()
-    assert json.loads(json.dumps(found)) == found
-    assert found["libraries"]["torch"] == torch.__version__
-    assert found["logical_cores"] >= 1
-    assert found["torch_threads"] == torch.get_num_threads()
-    assert isinstance(found["tf32_matmul"], bool)
-    assert isinstance(found["tf32_convolution"], bool)
+    measured = environment()
+    assert json.loads(json.dumps(measured)) == measured
+    assert measured["libraries"]["torch"] == torch.__version__
+    assert measured["logical_cores"] >= 1
+    assert measured["torch_threads"] == torch.get_num_threads()
+    assert isinstance(measured["tf32_matmul"], bool)
+    assert isinstance(measured["tf32_convolution"], bool)
 
 
 def test_determinism_state_is_read_when_asked():
@@ -31,9 +31,9 @@ def test_determinism_state_is_read_when_asked():
 
 def test_a_library_that_is_not_there_is_none(monkeypatch):
     monkeypatch.setattr(module, "LIBRARIES", ("numpy", "no-such-library"))
-    found = module.library_versions()
-    assert found["no-such-library"] is None
-    assert found["numpy"]
+    versions = module.library_versions()
+    assert versions["no-such-library"] is None
+    assert versions["numpy"]
 
 
 def test_processor_name(tmp_path):

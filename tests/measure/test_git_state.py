@@ -27,9 +27,9 @@ def checkout(tmp_path, monkeypatch):
 
 
 def test_a_clean_checkout(checkout):
-    found = git_state(checkout)
-    assert len(found["commit"]) == 40
-    assert found["clean"] is True
+    state = git_state(checkout)
+    assert len(state["commit"]) == 40
+    assert state["clean"] is True
 
 
 def test_changed_and_new_code_is_not_clean(checkout):

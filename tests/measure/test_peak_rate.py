@@ -15,16 +15,16 @@ def test_it_is_the_rate_of_the_fastest_product(monkeypatch):
     ticks = iter([0.0, 1.0, 5.0, 5.0, 6.0, 8.0, 9.0, 10.0, 13.0])
     monkeypatch.setattr("harness.measure.peak_rate.time.perf_counter", lambda: next(ticks))
     # Begin 0; products of 4, 2 and 3 seconds; after the second, 9 s are not over, then they are.
-    found = peak_rate(torch.device("cpu"), seconds=5.5, size=8)
-    assert found == 2 * 8**3 / 2
+    rate = peak_rate(torch.device("cpu"), seconds=5.5, size=8)
+    assert rate == 2 * 8**3 / 2
 
 
 def test_a_real_machine_multiplies():
     cpu = torch.device("cpu")
     start = time.perf_counter()
-    found = peak_rate(cpu, seconds=0.0, size=256)
+    rate = peak_rate(cpu, seconds=0.0, size=256)
     synchronise(cpu)
-    assert found > 2 * 256**3 / (time.perf_counter() - start), "one of two products was timed"
+    assert rate > 2 * 256**3 / (time.perf_counter() - start), "one of two products was timed"
 
 
 @pytest.mark.cuda

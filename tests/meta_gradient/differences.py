@@ -68,7 +68,7 @@ def difference_error(
     problem: Problem,
     batch: SupervisedBatch,
     inner: InnerLoop,
-    found: MetaGradient,
+    meta_gradient: MetaGradient,
     rates: Params | None = None,
 ) -> float:
     """Largest relative error of directional derivatives, along weights and rates together.
@@ -81,7 +81,7 @@ def difference_error(
     def loss(moved: list[Params]) -> Tensor:
         return adapted_loss(problem, batch, inner, *moved, held)[0]
 
-    return _worst(loss, variables, [found.gradients, found.rate_gradients])
+    return _worst(loss, variables, [meta_gradient.gradients, meta_gradient.rate_gradients])
 
 
 def _worst(

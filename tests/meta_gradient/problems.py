@@ -1,4 +1,4 @@
-"""Five small problems in float64, one for each kind of model, and how far two gradients part."""
+"""Five small problems in float64, one for each kind of model, and how far two gradients differ."""
 
 from __future__ import annotations
 
@@ -122,5 +122,8 @@ def _flat(group: Params) -> Tensor:
     return torch.cat([group[k].flatten() for k in sorted(group)] or [torch.zeros(0)])
 
 
-def _shapes(found: MetaGradient) -> list[dict[str, torch.Size]]:
-    return [{k: v.shape for k, v in g.items()} for g in (found.gradients, found.rate_gradients)]
+def _shapes(meta_gradient: MetaGradient) -> list[dict[str, torch.Size]]:
+    return [
+        {k: v.shape for k, v in g.items()}
+        for g in (meta_gradient.gradients, meta_gradient.rate_gradients)
+    ]

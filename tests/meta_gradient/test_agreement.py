@@ -24,14 +24,16 @@ TOLERANCE = 1e-9
 
 
 @cache
-def found(which: str, name: str, order: str, steps: int) -> MetaGradient:
+def meta_gradient(which: str, name: str, order: str, steps: int) -> MetaGradient:
     problem, batch = PROBLEMS[name]()
     return engine(which)(problem, start(problem), batch, inner_loop(problem, steps, ORDERS[order]))
 
 
 def difference(which: str, name: str, order: str, steps: int) -> float:
     """Relative to the largest entry of the gradient that `higher` gives."""
-    return distance(found(which, name, order, steps), found("higher", name, order, steps))
+    return distance(
+        meta_gradient(which, name, order, steps), meta_gradient("higher", name, order, steps)
+    )
 
 
 @pytest.mark.parametrize("steps", STEPS)
@@ -40,7 +42,7 @@ def difference(which: str, name: str, order: str, steps: int) -> float:
 @pytest.mark.parametrize("other", OTHERS)
 def test_engines_agree_with_higher(other, name, order, steps):
     assert difference(other, name, order, steps) < TOLERANCE
-    loss, reference = (found(e, name, order, steps).loss for e in (other, "higher"))
+    loss, reference = (meta_gradient(e, name, order, steps).loss for e in (other, "higher"))
     torch.testing.assert_close(loss, reference, rtol=1e-10, atol=0)
 
 
@@ -48,7 +50,7 @@ def test_engines_agree_with_higher(other, name, order, steps):
 def test_orders_and_steps_give_different_gradients(name):
     """Else agreement would say nothing: the columns of the table are not one number."""
     one, two, no_steps = (
-        found("loop", name, order, steps)
+        meta_gradient("loop", name, order, steps)
         for order, steps in (("second", 1), ("first", 1), ("first", 0))
     )
     assert distance(one, two) > 1e-3

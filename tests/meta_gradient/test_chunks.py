@@ -119,9 +119,9 @@ def test_an_operation_without_a_shape_rule_is_measured_by_doing_it(monkeypatch):
         with pytest.raises(RuntimeError, match="turned"):
             work.rehearsal().peak(Chunks(1, 1))
         assert work.measured_peak(Chunks(1, 1)) == work.peak(Chunks(1, 1)) > 0
-    found = engine("batched")(problem, start(problem), batch, inner)
+    meta_gradient = engine("batched")(problem, start(problem), batch, inner)
     expected = engine("loop")(problem, start(problem), batch, inner)
-    assert distance(found, expected) < 1e-4
+    assert distance(meta_gradient, expected) < 1e-4
 
 
 def test_small_work_is_measured_by_doing_it():
@@ -135,10 +135,10 @@ def test_small_work_is_measured_by_doing_it():
     ("budget", "steps"), [(3 * MB, 1), (3 * MB, 3), (6 * MB, 3), (6 * MB, 10), (20 * MB, 10)]
 )
 def test_a_budget_is_never_exceeded(budget, steps):
-    found = peak(Batched(budget), 9, steps)
+    peak_bytes = peak(Batched(budget), 9, steps)
     parameters = sum(p.numel() * 4 for p in StridedConv4(1, 16, 5, torch.Generator()).parameters())
     # What is measured here has the caller's own copy of the parameters in it as well.
-    assert found <= budget + 2 * parameters
+    assert peak_bytes <= budget + 2 * parameters
 
 
 def test_ten_steps_need_little_more_memory_than_one():
@@ -173,11 +173,11 @@ def test_a_budget_that_says_nothing_is_one_sentence(name):
 
 
 def test_a_budget_in_the_engines_name():
-    found = engine("batched:20MB")
-    assert isinstance(found, Batched)
-    assert found.memory_bytes == 20 * MB
-    assert found.factors is None
-    assert engine("batched:20MB") is found
+    chosen = engine("batched:20MB")
+    assert isinstance(chosen, Batched)
+    assert chosen.memory_bytes == 20 * MB
+    assert chosen.factors is None
+    assert engine("batched:20MB") is chosen
     both = engine("batched:20MB:bf16")
     assert isinstance(both, Batched)
     assert (both.memory_bytes, both.factors) == (20 * MB, torch.bfloat16)
@@ -205,7 +205,7 @@ def test_first_order_takes_as_many_tasks_at_ten_steps_as_at_one():
     for steps in (1, 10):
         mine(problem, start(problem), batch, InnerLoop(steps, 0.1, first_order=True))
     known = mine._known[problem.model]
-    one, ten = (found for key, found in known.items() if key[0] == "chunks")
+    one, ten = (chunks for key, chunks in known.items() if key[0] == "chunks")
     assert ten.tasks >= one.tasks > 1
 
 
@@ -227,7 +227,7 @@ def test_a_model_without_rules_takes_the_general_path_and_says_so_once(capsys):
     batch = SupervisedBatch(x, x, x, x)
     inner = InnerLoop(2, 0.1, first_order=False)
     mine = Batched()
-    found = [mine(problem, start(problem), batch, inner) for _ in range(2)][1]
+    meta_gradient = [mine(problem, start(problem), batch, inner) for _ in range(2)][1]
     said = capsys.readouterr().err
     assert said.count("takes its general path for Cubes") == 1
-    assert distance(found, engine("loop")(problem, start(problem), batch, inner)) < 1e-9
+    assert distance(meta_gradient, engine("loop")(problem, start(problem), batch, inner)) < 1e-9

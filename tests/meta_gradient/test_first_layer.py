@@ -65,11 +65,11 @@ def test_agrees_with_higher(form, frozen, first_order):
     problem, batch = case(*FORMS[form])
     names = frozenset(k for k in start(problem) if k.startswith(frozen))
     inner = InnerLoop(2, 0.1, first_order, names)
-    reference, found = (
+    reference, batched = (
         engine(e)(problem, start(problem), batch, inner) for e in ("higher", "batched")
     )
     assert rules(problem, batch)[0] is FirstLayer
-    assert distance(found, reference) < 1e-9
+    assert distance(batched, reference) < 1e-9
 
 
 @orders

@@ -34,9 +34,9 @@ def meta_steps(compute, device="cpu"):
     optimiser = torch.optim.Adam(params.values(), lr=0.001)
 
     def step():
-        found = compute(problem, params, batch, inner)
+        meta_gradient = compute(problem, params, batch, inner)
         for name, parameter in params.items():
-            parameter.grad = found.gradients[name]
+            parameter.grad = meta_gradient.gradients[name]
         optimiser.step()
 
     return step
@@ -62,10 +62,10 @@ def growth(compute, device="cpu"):
 def test_memory_stays_flat(which):
     if which == "higher":
         pytest.importorskip("higher")
-    found = growth(engine(which))
-    assert found["tensors"] == 0
-    assert found["tensor_bytes"] == 0
-    assert found["resident_bytes"] < ALLOWED
+    grown = growth(engine(which))
+    assert grown["tensors"] == 0
+    assert grown["tensor_bytes"] == 0
+    assert grown["resident_bytes"] < ALLOWED
 
 
 @pytest.mark.cuda
@@ -74,24 +74,24 @@ def test_memory_stays_flat(which):
 def test_device_memory_stays_flat(which):
     if which == "higher":
         pytest.importorskip("higher")
-    found = growth(engine(which), "cuda")
-    assert found["device_bytes"] == 0
-    assert found["tensors"] == 0
+    grown = growth(engine(which), "cuda")
+    assert grown["device_bytes"] == 0
+    assert grown["tensors"] == 0
 
 
 def without_inner_loop(problem, params, batch):
     """Return the cheapest thing that looks like a meta-gradient, and the loss with its graph."""
     loss = problem.on_query(params, batch.query_x[0], batch.query_y[0])
-    found = torch.autograd.grad(loss, list(params.values()), retain_graph=True)
-    return MetaGradient(loss.detach(), dict(zip(params, found, strict=True))), loss
+    gradients = torch.autograd.grad(loss, list(params.values()), retain_graph=True)
+    return MetaGradient(loss.detach(), dict(zip(params, gradients, strict=True))), loss
 
 
 def test_without_a_leak_the_cheap_engine_is_flat():
-    found = growth(
+    grown = growth(
         lambda problem, params, batch, inner: without_inner_loop(problem, params, batch)[0]
     )
-    assert found["tensors"] == 0
-    assert found["resident_bytes"] < ALLOWED
+    assert grown["tensors"] == 0
+    assert grown["resident_bytes"] < ALLOWED
 
 
 def test_an_engine_that_keeps_its_results_is_caught():
@@ -101,11 +101,11 @@ def test_an_engine_that_keeps_its_results_is_caught():
         kept.append(without_inner_loop(problem, params, batch)[0])
         return kept[-1]
 
-    found = growth(leaking)
+    grown = growth(leaking)
     weights = sum(g.nbytes for g in kept[0].gradients.values())
-    assert found["tensors"] >= STEPS - WARM
-    assert found["tensor_bytes"] >= (STEPS - WARM) * weights
-    assert found["resident_bytes"] > ALLOWED
+    assert grown["tensors"] >= STEPS - WARM
+    assert grown["tensor_bytes"] >= (STEPS - WARM) * weights
+    assert grown["resident_bytes"] > ALLOWED
 
 
 def test_an_engine_that_keeps_graphs_out_of_sight_is_caught():
@@ -113,8 +113,8 @@ def test_an_engine_that_keeps_graphs_out_of_sight_is_caught():
     kept = []
 
     def leaking(problem, params, batch, inner):
-        found, loss = without_inner_loop(problem, params, batch)
+        meta_gradient, loss = without_inner_loop(problem, params, batch)
         kept.append(loss.grad_fn)
-        return found
+        return meta_gradient
 
     assert growth(leaking)["resident_bytes"] > ALLOWED

@@ -34,8 +34,10 @@ orders = pytest.mark.parametrize("first_order", [False, True], ids=["second", "f
 def test_engines_agree_with_higher(other, name, frozen, first_order):
     problem, batch = CASES[name]()
     inner = InnerLoop(2, 0.05, first_order, FROZEN[frozen](problem))
-    reference, found = (engine(e)(problem, start(problem), batch, inner) for e in ("higher", other))
-    assert distance(found, reference) < 1e-9
+    reference, meta_gradient = (
+        engine(e)(problem, start(problem), batch, inner) for e in ("higher", other)
+    )
+    assert distance(meta_gradient, reference) < 1e-9
 
 
 @orders
@@ -44,9 +46,9 @@ def test_anil_is_the_derivative_body_included(which, first_order):
     """The body does not adapt and is meta-trained all the same."""
     problem, batch = omniglot()
     inner = InnerLoop(2, 0.05, first_order, FROZEN["body"](problem))
-    found = engine(which)(problem, start(problem), batch, inner)
-    assert difference_error(problem, batch, inner, found) < 1e-5
-    assert float(found.gradients["convolutions.0.weight"].abs().max()) > 1e-3
+    meta_gradient = engine(which)(problem, start(problem), batch, inner)
+    assert difference_error(problem, batch, inner, meta_gradient) < 1e-5
+    assert float(meta_gradient.gradients["convolutions.0.weight"].abs().max()) > 1e-3
 
 
 @orders
@@ -55,11 +57,11 @@ def test_anil_with_learned_rates_agrees_with_higher(which, first_order):
     problem, batch = resnet()
     inner = InnerLoop(2, 0.05, first_order, FROZEN["body"](problem))
     rates = random_rates(problem, inner, "weight")
-    reference, found = (
+    reference, meta_gradient = (
         engine(e)(problem, start(problem), batch, inner, rates) for e in ("higher", which)
     )
-    assert found.rate_gradients.keys() == {"head.weight", "head.bias"}
-    assert distance(found, reference) < 1e-9
+    assert meta_gradient.rate_gradients.keys() == {"head.weight", "head.bias"}
+    assert distance(meta_gradient, reference) < 1e-9
 
 
 MISTAKES = {

@@ -28,12 +28,16 @@ def test_engines_leave_parameters_rates_and_the_callers_grad_alone(which):
     inner = inner_loop(problem, 1, False)
     params, rates = start(problem), random_rates(problem, inner, "weight")
     kept = [{k: v.clone() for k, v in group.items()} for group in (params, rates)]
-    found = engine(which)(problem, params, batch, inner, rates)
+    meta_gradient = engine(which)(problem, params, batch, inner, rates)
     for group, before in zip((params, rates), kept, strict=True):
         assert all(torch.equal(group[k], before[k]) for k in before)
         assert not any(v.requires_grad or v.grad is not None for v in group.values())
     assert all(p.grad is None for p in problem.model.parameters())
-    given = [found.loss, *found.gradients.values(), *found.rate_gradients.values()]
+    given = [
+        meta_gradient.loss,
+        *meta_gradient.gradients.values(),
+        *meta_gradient.rate_gradients.values(),
+    ]
     assert not any(v.requires_grad for v in given)
 
 
@@ -44,8 +48,8 @@ def test_the_order_of_names_does_not_matter(which):
     inner = inner_loop(problem, 2, False)
     params = start(problem)
     turned = dict(reversed(params.items()))
-    found = engine(which)(problem, turned, batch, inner)
-    assert distance(found, engine(which)(problem, params, batch, inner)) < 1e-12
+    meta_gradient = engine(which)(problem, turned, batch, inner)
+    assert distance(meta_gradient, engine(which)(problem, params, batch, inner)) < 1e-12
 
 
 def test_unknown_engine_is_one_sentence():

@@ -31,11 +31,11 @@ def test_engines_agree_with_higher(other, name, kind, first_order):
     problem, batch = CASES[name]()
     inner = inner_loop(problem, 3, first_order)
     rates = random_rates(problem, inner, kind)
-    reference, found = (
+    reference, meta_gradient = (
         engine(e)(problem, start(problem), batch, inner, rates) for e in ("higher", other)
     )
-    assert found.rate_gradients.keys() == rates.keys()
-    assert distance(found, reference) < 1e-9
+    assert meta_gradient.rate_gradients.keys() == rates.keys()
+    assert distance(meta_gradient, reference) < 1e-9
 
 
 @orders
@@ -45,8 +45,8 @@ def test_rate_gradients_are_the_derivative(which, kind, first_order):
     problem, batch = sinusoid()
     inner = inner_loop(problem, 2, first_order)
     rates = random_rates(problem, inner, kind)
-    found = engine(which)(problem, start(problem), batch, inner, rates)
-    assert difference_error(problem, batch, inner, found, rates) < 1e-5
+    meta_gradient = engine(which)(problem, start(problem), batch, inner, rates)
+    assert difference_error(problem, batch, inner, meta_gradient, rates) < 1e-5
 
 
 @orders
@@ -56,9 +56,9 @@ def test_some_rates_learned_and_the_rest_fixed(which, first_order):
     inner = inner_loop(problem, 2, first_order)
     every = random_rates(problem, inner, "step")
     rates = {k: v for k, v in every.items() if k.endswith("bias")}
-    found = engine(which)(problem, start(problem), batch, inner, rates)
-    assert found.rate_gradients.keys() == rates.keys()
-    assert difference_error(problem, batch, inner, found, rates) < 1e-5
+    meta_gradient = engine(which)(problem, start(problem), batch, inner, rates)
+    assert meta_gradient.rate_gradients.keys() == rates.keys()
+    assert difference_error(problem, batch, inner, meta_gradient, rates) < 1e-5
 
 
 @orders
@@ -78,12 +78,12 @@ def test_rates_that_equal_the_fixed_one_change_nothing(which, first_order):
 def test_the_rate_of_the_last_step_has_one_gradient_in_both_orders(which):
     """After it no inner gradient is taken, so none is held constant."""
     problem, batch = sinusoid()
-    found = []
+    by_order = []
     for first_order in (False, True):
         inner = inner_loop(problem, 2, first_order)
         rates = random_rates(problem, inner, "weight")
-        found.append(engine(which)(problem, start(problem), batch, inner, rates).rate_gradients)
-    second, first = found
+        by_order.append(engine(which)(problem, start(problem), batch, inner, rates).rate_gradients)
+    second, first = by_order
     for name in second:
         torch.testing.assert_close(second[name][1], first[name][1], rtol=1e-9, atol=1e-14)
     assert any(not torch.allclose(second[k][0], first[k][0], rtol=1e-3) for k in second)
@@ -94,8 +94,8 @@ def test_without_a_step_there_is_no_rate_to_learn(which):
     problem, batch = sinusoid()
     inner = inner_loop(problem, 0, False)
     rates = random_rates(problem, inner, "step")
-    found = engine(which)(problem, start(problem), batch, inner, rates)
-    assert {k: v.shape for k, v in found.rate_gradients.items()} == {
+    meta_gradient = engine(which)(problem, start(problem), batch, inner, rates)
+    assert {k: v.shape for k, v in meta_gradient.rate_gradients.items()} == {
         k: v.shape for k, v in rates.items()
     }
 

@@ -18,7 +18,7 @@ def tensor(*values: float) -> torch.Tensor:
     return torch.tensor(values, dtype=torch.float64)
 
 
-def found() -> MetaGradient:
+def mean_gradient() -> MetaGradient:
     """Norm sqrt(9 + 16 + 144) = 13, of which the rates have 12."""
     return MetaGradient(
         tensor(2.0)[0], {"a": tensor(3.0), "b": tensor(-4.0, 0.0)}, {"a": tensor(12.0)}
@@ -31,7 +31,7 @@ def entries(gradient: MetaGradient) -> list[float]:
 
 
 def test_the_mean_without_clips_is_what_the_engine_gave():
-    outer = Outer("mean", clip_value=0.0, clip_norm=0.0)(found(), tasks=5)
+    outer = Outer("mean", clip_value=0.0, clip_norm=0.0)(mean_gradient(), tasks=5)
     assert entries(outer) == [3.0, -4.0, 0.0, 12.0]
     assert float(outer.loss) == 2.0
     assert outer.gradients.keys() == {"a", "b"}
@@ -39,7 +39,7 @@ def test_the_mean_without_clips_is_what_the_engine_gave():
 
 
 def test_a_sum_is_the_mean_times_the_tasks():
-    outer = Outer("sum", clip_value=0.0, clip_norm=0.0)(found(), tasks=5)
+    outer = Outer("sum", clip_value=0.0, clip_norm=0.0)(mean_gradient(), tasks=5)
     assert entries(outer) == [15.0, -20.0, 0.0, 60.0]
     assert float(outer.loss) == 10.0
 
@@ -66,28 +66,28 @@ def test_a_sum_is_that_over_single_tasks(which):
 
 
 def test_entries_are_cut_by_value():
-    outer = Outer("mean", clip_value=3.5, clip_norm=0.0)(found(), tasks=5)
+    outer = Outer("mean", clip_value=3.5, clip_norm=0.0)(mean_gradient(), tasks=5)
     assert entries(outer) == [3.0, -3.5, 0.0, 3.5]
     assert float(outer.loss) == 2.0
 
 
 def test_the_reduction_comes_before_the_cut():
-    outer = Outer("sum", clip_value=16.0, clip_norm=0.0)(found(), tasks=5)
+    outer = Outer("sum", clip_value=16.0, clip_norm=0.0)(mean_gradient(), tasks=5)
     assert entries(outer) == [15.0, -16.0, 0.0, 16.0]
 
 
 def test_the_norm_is_that_of_weights_and_rates_together():
-    outer = Outer("mean", clip_value=0.0, clip_norm=6.5)(found(), tasks=5)
+    outer = Outer("mean", clip_value=0.0, clip_norm=6.5)(mean_gradient(), tasks=5)
     assert entries(outer) == pytest.approx([1.5, -2.0, 0.0, 6.0], rel=1e-6)
 
 
 def test_a_gradient_within_the_norm_stays():
-    outer = Outer("mean", clip_value=0.0, clip_norm=14.0)(found(), tasks=5)
+    outer = Outer("mean", clip_value=0.0, clip_norm=14.0)(mean_gradient(), tasks=5)
     assert entries(outer) == [3.0, -4.0, 0.0, 12.0]
 
 
 def test_the_cut_by_value_comes_before_that_by_norm():
-    outer = Outer("mean", clip_value=4.0, clip_norm=1.0)(found(), tasks=5)
+    outer = Outer("mean", clip_value=4.0, clip_norm=1.0)(mean_gradient(), tasks=5)
     length = (9 + 16 + 16) ** 0.5
     assert entries(outer) == pytest.approx([x / length for x in (3, -4, 0, 4)], rel=1e-6)
 

@@ -54,9 +54,11 @@ def test_engines_agree_with_higher(other, name, weights, first_order):
     problem, batch = case = CASES[name]()
     params, inner = drawn(case, first_order, weights)
     rates = random_rates(problem, inner, "step")
-    reference, found = (engine(e)(problem, params, batch, inner, rates) for e in ("higher", other))
-    assert distance(found, reference) < 1e-9
-    torch.testing.assert_close(found.loss, reference.loss, rtol=1e-10, atol=0)
+    reference, meta_gradient = (
+        engine(e)(problem, params, batch, inner, rates) for e in ("higher", other)
+    )
+    assert distance(meta_gradient, reference) < 1e-9
+    torch.testing.assert_close(meta_gradient.loss, reference.loss, rtol=1e-10, atol=0)
 
 
 @orders
@@ -67,8 +69,10 @@ def test_frozen_layers_before_norms_of_each_step_agree_with_higher(frozen, first
     params, inner = drawn(case, first_order, "every")
     more = frozenset(name for name in params if name.startswith(frozen))
     inner = replace(inner, frozen=inner.frozen | more)
-    reference, found = (engine(e)(problem, params, batch, inner) for e in ("higher", "batched"))
-    assert distance(found, reference) < 1e-9
+    reference, meta_gradient = (
+        engine(e)(problem, params, batch, inner) for e in ("higher", "batched")
+    )
+    assert distance(meta_gradient, reference) < 1e-9
 
 
 @orders
@@ -77,7 +81,7 @@ def test_the_gradient_is_that_of_the_steps_written_out(which, first_order):
     """Step k sees the support set with value k, the query set is seen after it with value k."""
     problem, batch = case = omniglot()
     params, inner = drawn(case, first_order, "every")
-    found = engine(which)(problem, params, batch, inner)
+    meta_gradient = engine(which)(problem, params, batch, inner)
     leaves = {k: v.clone().requires_grad_() for k, v in params.items()}
 
     def loss(current: Params, norm: int, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
@@ -101,7 +105,7 @@ def test_the_gradient_is_that_of_the_steps_written_out(which, first_order):
                 current[k] = current[k] - inner.rate * g
             total = total + weight * loss(current, step, qx, qy)
     wanted = torch.autograd.grad(total / len(batch), list(leaves.values()))
-    for (name, gradient), by_hand in zip(found.gradients.items(), wanted, strict=True):
+    for (name, gradient), by_hand in zip(meta_gradient.gradients.items(), wanted, strict=True):
         torch.testing.assert_close(gradient, by_hand, rtol=1e-8, atol=1e-12, msg=name)
 
 
@@ -113,10 +117,10 @@ def test_equal_values_are_as_good_as_one(which):
     reference = engine(which)(problem, params, batch, one)
     own = norms(problem)
     same = {k: torch.stack([v] * STEPS) if k in own else v for k, v in params.items()}
-    found = engine(which)(problem, same, batch, replace(one, per_step=own))
-    torch.testing.assert_close(found.loss, reference.loss, rtol=1e-12, atol=0)
+    meta_gradient = engine(which)(problem, same, batch, replace(one, per_step=own))
+    torch.testing.assert_close(meta_gradient.loss, reference.loss, rtol=1e-12, atol=0)
     for name, gradient in reference.gradients.items():
-        parts = found.gradients[name]
+        parts = meta_gradient.gradients[name]
         assert parts.shape == same[name].shape
         total = parts.sum(0) if name in own else parts
         torch.testing.assert_close(total, gradient, rtol=1e-8, atol=1e-12)
@@ -142,8 +146,8 @@ def test_adapted_weights_are_those_of_the_loss():
         problem.on_query({k: v[i] for k, v in last.items()} | seen, *query)
         for i, query in enumerate(zip(batch.query_x, batch.query_y, strict=True))
     ]
-    found = engine("loop")(problem, params, batch, inner)
-    torch.testing.assert_close(torch.stack(each).mean(), found.loss)
+    meta_gradient = engine("loop")(problem, params, batch, inner)
+    torch.testing.assert_close(torch.stack(each).mean(), meta_gradient.loss)
 
 
 def mistakes(problem: Problem) -> dict[str, tuple[Params, InnerLoop, str]]:

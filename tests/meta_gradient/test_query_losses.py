@@ -48,11 +48,11 @@ def test_multi_step_losses_agree_with_higher(other, name, weights, first_order):
     problem, batch = CASES[name]()
     inner = replace(inner_loop(problem, 2, first_order), query_weights=WEIGHTS[weights])
     rates = random_rates(problem, inner, "step") if weights == "every" else None
-    reference, found = (
+    reference, meta_gradient = (
         engine(e)(problem, start(problem), batch, inner, rates) for e in ("higher", other)
     )
-    assert distance(found, reference) < 1e-9
-    torch.testing.assert_close(found.loss, reference.loss, rtol=1e-10, atol=0)
+    assert distance(meta_gradient, reference) < 1e-9
+    torch.testing.assert_close(meta_gradient.loss, reference.loss, rtol=1e-10, atol=0)
 
 
 @orders
@@ -62,14 +62,14 @@ def test_a_multi_step_loss_is_the_weighted_sum_of_its_steps(which, first_order):
     problem, batch = sinusoid()
     weights = WEIGHTS["every"]
     inner = replace(inner_loop(problem, 2, first_order), query_weights=weights)
-    found = engine(which)(problem, start(problem), batch, inner)
+    meta_gradient = engine(which)(problem, start(problem), batch, inner)
     parts = [
         engine(which)(problem, start(problem), batch, inner_loop(problem, steps, first_order))
         for steps in range(3)
     ]
     loss = sum(w * part.loss for w, part in zip(weights, parts, strict=True))
-    torch.testing.assert_close(found.loss, loss, rtol=1e-12, atol=0)
-    for name, gradient in found.gradients.items():
+    torch.testing.assert_close(meta_gradient.loss, loss, rtol=1e-12, atol=0)
+    for name, gradient in meta_gradient.gradients.items():
         wanted = sum(w * part.gradients[name] for w, part in zip(weights, parts, strict=True))
         torch.testing.assert_close(gradient, wanted, rtol=1e-9, atol=1e-12)
 
@@ -80,8 +80,8 @@ def test_a_multi_step_loss_has_its_derivative(which, first_order):
     problem, batch = sinusoid()
     inner = replace(inner_loop(problem, 2, first_order), query_weights=WEIGHTS["every"])
     rates = random_rates(problem, inner, "step")
-    found = engine(which)(problem, start(problem), batch, inner, rates)
-    assert difference_error(problem, batch, inner, found, rates) < 1e-5
+    meta_gradient = engine(which)(problem, start(problem), batch, inner, rates)
+    assert difference_error(problem, batch, inner, meta_gradient, rates) < 1e-5
 
 
 @orders
@@ -91,8 +91,10 @@ def test_custom_losses_agree_with_higher(other, loss, first_order):
     problem, batch = omniglot()
     problem = replace(problem, support_loss=LOSSES[loss], query_loss=LOSSES[loss])
     inner = inner_loop(problem, 2, first_order)
-    reference, found = (engine(e)(problem, start(problem), batch, inner) for e in ("higher", other))
-    assert distance(found, reference) < 1e-9
+    reference, meta_gradient = (
+        engine(e)(problem, start(problem), batch, inner) for e in ("higher", other)
+    )
+    assert distance(meta_gradient, reference) < 1e-9
 
 
 @orders
@@ -101,8 +103,8 @@ def test_support_and_query_losses_may_differ(which, first_order):
     problem, batch = omniglot()
     problem = replace(problem, support_loss=squared_error, query_loss=sum_over_classes)
     inner = inner_loop(problem, 2, first_order)
-    found = engine(which)(problem, start(problem), batch, inner)
-    assert difference_error(problem, batch, inner, found) < 1e-5
+    meta_gradient = engine(which)(problem, start(problem), batch, inner)
+    assert difference_error(problem, batch, inner, meta_gradient) < 1e-5
 
 
 @pytest.mark.parametrize("which", ENGINES)
@@ -111,10 +113,10 @@ def test_a_sum_over_classes_steps_ways_times_as_far(which):
     problem, batch = omniglot()
     summed = replace(problem, support_loss=sum_over_classes, query_loss=sum_over_classes)
     inner = inner_loop(problem, 2, False)
-    found = engine(which)(summed, start(problem), batch, inner)
+    meta_gradient = engine(which)(summed, start(problem), batch, inner)
     mean = engine(which)(problem, start(problem), batch, replace(inner, rate=4 * inner.rate))
-    torch.testing.assert_close(found.loss, 4 * mean.loss, rtol=1e-10, atol=0)
-    for name, gradient in found.gradients.items():
+    torch.testing.assert_close(meta_gradient.loss, 4 * mean.loss, rtol=1e-10, atol=0)
+    for name, gradient in meta_gradient.gradients.items():
         torch.testing.assert_close(gradient, 4 * mean.gradients[name], rtol=1e-8, atol=1e-11)
 
 

@@ -30,8 +30,10 @@ def test_joint_statistics_agree_with_higher(other, name, first_order):
     problem, batch = CASES[name]()
     problem = replace(problem, query_statistics="support-and-query")
     inner = replace(inner_loop(problem, 2, first_order), query_weights=(0.2, 0.0, 0.8))
-    reference, found = (engine(e)(problem, start(problem), batch, inner) for e in ("higher", other))
-    assert distance(found, reference) < 1e-9
+    reference, meta_gradient = (
+        engine(e)(problem, start(problem), batch, inner) for e in ("higher", other)
+    )
+    assert distance(meta_gradient, reference) < 1e-9
 
 
 @orders
@@ -41,8 +43,8 @@ def test_joint_statistics_give_the_derivative(which, first_order):
     problem, batch = omniglot()
     problem = replace(problem, query_statistics="support-and-query")
     inner = inner_loop(problem, 1, first_order)
-    found = engine(which)(problem, start(problem), batch, inner)
-    assert difference_error(problem, batch, inner, found) < 1e-5
+    meta_gradient = engine(which)(problem, start(problem), batch, inner)
+    assert difference_error(problem, batch, inner, meta_gradient) < 1e-5
 
 
 @pytest.mark.parametrize("which", ENGINES)

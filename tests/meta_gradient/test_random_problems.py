@@ -71,8 +71,8 @@ def learned(draw: Any, problem: Problem, inner: InnerLoop, generator: torch.Gene
 @given(drawn=problems())
 def test_engines_agree_with_loop(other, drawn):
     problem, batch, inner, rates = drawn
-    reference, found = (
+    reference, meta_gradient = (
         engine(e)(problem, start(problem), batch, inner, rates) for e in ("loop", other)
     )
-    assert distance(found, reference) < 1e-9
-    torch.testing.assert_close(found.loss, reference.loss, rtol=1e-9, atol=0)
+    assert distance(meta_gradient, reference) < 1e-9
+    torch.testing.assert_close(meta_gradient.loss, reference.loss, rtol=1e-9, atol=0)

@@ -37,10 +37,10 @@ def test_agrees_with_higher(name, first_order):
     case, beginning = BEGINNINGS[name]
     problem, batch = case()
     inner = inner_loop(problem, beginning, first_order)
-    reference, found = (
+    reference, meta_gradient = (
         engine(e)(problem, start(problem), batch, inner) for e in ("higher", "batched")
     )
-    assert distance(found, reference) < 1e-9
+    assert distance(meta_gradient, reference) < 1e-9
 
 
 @orders
@@ -49,10 +49,10 @@ def test_losses_at_every_step_and_joint_statistics_agree_with_higher(first_order
     problem = replace(problem, query_statistics="support-and-query")
     inner = inner_loop(problem, ("convolutions", "norms"), first_order)
     inner = replace(inner, query_weights=(0.3, 0.2, 0.5))
-    reference, found = (
+    reference, meta_gradient = (
         engine(e)(problem, start(problem), batch, inner) for e in ("higher", "batched")
     )
-    assert distance(found, reference) < 1e-9
+    assert distance(meta_gradient, reference) < 1e-9
 
 
 @orders

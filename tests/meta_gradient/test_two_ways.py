@@ -30,15 +30,15 @@ GEOMETRIES = [
 @pytest.mark.parametrize("name", ["omniglot-conv4", "pooled-conv4", "resnet"])
 def test_both_ways_give_one_meta_gradient(name, order, monkeypatch):
     problem, batch = PROBLEMS[name]()
-    found = []
+    meta_gradients = []
     for threshold in (1, NEVER):
         monkeypatch.setattr(convolution, "PLANES_FROM_BYTES", threshold)
         monkeypatch.setattr(standardised, "NATIVE_FROM_BYTES", threshold)
         inner = inner_loop(problem, 2, order == "first")
-        found.append(Batched()(problem, start(problem), batch, inner))
-    assert distance(*found) < 1e-9
+        meta_gradients.append(Batched()(problem, start(problem), batch, inner))
+    assert distance(*meta_gradients) < 1e-9
     # Else the thresholds would have decided nothing.
-    assert distance(*found) > 0
+    assert distance(*meta_gradients) > 0
 
 
 @pytest.mark.parametrize("shared", [True, False])
@@ -108,12 +108,12 @@ def test_standardised_examples_are_torchs_batch_norm(threshold, parameters, monk
         ]
     )
     (by_x,) = torch.autograd.grad(expected, x, g)
-    y, found = Standardised.of(x.detach(), 1e-5, scale, offset)
+    y, kept = Standardised.of(x.detach(), 1e-5, scale, offset)
     torch.testing.assert_close(y, expected.detach())
-    back, (by_scale, by_offset) = found.back(g, scale, Wanted([True, True], [], True))
+    back, (by_scale, by_offset) = kept.back(g, scale, Wanted([True, True], [], True))
     torch.testing.assert_close(back, by_x)
     z = (x - x.mean(1, keepdim=True)) / (x.var(1, correction=0, keepdim=True) + 1e-5).sqrt()
     torch.testing.assert_close(by_scale, (g * z).sum(1).detach())
     torch.testing.assert_close(by_offset, g.sum(1))
-    torch.testing.assert_close(found.z, z.detach())
-    torch.testing.assert_close(found.project(g)[0], torch.autograd.grad(z, x, g)[0])
+    torch.testing.assert_close(kept.z, z.detach())
+    torch.testing.assert_close(kept.project(g)[0], torch.autograd.grad(z, x, g)[0])

@@ -29,11 +29,11 @@ def two(learn_rates):
 def test_adam_moves_the_start_and_learned_rates(learn_rates):
     method = two(learn_rates)
     method.train_step(torch.tensor([1.0, 2.0, 3.0]), 0)
-    found = method.weights()
+    weights = method.weights()
     # Adam's first step is as long as its rate, whatever the gradient's length.
     wanted = {"a": [1.1, 1.1], "b": [-0.1] * 3, "rate:a": [[0.3 if learn_rates else 0.4] * 2]}
-    assert list(found) == list(wanted)
-    for name, value in found.items():
+    assert list(weights) == list(wanted)
+    for name, value in weights.items():
         torch.testing.assert_close(value, torch.tensor(wanted[name]))
 
 
@@ -46,7 +46,7 @@ def test_going_on_is_as_if_never_stopped(tmp_path):
     second.load_training_state(kept["state"])
     for method in (first, second):
         method.train_step(torch.tensor([-0.5, 0.1, 0.2]), 1)
-    found, wanted = second.weights(), first.weights()
-    assert all(torch.equal(v, found[k]) for k, v in wanted.items())
+    continued, wanted = second.weights(), first.weights()
+    assert all(torch.equal(v, continued[k]) for k, v in wanted.items())
     assert not any(torch.equal(v, kept["weights"][k]) for k, v in wanted.items())
     assert set(first.training_state()) == {"state", "param_groups"}

@@ -1,4 +1,4 @@
-"""What is not trained has nothing to keep, and takes back nothing."""
+"""What is not trained has nothing to save and nothing to restore."""
 
 import torch
 

@@ -66,10 +66,10 @@ class SmallResNet(nn.Module):
                 f"SmallResNet: found images of shape {tuple(x.shape)}, wanted "
                 f"[B, {self.channels}, H, W]."
             )
-        found: Tensor = self.blocks(x).mean((-2, -1))
-        return found
+        features: Tensor = self.blocks(x).mean((-2, -1))
+        return features
 
     def forward(self, x: Tensor) -> Tensor:
         """Map images to logits."""
-        found: Tensor = self.head(self.features(x))
-        return found
+        outputs: Tensor = self.head(self.features(x))
+        return outputs

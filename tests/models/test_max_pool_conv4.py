@@ -42,14 +42,14 @@ def test_it_computes_what_the_authors_wrote():
 def test_gradients_are_those_of_the_authors_order():
     """Pooling before the ReLU changes no gradient, though windows without a positive entry tie."""
     normed = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(0)) - 0.7
-    found = []
+    gradients = []
     for order in (lambda x: F.relu(F.max_pool2d(x, 2)), lambda x: F.max_pool2d(F.relu(x), 2)):
         x = normed.clone().requires_grad_()
         order(x).square().sum().backward()
         assert x.grad is not None
-        found.append(x.grad)
-    assert torch.equal(*found)
-    assert int(found[0].count_nonzero()) < normed.numel() // 4  # some windows are dead
+        gradients.append(x.grad)
+    assert torch.equal(*gradients)
+    assert int(gradients[0].count_nonzero()) < normed.numel() // 4  # some windows are dead
 
 
 def test_the_start_is_glorot_uniform():

@@ -22,9 +22,9 @@ def test_parts_change_nothing(room_for, monkeypatch):
         seen.append(1)
         return (x @ w).square().sum() + (w * shared).sum()
 
-    found = over_tasks(grad(energy), x, (0, None, 0))(w, shared, x)
+    gradients = over_tasks(grad(energy), x, (0, None, 0))(w, shared, x)
     expected = 2 * torch.einsum("tsk,tsl,tl->tk", x, x, w) + shared
-    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(gradients, expected)
     # As many calls as there are parts: each sees all of its tasks at once.
     assert len(seen) == {0.5: 5, 1: 5, 2: 3, 100: 1}[room_for]
 

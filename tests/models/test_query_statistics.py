@@ -67,10 +67,10 @@ def by_moments(params, support, query):
 
 def test_support_statistics_alone_are_those_of_the_network_written_out():
     params, support, query = task_params(), images(2, SUPPORT), images(3, QUERIES)
-    found = query_outputs(NET, outputs, params, support, query, "support-only")
+    answers = query_outputs(NET, outputs, params, support, query, "support-only")
     for t in range(TASKS):
         own = {k: v[t] for k, v in params.items()}
-        torch.testing.assert_close(found[t], by_moments(own, support[t], query[t]))
+        torch.testing.assert_close(answers[t], by_moments(own, support[t], query[t]))
 
 
 @every_net
@@ -78,7 +78,7 @@ def test_support_statistics_alone_are_those_of_the_network_written_out():
 def test_outputs_are_those_of_each_image_in_its_company(how, net):
     params, support, query = task_params(net), images(2, SUPPORT), images(3, QUERIES)
     plain = outputs_of(net)
-    found = query_outputs(net, plain, params, support, query, how)
+    answers = query_outputs(net, plain, params, support, query, how)
     for t in range(TASKS):
         own = {k: v[t] for k, v in params.items()}
         for q in range(QUERIES):
@@ -89,7 +89,7 @@ def test_outputs_are_those_of_each_image_in_its_company(how, net):
                 "one-at-a-time": one,
             }[how]
             row = q if how == "transductive" else -1
-            torch.testing.assert_close(found[t, q], plain(own, company)[row])
+            torch.testing.assert_close(answers[t, q], plain(own, company)[row])
 
 
 @every_net
@@ -115,9 +115,9 @@ def test_a_given_support_set_is_normalised_as_by_its_own_statistics():
     """Layers with a scale: by moments, a support image has the outputs that it has in its set."""
     for net in (AFFINE, LEAKY):
         params, support = task_params(net), images(2, SUPPORT)
-        found = query_outputs(net, outputs_of(net), params, support, support, "support-only")
+        answers = query_outputs(net, outputs_of(net), params, support, support, "support-only")
         own = {k: v[0] for k, v in params.items()}
-        torch.testing.assert_close(found[0], outputs_of(net)(own, support[0]))
+        torch.testing.assert_close(answers[0], outputs_of(net)(own, support[0]))
 
 
 @pytest.mark.parametrize("how", ["support-only", "support-plus-one", "one-at-a-time"])
@@ -140,8 +140,8 @@ def test_running_statistics_are_averages_over_passes_and_tasks():
     ]
     own = {k: v[0] for k, v in params.items()}
     with running.used():
-        found = outputs(own, second[0])
-    torch.testing.assert_close(found, layers(own, second[0], average)[0])
+        answers = outputs(own, second[0])
+    torch.testing.assert_close(answers, layers(own, second[0], average)[0])
     after = outputs(own, second[0])
     torch.testing.assert_close(after, layers(own, second[0], None)[0])
     assert all(norm.given is None for norm in norms(NET).values())
@@ -150,8 +150,8 @@ def test_running_statistics_are_averages_over_passes_and_tasks():
 def test_running_statistics_of_nothing_change_nothing():
     own = {k: v[0] for k, v in task_params().items()}
     with RunningStatistics(NET).used():
-        found = outputs(own, images(3, QUERIES)[0])
-    assert torch.equal(found, outputs(own, images(3, QUERIES)[0]))
+        answers = outputs(own, images(3, QUERIES)[0])
+    assert torch.equal(answers, outputs(own, images(3, QUERIES)[0]))
 
 
 @pytest.mark.parametrize("how", get_args(QueryStatistics))
@@ -160,6 +160,6 @@ def test_without_batch_norm_company_changes_not_a_bit(how):
     params = {k: v.detach().expand(TASKS, *v.shape) for k, v in net.named_parameters()}
     x = torch.rand(2, TASKS, QUERIES, 4)
 
-    found = query_outputs(net, outputs_of(net), params, x[0], x[1], how)
+    answers = query_outputs(net, outputs_of(net), params, x[0], x[1], how)
     whole = query_outputs(net, outputs_of(net), params, x[0], x[1], "transductive")
-    assert torch.equal(found, whole)
+    assert torch.equal(answers, whole)

@@ -21,7 +21,7 @@ def test_each_set_is_normalised_alone(scaled):
     weight = torch.randn(images.shape, generator=g, dtype=torch.float64)
     together = by_set(apart(norm(interleaved(images), 3), 3), 3)
     (together * weight).sum().backward()
-    found = [p.grad.clone() for p in norm.parameters()]
+    gradients = [p.grad.clone() for p in norm.parameters()]
     norm.zero_grad()
     alone = torch.stack(
         [
@@ -31,7 +31,7 @@ def test_each_set_is_normalised_alone(scaled):
     )
     torch.testing.assert_close(together, alone)
     (alone * weight).sum().backward()
-    torch.testing.assert_close(found, [p.grad for p in norm.parameters()])
+    torch.testing.assert_close(gradients, [p.grad for p in norm.parameters()])
 
 
 def test_by_hand_with_the_biased_variance():

@@ -20,11 +20,11 @@ def images(size: int, count: int = 4) -> torch.Tensor:
 
 @pytest.mark.parametrize(("size", "sizes"), [(28, [14, 7, 4]), (84, [42, 21, 11]), (9, [5, 3, 2])])
 def test_blocks_halve_the_image(size, sizes):
-    net, found = network(), []
+    net, shapes = network(), []
     for block in net.blocks:
-        block.register_forward_hook(lambda m, given, out: found.append(tuple(out.shape[1:])))
+        block.register_forward_hook(lambda m, given, out: shapes.append(tuple(out.shape[1:])))
     assert net(images(size)).shape == (4, 5)
-    assert found == [(n, s, s) for n, s in zip((4, 6, 8), sizes, strict=True)]
+    assert shapes == [(n, s, s) for n, s in zip((4, 6, 8), sizes, strict=True)]
 
 
 def test_two_paths_add_up():

@@ -87,6 +87,6 @@ def test_weights_of_several_seeds_stand_beside_each_other():
     def make(seed):
         return SimpleNamespace(w=draws(seed)["normal"]).__dict__
 
-    found = drawn(make, 3)["w"]
-    assert found.shape == (3, LEAST)
-    assert torch.equal(found[2], draws(2)["normal"])
+    stacked = drawn(make, 3)["w"]
+    assert stacked.shape == (3, LEAST)
+    assert torch.equal(stacked[2], draws(2)["normal"])

@@ -18,11 +18,11 @@ def git(*words: str) -> subprocess.CompletedProcess[str]:
 
 def commits() -> dict[str, str]:
     """Commits named under `results/`, each with one file that names it."""
-    found = {}
+    file_of = {}
     for path in sorted((ROOT / "results").rglob("*.json")):
         for commit in COMMIT.findall(path.read_text(encoding="utf-8")):
-            found[commit] = path.relative_to(ROOT).as_posix()
-    return found
+            file_of[commit] = path.relative_to(ROOT).as_posix()
+    return file_of
 
 
 def test_records_name_commits_of_this_history():

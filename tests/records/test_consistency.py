@@ -20,7 +20,7 @@ def toy(tmp_path, monkeypatch):
 
 
 def relabelled(toy, change, **fields):
-    """Write a record, change it, and give it digests that fit; give its file."""
+    """Write a record, change it and set digests that fit; return its file."""
     path = toy.add({"accuracy": draws(95, 4)}, **fields) / "record.json"
     raw = json.loads(path.read_text())
     change(raw)

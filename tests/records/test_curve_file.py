@@ -8,8 +8,8 @@ from harness.records.curve_file import CurveRow, curve_csv, parse_curve
 
 @given(st.lists(st.tuples(st.integers(0, 10**9), st.none() | st.floats(), st.none() | st.floats())))
 def test_curves_come_back(rows: list[tuple[int, float | None, float | None]]) -> None:
-    found = parse_curve(curve_csv(rows), "curve.csv")
-    assert repr(found) == repr([CurveRow(*row) for row in rows])
+    parsed = parse_curve(curve_csv(rows), "curve.csv")
+    assert repr(parsed) == repr([CurveRow(*row) for row in rows])
 
 
 def test_broken_curves_are_one_sentence() -> None:

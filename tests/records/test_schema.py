@@ -86,13 +86,13 @@ def test_older_records_have_no_digest_of_what_was_measured_and_read_as_before(re
 
 
 def test_fields_that_came_later_leave_older_digests_alone(record):
-    found = read_record(record)
+    stored = read_record(record)
     assert not set(OPTIONAL) & set(json.loads(record.read_text()))
-    assert not set(OPTIONAL) & set(found.result())
-    assert found.to_json() == record.read_text()
+    assert not set(OPTIONAL) & set(stored.result())
+    assert stored.to_json() == record.read_text()
     for name in OPTIONAL:
-        noted = dataclasses.replace(found, **{name: "other pixels"})
-        assert noted.result_digest != found.result_digest
+        noted = dataclasses.replace(stored, **{name: "other pixels"})
+        assert noted.result_digest != stored.result_digest
         record.write_text(noted.sealed().to_json())
         assert read_record(record) == noted.sealed()
 
@@ -101,9 +101,9 @@ def test_every_record_reads_and_is_written_as_it_stands():
     paths = sorted((Path(__file__).parents[2] / "results").rglob("record.json"))
     assert len(paths) > 100
     for path in paths:
-        found = read_record(path)
-        assert found.to_json() == path.read_text("utf-8")
-        missing = [n for n in found.files if not (path.parent / n).exists()]
+        stored = read_record(path)
+        assert stored.to_json() == path.read_text("utf-8")
+        missing = [n for n in stored.files if not (path.parent / n).exists()]
         # Which weights the repository leaves out: test_weights_kept.py.
         assert missing in ([], ["weights.safetensors"]), path
-        assert "weights.safetensors" in found.files or found.status == "diverged", path
+        assert "weights.safetensors" in stored.files or stored.status == "diverged", path

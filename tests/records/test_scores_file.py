@@ -14,10 +14,10 @@ NAMES = st.text(st.characters(codec="ascii", exclude_characters="\0"), min_size=
 @given(arrays(np.float64, (3, 2)), NAMES)
 def test_scores_come_back_bit_for_bit(values: np.ndarray, name: str) -> None:
     given_scores = {f"{name}@0": values[:, 0], f"{name}@1": values[:, 1]}
-    found = parse_scores(scores_bytes(given_scores), "scores")
-    assert set(found) == set(given_scores)
+    parsed = parse_scores(scores_bytes(given_scores), "scores")
+    assert set(parsed) == set(given_scores)
     for metric, x in given_scores.items():
-        np.testing.assert_array_equal(found[metric], x)
+        np.testing.assert_array_equal(parsed[metric], x)
 
 
 def test_float32_scores_take_four_bytes_each() -> None:
@@ -31,17 +31,17 @@ def test_float32_scores_take_four_bytes_each() -> None:
 
 
 @pytest.mark.parametrize(
-    ("scores", "found"),
+    ("scores", "words"),
     [
         ({}, "found scores of shapes {}"),
         ({"a": np.zeros(2), "b": np.zeros(3)}, "(2,)"),
         ({"a": np.zeros((2, 2))}, "(2, 2)"),
     ],
 )
-def test_uneven_scores_are_refused(scores: dict[str, np.ndarray], found: str) -> None:
+def test_uneven_scores_are_refused(scores: dict[str, np.ndarray], words: str) -> None:
     with pytest.raises(HarnessError) as e:
         scores_bytes(scores)
-    assert found in str(e.value)
+    assert words in str(e.value)
 
 
 @pytest.mark.parametrize("data", [b"", b"task,a\n0,1\n", scores_bytes({"a": np.zeros(9)})[:-1]])

@@ -37,17 +37,17 @@ def test_a_record_lies_where_the_schema_says(toy: ToyPaper) -> None:
 def test_scores_and_curve_are_read_back(toy: ToyPaper) -> None:
     x = draws(95, 4)
     toy.add({"accuracy": x})
-    [found] = find_records(toy.results)
-    np.testing.assert_array_equal(found.scores["accuracy"], x)
-    assert [p.iteration for p in found.curve] == [0, 500, 1000]
+    [stored] = find_records(toy.results)
+    np.testing.assert_array_equal(stored.scores["accuracy"], x)
+    assert [p.iteration for p in stored.curve] == [0, 500, 1000]
 
 
 def test_records_are_found_in_order(toy: ToyPaper) -> None:
     for seed in (10, 2):
         toy.add({"accuracy": draws(95, 4)}, seed=seed)
     toy.add({"accuracy": draws(95, 4)}, variant="fancy")
-    found = [(s.record.variant, s.record.seed) for s in find_records(toy.results)]
-    assert found == [("fancy", 0), ("plain", 2), ("plain", 10)]
+    order = [(s.record.variant, s.record.seed) for s in find_records(toy.results)]
+    assert order == [("fancy", 0), ("plain", 2), ("plain", 10)]
 
 
 def test_an_equal_rerun_keeps_the_old_record(toy: ToyPaper) -> None:
@@ -87,9 +87,9 @@ def test_an_edited_record_is_refused(toy: ToyPaper) -> None:
 def test_edited_and_missing_files_are_refused(toy: ToyPaper) -> None:
     folder = toy.add({"accuracy": draws(95, 4)})
     (folder / SCORES).write_bytes(scores_bytes({"accuracy": np.array([100.0])}))
-    [found] = find_records(toy.results)
+    [stored] = find_records(toy.results)
     with pytest.raises(HarnessError, match=r"scores\.safetensors: its sha256 is not the record's"):
-        _ = found.scores
+        _ = stored.scores
     (folder / SCORES).unlink()
     with pytest.raises(HarnessError, match="names this file, but"):
         verify_files(folder)
@@ -230,10 +230,10 @@ def test_scores_have_a_column_of_each_task_for_each_metric(toy: ToyPaper) -> Non
     record = toy.record()
     record.metrics["loss"] = summary(draws(95, 4))
     folder = write_record(toy.results, record, FILES)
-    [found] = find_records(toy.results)
+    [stored] = find_records(toy.results)
     with pytest.raises(HarnessError, match=r"found scores of \{'accuracy': 1\}, its record has"):
-        _ = found.scores
-    assert folder == found.folder
+        _ = stored.scores
+    assert folder == stored.folder
 
 
 def test_a_pipe_beside_a_record_is_not_waited_for(toy: ToyPaper) -> None:

@@ -1,4 +1,4 @@
-"""Interrupt runs at random moments, let them go on, and compare their records with unbroken ones.
+"""Interrupt runs at random moments, resume them, and compare their records with unbroken ones.
 
     python -m tests.run.interrupts --count 200 --seed 0
 
@@ -163,7 +163,7 @@ def places(folder: Path) -> list[str]:
 
 @dataclass
 class Outcome:
-    """What became of one interrupted run."""
+    """The outcome of one interrupted run."""
 
     name: str
     kinds: list[str]
@@ -248,7 +248,7 @@ class Trial:
         return whom
 
     def _wait_for(self, children: list[int]) -> None:
-        """See that children end with their parent."""
+        """Check that children end with their parent."""
         deadline = time.monotonic() + 20
         while alive := [pid for pid in children if running(pid)]:
             if time.monotonic() > deadline:
@@ -294,7 +294,7 @@ def trials(count: int, seed: int, names: list[str], fresh_share: float) -> Itera
 
 
 def main(words: list[str] | None = None) -> int:
-    """Print what became of them; status 1 unless all are equal and nothing else was odd."""
+    """Print the outcomes; status 1 unless all are equal and nothing else was odd."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)

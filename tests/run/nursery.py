@@ -81,11 +81,11 @@ class Places:
                 signal.signal(signal.SIGALRM, self.send)
                 signal.setitimer(signal.ITIMER_REAL, max(1e-6, random.uniform(0, usual)))
             start = time.perf_counter()
-            found = call(*arguments, **named)
+            result = call(*arguments, **named)
             self.seconds[place] = time.perf_counter() - start
             if chosen and self.side == "after":
                 self.send()
-            return found
+            return result
 
         return counted
 

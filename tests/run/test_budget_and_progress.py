@@ -32,8 +32,8 @@ from harness.run.setup import Setup
 )
 def test_budgets(label, expected):
     variant = find_cell("maml/sinusoid-5shot").variant("maml")
-    found = budget(label, variant.training, variant.testing)
-    assert (found.label, found.iterations, found.validation_tasks, found.test_tasks) == expected
+    chosen = budget(label, variant.training, variant.testing)
+    assert (chosen.label, chosen.iterations, chosen.validation_tasks, chosen.test_tasks) == expected
 
 
 def test_a_full_budget_goes_up_to_the_cap_and_a_fraction_is_of_the_expected_length():
@@ -44,9 +44,9 @@ def test_a_full_budget_goes_up_to_the_cap_and_a_fraction_is_of_the_expected_leng
 
 def test_a_smoke_run_has_small_meta_batches_and_no_other_budget_has():
     variant = find_cell("maml/omniglot-5way-1shot").variant("second-order")
-    found = {b: budget(b, variant.training, variant.testing) for b in ("smoke", "0.1", "full")}
+    by_label = {b: budget(b, variant.training, variant.testing) for b in ("smoke", "0.1", "full")}
     assert variant.training.meta_batch == 32
-    assert [b.meta_batch for b in found.values()] == [2, 32, 32]
+    assert [b.meta_batch for b in by_label.values()] == [2, 32, 32]
 
 
 def test_a_smoke_run_trains_on_as_many_classes_as_are_tested_and_no_other_budget_does():
@@ -189,8 +189,8 @@ def test_early_stopping_shows_the_expected_length_and_no_time_to_the_cap(clock):
 )
 def test_lengths_that_are_exact_and_one_that_may_end_before(length, words, standing):
     assert str(length) == words
-    found = length.standing(7_000)
-    assert (found.words, found.bound, found.left) == standing
+    stood = length.standing(7_000)
+    assert (stood.words, stood.bound, stood.left) == standing
 
 
 def test_freed_memory_is_kept_where_there_is_glibc(monkeypatch):

@@ -1,4 +1,5 @@
-"""What a checkpoint is held to when it is read: its digest, its run, its version, its kind."""
+"""What a checkpoint is checked against when it is read: its digest, its run, its version, its
+kind."""
 
 from __future__ import annotations
 
@@ -36,10 +37,10 @@ def result(folder):
 
 def test_what_was_saved_is_read(tmp_path, capsys):
     checkpoint.save(tmp_path, state(), WHOSE)
-    found = checkpoint.load(tmp_path, WHOSE)
-    assert found.keys() == state().keys()
-    assert found["curve"] == state()["curve"]
-    assert torch.equal(found["weights"]["w"], state()["weights"]["w"])
+    loaded = checkpoint.load(tmp_path, WHOSE)
+    assert loaded.keys() == state().keys()
+    assert loaded["curve"] == state()["curve"]
+    assert torch.equal(loaded["weights"]["w"], state()["weights"]["w"])
     assert capsys.readouterr().err == ""
 
 
@@ -110,10 +111,10 @@ def test_an_older_one_is_held_to_the_sums_of_its_zip(tmp_path, capsys):
 
 
 def nested(depth):
-    found = []
+    lists = []
     for _ in range(depth):
-        found = [found]
-    return found
+        lists = [lists]
+    return lists
 
 
 @pytest.mark.parametrize(
@@ -197,11 +198,11 @@ def half(make_plan):
 
 
 def edited(plan, change):
-    """Let other code have made the checkpoint: one with a digest, but of another state."""
+    """Write a checkpoint as other code would have made it: with a digest, but of another state."""
     folder = plan.folder() / "train"
-    found = checkpoint.load(folder)
-    change(found)
-    checkpoint.save(folder, found, plan.whose("train"))
+    loaded = checkpoint.load(folder)
+    change(loaded)
+    checkpoint.save(folder, loaded, plan.whose("train"))
     (folder / BEFORE).unlink(missing_ok=True)
 
 
@@ -232,9 +233,9 @@ def test_a_checkpoint_without_a_head_gives_the_same_record(half, make_plan, caps
     raw = torch.load(path, weights_only=True)
     del raw[checkpoint.HEAD]
     torch.save(raw, path)
-    found = result(run(half))
+    resumed = result(run(half))
     assert "carries no digest; taken as it is." in capsys.readouterr().err
-    assert found == result(run(make_plan("b")))
+    assert resumed == result(run(make_plan("b")))
 
 
 def test_one_of_another_seed_is_one_sentence(half, make_plan):

@@ -32,10 +32,10 @@ class Images:
 @pytest.fixture
 def images(monkeypatch):
     """Sinusoids that say they are drawn from images."""
-    found = Images()
-    monkeypatch.setattr(Sinusoids, "data", lambda self: (found,))
+    store = Images()
+    monkeypatch.setattr(Sinusoids, "data", lambda self: (store,))
     monkeypatch.setattr(Sinusoids, "data_digest", lambda self: "d" * 64)
-    return found
+    return store
 
 
 def test_a_record_says_what_is_wrong_with_the_data(make_plan, images):

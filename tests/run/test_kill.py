@@ -94,13 +94,13 @@ def results(folder):
 
 def newest(folder):
     """Return the time of the newest checkpoint, 0 without one."""
-    found = 0
+    latest = 0
     for path in (folder / "work").rglob("checkpoint.pt"):
         try:
-            found = max(found, path.stat().st_mtime_ns)
+            latest = max(latest, path.stat().st_mtime_ns)
         except FileNotFoundError:  # it is just being replaced
             continue
-    return found
+    return latest
 
 
 def start_and_wait_for_a_checkpoint(start, folder):

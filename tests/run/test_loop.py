@@ -65,11 +65,11 @@ def test_a_stopped_test_goes_on_where_it_was_if_a_commit_names_its_code(
     monkeypatch.setattr(method, "evaluate", stop_at_the_third)
     with pytest.raises(KeyboardInterrupt):
         run(plan)
-    found = run(plan)
+    folder = run(plan)
     assert len(scored) - 6 == (1 if clean else 3)  # chunks of 10 of the 30 test tasks
     assert not list(plan.folder().glob("test-*"))
     monkeypatch.undo()
-    assert result(found) == result(run(make_plan("b")))
+    assert result(folder) == result(run(make_plan("b")))
 
 
 def test_equal_runs_give_equal_records_and_other_seeds_do_not(make_plan):

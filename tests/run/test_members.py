@@ -108,10 +108,10 @@ def test_one_member_alone_scores_as_its_weights_do(plan_of):
     assert {k: summary(v) for k, v in scores.items()} == record.metrics
 
 
-@pytest.mark.parametrize(("members", "found"), [([], 0), ([1, 2, 3, 4], 4)])
-def test_too_few_or_too_many_members_are_one_sentence(plan_of, tmp_path, members, found):
+@pytest.mark.parametrize(("members", "count"), [([], 0), ([1, 2, 3, 4], 4)])
+def test_too_few_or_too_many_members_are_one_sentence(plan_of, tmp_path, members, count):
     weights = {f"{i}:head.bias": torch.zeros(5) for i in members}
-    said = f"w: found weights of {found} iterations, wanted 1 to 3 for {CELL}/maml-plus-plus, named"
+    said = f"w: found weights of {count} iterations, wanted 1 to 3 for {CELL}/maml-plus-plus, named"
     setup = plan_of().setup
     with pytest.raises(HarnessError, match=re.escape(said)):
         method_with(weights, setup, setup.tasks(), tmp_path / "w")

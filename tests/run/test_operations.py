@@ -17,13 +17,13 @@ def test_operations_of_a_linear_model(make_plan, order):
     """Without hidden layers a forward pass is one product of [shots, 1] and [1, 1]."""
     sets = {"method__hidden": [], "method__order": order, "training__meta_batch": 7}
     plan = make_plan(**sets, tasks__train_shots=5, tasks__train_queries=20)
-    found = operations_per_step(plan.setup, plan.setup.tasks())
+    operations = operations_per_step(plan.setup, plan.setup.tasks())
     # Support and query, each forward and for the weight; of second order also back through the
     # inner gradient. A product of [n, 1] and [1, 1] has n multiplications and n additions.
     by_hand = 2 * (5 + 5) + 2 * (20 + 20)
-    assert found is not None
-    assert found % 7 == 0
-    assert found // 7 == by_hand if order == "first" else found // 7 > by_hand
+    assert operations is not None
+    assert operations % 7 == 0
+    assert operations // 7 == by_hand if order == "first" else operations // 7 > by_hand
 
 
 def test_operations_grow_with_the_meta_batch_only(make_plan):
@@ -50,10 +50,10 @@ def test_a_step_of_one_network_is_counted_in_training(tmp_path, monkeypatch):
     expected = operations_per_step(apart.setup, apart.setup.tasks())
     assert expected
     counted = smoke_plan(tmp_path / "counted", cell, name, changed)
-    found = read_record(run(counted) / "record.json")
-    assert found.measurement["operations_per_step"] == expected
+    record = read_record(run(counted) / "record.json")
+    assert record.measurement["operations_per_step"] == expected
     # Counting changes no number.
     monkeypatch.setattr(counted.setup.method_class, "counted_in_training", False)
     plain = read_record(run(apart) / "record.json")
     assert plain.measurement["operations_per_step"] == expected
-    assert plain.result_digest == found.result_digest
+    assert plain.result_digest == record.result_digest

@@ -25,9 +25,9 @@ def as_before():
 @pytest.mark.parametrize("tf32", [False, True])
 def test_matrix_products_and_convolutions_are_set_together(tf32: bool) -> None:
     choose_device("auto", tf32)
-    found = environment()
-    assert found["tf32_matmul"] is tf32
-    assert found["tf32_convolution"] is tf32
+    settings = environment()
+    assert settings["tf32_matmul"] is tf32
+    assert settings["tf32_convolution"] is tf32
     assert torch.backends.cudnn.rnn.fp32_precision == ("tf32" if tf32 else "ieee")
 
 
@@ -53,6 +53,6 @@ def test_a_convolution_has_the_digits_that_were_asked_for(tf32: bool) -> None:
     images = torch.randn(64, 64, 14, 14, generator=generator).cuda()
     weights = torch.randn(64, 64, 3, 3, generator=generator).cuda()
     exact = torch.nn.functional.conv2d(images.double(), weights.double())
-    found = torch.nn.functional.conv2d(images, weights)
-    error = float((found - exact).norm() / exact.norm())
+    convolved = torch.nn.functional.conv2d(images, weights)
+    error = float((convolved - exact).norm() / exact.norm())
     assert (error > 1e-5) is tf32

@@ -41,21 +41,21 @@ def test_it_is_the_run_of_that_variant_but_for_the_training(kept, make_plan, tmp
     folder, record, cell = kept
     device, work = make_plan().setup.device, tmp_path / "work"
     place = tmp_path / "again"
-    found = record_as(folder, cell, "more", device, place, work)
-    again = verify_files(found)
+    recorded = record_as(folder, cell, "more", device, place, work)
+    again = verify_files(recorded)
     plan, more = make_plan("trained"), cell.variant("more")
     length = dataclasses.replace(plan.setup.budget, test_tasks=MORE)
     setup = dataclasses.replace(plan.setup, variant=more, budget=length)
     trained = verify_files(run(dataclasses.replace(plan, setup=setup, published=more)))
     assert again.result() == trained.result()
     assert again.metrics["mse@1"].n == MORE
-    scores = StoredRecord(found, again).scores["mse@1"]
+    scores = StoredRecord(recorded, again).scores["mse@1"]
     assert (scores[:FEW] == StoredRecord(folder, record).scores["mse@1"]).all()
     assert again.measurement["sessions"] == record.measurement["sessions"]
     assert again.measurement["train_seconds"] == record.measurement["train_seconds"]
     assert again.measurement["tested"]["weights_of"] == record.result_digest
     assert "weights_of" not in trained.measurement["tested"]
-    assert record_as(folder, cell, "more", device, place, work) == found
+    assert record_as(folder, cell, "more", device, place, work) == recorded
 
 
 def test_another_cell_of_the_paper_may_test_the_weights(kept, make_plan, tmp_path):

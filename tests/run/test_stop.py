@@ -184,7 +184,7 @@ def test_the_run_goes_on_as_if_it_had_not_been_stopped(make_plan, monkeypatch):
     for _ in range(4):
         with stop.listening(), pytest.raises(KeyboardInterrupt):
             run(plan)
-    found = result(run(plan))
+    stopped = result(run(plan))
     monkeypatch.undo()
     assert steps[0] == 60 + (45 - 30)
-    assert found == result(run(make_plan("straight")))
+    assert stopped == result(run(make_plan("straight")))

@@ -23,7 +23,7 @@ def eight(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("asked", "jobs", "environment", "found"),
+    ("asked", "jobs", "environment", "expected"),
     [
         (3, 1, {"OMP_NUM_THREADS": "1", "SLURM_CPUS_PER_TASK": "2"}, Threads(3, "--threads")),
         (None, 1, {"OMP_NUM_THREADS": "1"}, Threads(1, "OMP_NUM_THREADS")),
@@ -36,8 +36,8 @@ def eight(monkeypatch, tmp_path):
         (None, 9, {}, Threads(1, "cores of the machine, 9 at a time", True)),
     ],
 )
-def test_what_is_asked_for_comes_first(eight, asked, jobs, environment, found):
-    assert threads_of_each(asked, jobs, environment) == found
+def test_what_is_asked_for_comes_first(eight, asked, jobs, environment, expected):
+    assert threads_of_each(asked, jobs, environment) == expected
 
 
 def test_affinity_is_a_limit(eight, monkeypatch):

@@ -37,12 +37,12 @@ def episodes(device=CPU, train_seed=0, **switches) -> ColorEpisodes:
 
 
 def test_shapes_labels_and_attributes():
-    found = episodes(train_ways=20, train_shots=2, train_queries=3)
-    assert isinstance(found, shared_task_source("color_episodes"))
-    assert found.image_shape == (3, 16, 16)
-    assert found.synthetic
-    assert found.data_digest() == found.store.digest
-    batch = found.batch("train", 250, 10)  # straddles two blocks
+    source = episodes(train_ways=20, train_shots=2, train_queries=3)
+    assert isinstance(source, shared_task_source("color_episodes"))
+    assert source.image_shape == (3, 16, 16)
+    assert source.synthetic
+    assert source.data_digest() == source.store.digest
+    batch = source.batch("train", 250, 10)  # straddles two blocks
     assert batch.support_x.shape == (10, 40, 3, 16, 16)
     assert batch.query_x.shape == (10, 60, 3, 16, 16)
     assert batch.support_x.dtype == torch.float32
@@ -50,24 +50,24 @@ def test_shapes_labels_and_attributes():
 
 
 def test_images_are_those_of_the_class():
-    found = episodes(train_shots=2, train_queries=3)
-    batch, arrays = found.batch("train", 0, 6), found.arrays("train", 0, 6)
+    source = episodes(train_shots=2, train_queries=3)
+    batch, arrays = source.batch("train", 0, 6), source.arrays("train", 0, 6)
     assert not arrays["rotation"].any()
     for t in range(6):
         for w in range(5):
             for x, name, of_each in ((batch.support_x, "support", 2), (batch.query_x, "query", 3)):
                 for k in range(of_each):
-                    image = found.store.images[arrays["class"][t, w], arrays[name][t, w, k]]
+                    image = source.store.images[arrays["class"][t, w], arrays[name][t, w, k]]
                     assert torch.equal(x[t, w * of_each + k], torch.from_numpy(image) / 255)
 
 
 @pytest.mark.parametrize("pixels", ["train-normalised", "imagenet-normalised"])
 def test_normalised_pixels(pixels):
-    unit, found = episodes(), episodes(pixels=pixels)
-    mean, sd = found.channel_statistics()
+    unit, normalised = episodes(), episodes(pixels=pixels)
+    mean, sd = normalised.channel_statistics()
     if pixels == "imagenet-normalised":
         assert (mean, sd) == (IMAGENET_MEAN, IMAGENET_SD)
-    x, z = unit.batch("val", 0, 4).query_x.double(), found.batch("val", 0, 4).query_x.double()
+    x, z = unit.batch("val", 0, 4).query_x.double(), normalised.batch("val", 0, 4).query_x.double()
     for c in range(3):
         torch.testing.assert_close(z[:, :, c], (x[:, :, c] - mean[c]) / sd[c], atol=1e-5, rtol=0)
 
@@ -80,13 +80,13 @@ def test_train_normalised_training_images_have_mean_0_and_sd_1():
 
 
 def test_classes_come_from_the_split_only():
-    found = episodes()
+    source = episodes()
     for split in ("train", "val", "trainval", "test"):
         if split == "test":
-            found.end_training()
-        drawn = set(np.unique(found.arrays(split, 0, 2560)["class"]).tolist())
-        assert drawn == set(found.class_split.classes(split).tolist())
-    assert len(found.class_split.trainval) == 80
+            source.end_training()
+        drawn = set(np.unique(source.arrays(split, 0, 2560)["class"]).tolist())
+        assert drawn == set(source.class_split.classes(split).tolist())
+    assert len(source.class_split.trainval) == 80
 
 
 def test_more_than_256_images_a_class(monkeypatch):
@@ -96,13 +96,13 @@ def test_more_than_256_images_a_class(monkeypatch):
     many[..., 0, 0, 0], many[..., 0, 0, 1] = np.divmod(np.arange(600), 256)
     store = dataclasses.replace(one, images=many, digest="", _on_device={})
     monkeypatch.setattr("harness.tasks.color_episodes.load_store", lambda *_: store)
-    found = episodes(image_size=8)
-    arrays = found.arrays("train", 0, 256 * 8)
+    source = episodes(image_size=8)
+    arrays = source.arrays("train", 0, 256 * 8)
     assert arrays["query"].dtype == np.uint16
     drawn = np.concatenate([arrays["support"], arrays["query"]], -1)
     assert (np.sort(drawn, -1)[..., 1:] > np.sort(drawn, -1)[..., :-1]).all()
     assert stats.chisquare(np.bincount(drawn.ravel(), minlength=600)).pvalue > 1e-3
-    x = (found.batch("train", 0, 20).query_x * 255).round().long()
+    x = (source.batch("train", 0, 20).query_x * 255).round().long()
     shown = x[:, :, 0, 0, 0] * 256 + x[:, :, 0, 0, 1]
     assert shown.flatten().tolist() == arrays["query"][:20].astype(int).ravel().tolist()
 
@@ -114,12 +114,12 @@ def test_a_real_layout_gives_episodes(tmp_path, monkeypatch):
     load_store.cache_clear()
     few = {f"{s}_{n}": v for s, ways in (("train", 3), ("val", 1), ("test", 2))
            for n, v in {"ways": ways, "shots": 1, "queries": 5}.items()}  # fmt: skip
-    found = episodes(dataset="cifar-fs", image_size=32, **few)
+    source = episodes(dataset="cifar-fs", image_size=32, **few)
     load_store.cache_clear()
-    assert not found.synthetic
-    assert found.batch("train", 0, 4).query_x.shape == (4, 15, 3, 32, 32)
+    assert not source.synthetic
+    assert source.batch("train", 0, 4).query_x.shape == (4, 15, 3, 32, 32)
     assert (tmp_path / "cache" / "stores" / "cifar-fs-32-none-v3.safetensors").is_file()
-    assert found._images.data_ptr() == found.store.images.ctypes.data, "mapped, not copied"
+    assert source._images.data_ptr() == source.store.images.ctypes.data, "mapped, not copied"
 
 
 @pytest.mark.parametrize("dataset", ["cifar-fs", "fc100", "mini-imagenet"])

@@ -53,11 +53,11 @@ def test_each_image_stands_where_it_would(make, split):
     assert embedded is not None
     assert sum(pieces) == len(episodes.rows(split)) + 1
     assert set(pieces[1:-1]) == {7}
-    found, images = embedded.batch(5, 6), episodes.batch(split, 5, 6)
-    assert torch.equal(found.support_x, images.support_x.flatten(2))
-    assert torch.equal(found.query_x, images.query_x.flatten(2))
+    embeddings, images = embedded.batch(5, 6), episodes.batch(split, 5, 6)
+    assert torch.equal(embeddings.support_x, images.support_x.flatten(2))
+    assert torch.equal(embeddings.query_x, images.query_x.flatten(2))
     for name in ("support_y", "query_y", "classes"):
-        assert torch.equal(getattr(found, name), getattr(images, name))
+        assert torch.equal(getattr(embeddings, name), getattr(images, name))
 
 
 def test_few_episodes_and_large_embeddings_are_left_alone(monkeypatch):

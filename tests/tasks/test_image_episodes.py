@@ -48,14 +48,14 @@ def same(a, b) -> bool:
 
 
 def test_shapes_labels_and_attributes():
-    found = episodes(train_ways=7, train_shots=2, train_queries=3)
-    assert isinstance(found, shared_task_source("image_episodes"))
-    assert found.image_shape == (1, 28, 28)
-    assert (found.ways("train"), found.ways("trainval"), found.ways("val")) == (7, 7, 5)
-    assert (found.shots("train"), found.queries("test")) == (2, 15)
-    assert found.synthetic
-    assert len(found.data_digest()) == 64
-    batch = found.batch("train", 250, 10)  # straddles two blocks
+    source = episodes(train_ways=7, train_shots=2, train_queries=3)
+    assert isinstance(source, shared_task_source("image_episodes"))
+    assert source.image_shape == (1, 28, 28)
+    assert (source.ways("train"), source.ways("trainval"), source.ways("val")) == (7, 7, 5)
+    assert (source.shots("train"), source.queries("test")) == (2, 15)
+    assert source.synthetic
+    assert len(source.data_digest()) == 64
+    batch = source.batch("train", 250, 10)  # straddles two blocks
     assert batch.support_x.shape == (10, 14, 1, 28, 28)
     assert batch.query_x.shape == (10, 21, 1, 28, 28)
     assert batch.support_x.dtype == torch.float32
@@ -66,8 +66,8 @@ def test_shapes_labels_and_attributes():
 
 @pytest.mark.parametrize("rotations", ROTATIONS)
 def test_images_are_those_of_the_class_and_right_way_up(rotations):
-    found = episodes(rotations=rotations, train_shots=2, train_queries=3)
-    batch, arrays = found.batch("train", 0, 6), found.arrays("train", 0, 6)
+    source = episodes(rotations=rotations, train_shots=2, train_queries=3)
+    batch, arrays = source.batch("train", 0, 6), source.arrays("train", 0, 6)
     if rotations != "none":
         assert len(np.unique(arrays["rotation"])) > 1
     for t in range(6):
@@ -78,23 +78,23 @@ def test_images_are_those_of_the_class_and_right_way_up(rotations):
             ):
                 for k in range(of_each):
                     i = arrays[name][t, w, k]
-                    image = torch.from_numpy(found.store.images[arrays["class"][t, w], i]) / 255
+                    image = torch.from_numpy(source.store.images[arrays["class"][t, w], i]) / 255
                     wanted = torch.rot90(image, int(arrays["rotation"][t, w]))
                     assert torch.equal(x[t, w * of_each + k, 0], wanted)
 
 
 @pytest.mark.parametrize("rotations", ROTATIONS)
 def test_a_batch_says_which_classes_its_labels_stand_for(rotations):
-    found = episodes(rotations=rotations)
+    source = episodes(rotations=rotations)
     turns_are_classes = rotations.endswith("as-classes")
     for split in ("train", "val"):
-        batch, arrays = found.batch(split, 0, 256), found.arrays(split, 0, 256)
-        turn, index = np.divmod(batch.classes.numpy(), len(found.store.class_names))
+        batch, arrays = source.batch(split, 0, 256), source.arrays(split, 0, 256)
+        turn, index = np.divmod(batch.classes.numpy(), len(source.store.class_names))
         assert np.array_equal(index, arrays["class"])
         assert np.array_equal(turn, arrays["rotation"] * turns_are_classes)
-        ids = found.class_ids(split)
+        ids = source.class_ids(split)
         assert set(batch.classes.unique().tolist()) <= set(ids.tolist())
-        classes = len(found.class_split.classes(split))
+        classes = len(source.class_split.classes(split))
         turned = turns_are_classes and (split == "train" or not rotations.startswith("train-"))
         assert len(ids) == len(set(ids.tolist())) == classes * (4 if turned else 1)
         assert ids.tolist() == sorted(ids.tolist())
@@ -110,21 +110,21 @@ def test_ink():
 @pytest.mark.parametrize("rotations", ROTATIONS)
 @pytest.mark.parametrize("split", ["train", "val", "trainval", "test"])
 def test_rotations_are_turned_off_where_the_mode_says_so(rotations, split):
-    found = episodes(rotations=rotations)
+    source = episodes(rotations=rotations)
     if split == "test":
-        found.end_training()
-    drawn = found.arrays(split, 0, 256)["rotation"]
+        source.end_training()
+    drawn = source.arrays(split, 0, 256)["rotation"]
     off = rotations == "none" or (rotations.startswith("train-") and "train" not in split)
     assert set(np.unique(drawn)) == ({0} if off else {0, 1, 2, 3})
 
 
 def test_classes_come_from_the_split_only():
-    found = episodes()
+    source = episodes()
     for split in ("train", "val", "trainval", "test"):
         if split == "test":
-            found.end_training()
-        drawn = set(np.unique(found.arrays(split, 0, 2560)["class"]).tolist())
-        assert drawn == set(found.class_split.classes(split).tolist())
+            source.end_training()
+        drawn = set(np.unique(source.arrays(split, 0, 2560)["class"]).tolist())
+        assert drawn == set(source.class_split.classes(split).tolist())
 
 
 @settings(max_examples=40, deadline=None)
@@ -138,14 +138,14 @@ def test_classes_come_from_the_split_only():
 )
 def test_every_episode_is_sound(ways, shots, data, rotations, seed, first):
     queries = data.draw(st.integers(1, 20 - shots))
-    found = episodes(
+    source = episodes(
         rotations=rotations,
         train_seed=seed,
         train_ways=ways,
         train_shots=shots,
         train_queries=queries,
     )
-    arrays = found.arrays("train", first, 5)
+    arrays = source.arrays("train", first, 5)
     assert arrays["support"].shape == (5, ways, shots)
     assert arrays["query"].shape == (5, ways, queries)
     classes = arrays["class"].astype(int)
@@ -201,15 +201,15 @@ def test_test_switches_leave_training_alone():
 
 
 def test_test_split_is_locked_while_training():
-    found = episodes()
+    source = episodes()
     with pytest.raises(TestSplitLocked, match="before training has ended"):
-        found.batch("test", 0, 1)
+        source.batch("test", 0, 1)
     with pytest.raises(TestSplitLocked):
-        found.task_digest("test", 1)
-    found.end_training()
-    assert len(found.batch("test", 0, 3)) == 3
+        source.task_digest("test", 1)
+    source.end_training()
+    assert len(source.batch("test", 0, 3)) == 3
     with pytest.raises(HarnessError, match="training has ended"):
-        found.batch("train", 0, 1)
+        source.batch("train", 0, 1)
 
 
 DIGESTS = """
@@ -250,8 +250,8 @@ for child in children:
 def test_the_same_episodes_in_any_number_of_processes(processes):
     base = BASE | {"rotations": "as-classes"}
     words = [sys.executable, "-c", DIGESTS, repr(base), str(processes)]
-    found = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True)
-    lines = sorted(found.stdout.splitlines())
+    process = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True)
+    lines = sorted(process.stdout.splitlines())
     here = episodes(rotations="as-classes")
     for i, line in enumerate(lines):
         batch = here.batch("train", i * 100, 100)
@@ -264,11 +264,11 @@ def test_the_same_episodes_in_any_number_of_processes(processes):
 
 @pytest.mark.parametrize("rotations", ["none", "as-classes", "per-class-in-task"])
 def test_draws_are_uniform(rotations):
-    found = episodes(rotations=rotations)
-    a = found.arrays("train", 0, 256 * 40)
-    classes = np.searchsorted(found.class_split.train, a["class"])
+    source = episodes(rotations=rotations)
+    a = source.arrays("train", 0, 256 * 40)
+    classes = np.searchsorted(source.class_split.train, a["class"])
     turns = 1 if rotations == "none" else 4
-    n = len(found.class_split.train)
+    n = len(source.class_split.train)
     for way in (0, 4):
         counts = np.bincount(classes[:, way] * turns + a["rotation"][:, way], minlength=n * turns)
         assert len(counts) == n * turns
@@ -306,11 +306,11 @@ def test_rotations_as_classes_allow_more_ways():
 
 
 def test_a_split_without_validation_classes():
-    found = episodes(class_split="random-1200-423")
-    assert len(found.batch("train", 0, 1)) == 1
-    assert (found.class_split.train == found.class_split.trainval).all()
+    source = episodes(class_split="random-1200-423")
+    assert len(source.batch("train", 0, 1)) == 1
+    assert (source.class_split.train == source.class_split.trainval).all()
     with pytest.raises(HarnessError, match="has no val classes"):
-        found.batch("val", 0, 1)
+        source.batch("val", 0, 1)
 
 
 def test_the_store_is_shared():
@@ -341,10 +341,10 @@ def test_the_same_on_cuda(rotations):
 @pytest.mark.skipif(not os.environ.get("HARNESS_DATA"), reason="HARNESS_DATA is not set")
 @pytest.mark.parametrize("class_split", ["random-1200-423", "vinyals-1028-172-423"])
 def test_real_omniglot(class_split):
-    found = episodes(dataset="omniglot", class_split=class_split, rotations="train-as-classes")
-    assert not found.synthetic
-    batch = found.batch("train", 0, 32)
+    source = episodes(dataset="omniglot", class_split=class_split, rotations="train-as-classes")
+    assert not source.synthetic
+    batch = source.batch("train", 0, 32)
     assert batch.query_x.shape == (32, 75, 1, 28, 28)
     assert 0.05 < batch.query_x.mean() < 0.12
-    found.end_training()
-    assert set(found.arrays("test", 0, 2560)["class"].ravel()) == set(found.class_split.test)
+    source.end_training()
+    assert set(source.arrays("test", 0, 2560)["class"].ravel()) == set(source.class_split.test)

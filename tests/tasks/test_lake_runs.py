@@ -31,32 +31,32 @@ def tasks(device=CPU, seed=0, **switches) -> LakeRunTasks:
 
 
 def test_test_tasks_are_the_runs():
-    found = tasks(rotations="train-per-class-in-task")
-    assert isinstance(found, shared_task_source("lake_runs"))
-    assert (found.ways("test"), found.shots("test"), found.queries("test")) == (WAYS, 1, 1)
+    source = tasks(rotations="train-per-class-in-task")
+    assert isinstance(source, shared_task_source("lake_runs"))
+    assert (source.ways("test"), source.shots("test"), source.queries("test")) == (WAYS, 1, 1)
     with pytest.raises(TestSplitLocked):
-        found.batch("test", 0, 1)
-    found.end_training()
-    batch = found.batch("test", 0, RUNS)
+        source.batch("test", 0, 1)
+    source.end_training()
+    batch = source.batch("test", 0, RUNS)
     assert batch.support_x.shape == batch.query_x.shape == (RUNS, WAYS, 1, 28, 28)
     assert batch.support_y.dtype == batch.query_y.dtype == torch.int64
     assert (batch.support_y == torch.arange(WAYS)).all()
     for run in (0, 11):
         for i in (0, 19):
             support, query = (torch.from_numpy(a[run, i]) / 255 for a in
-                              (found.runs.support, found.runs.query))  # fmt: skip
+                              (source.runs.support, source.runs.query))  # fmt: skip
             assert torch.equal(batch.support_x[run, i, 0], support)
             assert torch.equal(batch.query_x[run, i, 0], query)
-    assert batch.query_y.tolist() == found.runs.label.tolist()
-    part = found.batch("test", 3, 2)
+    assert batch.query_y.tolist() == source.runs.label.tolist()
+    part = source.batch("test", 3, 2)
     assert torch.equal(part.query_x, batch.query_x[3:5])
 
 
 def test_a_nearest_neighbour_reads_the_labels_right():
     """Glyphs are easy: far above the 5 % of chance only if images and labels belong together."""
-    found = tasks()
-    found.end_training()
-    batch = found.batch("test", 0, RUNS)
+    source = tasks()
+    source.end_training()
+    batch = source.batch("test", 0, RUNS)
     distance = torch.cdist(batch.query_x.flatten(2), batch.support_x.flatten(2))
     assert (distance.argmin(2) == batch.query_y).float().mean() > 0.5
 
@@ -72,11 +72,11 @@ def test_seeds_change_training_and_not_the_runs():
 
 
 def test_training_is_on_background_characters_and_none_are_left_for_validation():
-    found = tasks()
-    drawn = np.unique(found.arrays("train", 0, 2560)["class"])
-    assert set(drawn.tolist()) == set(np.flatnonzero(found.background.store.part == 1).tolist())
+    source = tasks()
+    drawn = np.unique(source.arrays("train", 0, 2560)["class"])
+    assert set(drawn.tolist()) == set(np.flatnonzero(source.background.store.part == 1).tolist())
     with pytest.raises(HarnessError, match="has no val classes"):
-        found.batch("val", 0, 1)
+        source.batch("val", 0, 1)
 
 
 def test_ink_and_size():
@@ -90,22 +90,22 @@ def test_ink_and_size():
 
 
 def test_there_are_20_runs_and_no_more():
-    found = tasks()
-    found.end_training()
-    assert len(found.batch("test", 18, 2)) == 2
+    source = tasks()
+    source.end_training()
+    assert len(source.batch("test", 18, 2)) == 2
     with pytest.raises(
         HarnessError, match=r"found 21 test tasks, wanted at most 20.*testing.tasks"
     ):
-        found.batch("test", 18, 3)
+        source.batch("test", 18, 3)
 
 
 @pytest.mark.omniglot
 @pytest.mark.skipif(not os.environ.get("HARNESS_DATA"), reason="HARNESS_DATA is not set")
 def test_the_real_runs_at_28_pixels():
-    found = tasks(dataset="omniglot")
-    assert not found.synthetic
-    found.end_training()
-    batch = found.batch("test", 0, RUNS)
+    source = tasks(dataset="omniglot")
+    assert not source.synthetic
+    source.end_training()
+    batch = source.batch("test", 0, RUNS)
     assert 0.05 < batch.query_x.mean() < 0.12
     distance = torch.cdist(batch.query_x.flatten(2), batch.support_x.flatten(2))
     right = (distance.argmin(2) == batch.query_y).float().mean()

@@ -29,17 +29,17 @@ def check(settings=SINES, **changes):
 
 
 @pytest.mark.parametrize(
-    ("changes", "found", "switch"),
+    ("changes", "batch", "switch"),
     [
         ({"meta_batch": 10**9}, "1000000000 train tasks of 74.5 GiB", "training.meta_batch"),
         ({"validation_tasks": 10**9}, "1000000000 val tasks of 111.8", "training.validation_tasks"),
         ({"tasks_at_once": 10**9, "tasks": 10**9}, "1000000000 test", "testing.tasks_at_once"),
     ],
 )
-def test_a_batch_that_no_machine_should_be_asked_for(changes, found, switch):
+def test_a_batch_that_no_machine_should_be_asked_for(changes, batch, switch):
     with pytest.raises(HarnessError) as caught:
         check(**changes)
-    assert str(caught.value).startswith(f"toy/sines/plain: found {found}")
+    assert str(caught.value).startswith(f"toy/sines/plain: found {batch}")
     assert f"together, wanted at most 64.0 GiB; set {switch} lower or make" in str(caught.value)
 
 

@@ -67,9 +67,10 @@ def fitting(
         keep = min(steps, least + (room // few - each) // more)
         count = max(1, min(tasks, room // (each + (keep - least) * more)))
     chosen = Chunks(_even(tasks, count), keep)
-    # The straight line is a guess for the peak of many stages: look, and take less where it is off.
-    while (found := peak(chosen)) > budget_bytes and chosen != Chunks(1, least):
-        fewer = min(chosen.tasks - 1, int(chosen.tasks * budget_bytes / found))
+    # The straight line only guesses the peak of many stages: measure, and take less where it is
+    # off.
+    while (peak_bytes := peak(chosen)) > budget_bytes and chosen != Chunks(1, least):
+        fewer = min(chosen.tasks - 1, int(chosen.tasks * budget_bytes / peak_bytes))
         if fewer >= min(tasks, 2) or chosen.keep == least:
             chosen = Chunks(_even(tasks, max(1, fewer)), chosen.keep)
         else:

@@ -85,8 +85,8 @@ class Batched:
                     f"engine batched:bf16: found {type(problem.model).__name__}, which takes the "
                     "general path; wanted a model of layers with rules: leave :bf16 out."
                 )
-        found: Passes = known[key]
-        return found
+        prepared: Passes = known[key]
+        return prepared
 
     def _chunks(self, problem: Problem, work: _Work) -> Chunks:
         known, key = self._known[problem.model], ("chunks", work.shape())
@@ -95,8 +95,8 @@ class Batched:
             budget = self.memory_bytes or _budget(work.batch.query_x.device)
             tasks, steps = len(work.batch), work.inner.steps
             known[key] = fitting(work.measured_peak, tasks, steps, budget, strict)
-        found: Chunks = known[key]
-        return found
+        fitted: Chunks = known[key]
+        return fitted
 
 
 meta_gradient = Batched()
@@ -146,16 +146,16 @@ class _Totals:
     def mean(self, params: Params, learned: Params, tasks: int) -> MetaGradient:
         """Return means in the parameters' own shapes; zeros where the loss does not depend."""
         assert isinstance(self.loss, Tensor)
-        found = self.passes.unpacked({k: g / tasks for k, g in self.gradients.items()})
+        unpacked = self.passes.unpacked({k: g / tasks for k, g in self.gradients.items()})
         steps, own = (
             [self.passes.unpacked({k: g / tasks for k, g in s.items()}) for s in each]
             for each in (self.rates, self.own)
         )
         for k in {k for s in own for k in s}:
             zero = torch.zeros_like(params[k][0])
-            found[k] = torch.stack([s.get(k, zero) for s in own])
+            unpacked[k] = torch.stack([s.get(k, zero) for s in own])
         gradients = {
-            k: found[k].contiguous() if k in found else torch.zeros_like(v)
+            k: unpacked[k].contiguous() if k in unpacked else torch.zeros_like(v)
             for k, v in params.items()
         }
         rates = {}

@@ -63,26 +63,26 @@ class Recursion:
         for k in range(steps + 1):
             if self.weights[k]:
                 v = self._query(k, state, summed=not (self.learns and k))
-                for step, found in enumerate(gradients):
-                    self._to_rates(step, v, found)
+                for step, step_gradients in enumerate(gradients):
+                    self._to_rates(step, v, step_gradients)
                 add_to(self.gradients, _summed(v) if self.learns and k else v)
             if k < steps:
-                found, _ = self._support(k, state, keep=False)
-                state = self._moved(k, state, found)
+                step_gradients, _ = self._support(k, state, keep=False)
+                state = self._moved(k, state, step_gradients)
                 if self.learns:
-                    gradients.append(found)
+                    gradients.append(step_gradients)
 
     def _second_order(self) -> None:
         steps = self.inner.steps
         states, gradients, kept = [self.adapting], [], []
-        found: Params = {}
+        step_gradients: Params = {}
         for k in range(steps):
-            found, tape = self._support(k, states[k], keep=k >= steps - self.keep)
+            step_gradients, tape = self._support(k, states[k], keep=k >= steps - self.keep)
             kept.append(tape)
-            states.append(self._moved(k, states[k], found))
+            states.append(self._moved(k, states[k], step_gradients))
             if self.learns:
-                gradients.append(found)
-        del found  # not to be held on the way back
+                gradients.append(step_gradients)
+        del step_gradients  # not to be held on the way back
         v: Params = {}
         for k in reversed(range(steps + 1)):
             state, first = states.pop(), k == 0
@@ -101,22 +101,22 @@ class Recursion:
     def _rate(self, step: int, name: str) -> float | Tensor:
         return self.rates[step].get(name, self.inner.rate)
 
-    def _moved(self, step: int, state: Params, found: Params) -> Params:
+    def _moved(self, step: int, state: Params, gradients: Params) -> Params:
         """Take one inner step."""
         moved = {}
         for name, value in state.items():
-            if name not in found:
+            if name not in gradients:
                 moved[name] = value
                 continue
             rate = self._rate(step, name)
             if isinstance(rate, Tensor):
-                moved[name] = torch.addcmul(value, found[name], rate, value=-1)
+                moved[name] = torch.addcmul(value, gradients[name], rate, value=-1)
             else:
-                moved[name] = torch.sub(value, found[name], alpha=rate)
+                moved[name] = torch.sub(value, gradients[name], alpha=rate)
         return moved
 
     def _query(self, k: int, state: Params, summed: bool) -> Params:
-        """Add the weighted query losses after step k; give their derivatives by the state."""
+        """Add the weighted query losses after step k; return their derivatives by the state."""
         batch, weight = self.batch, self.weights[k]
         seen = max(k - 1, 0)
         losses, v, fixed = self.passes.query(
@@ -145,8 +145,10 @@ class Recursion:
         add_to(self.own_gradients[step], {k: g for k, g in more.items() if k in own})
         add_to(self.gradients, {k: g for k, g in more.items() if k not in own})
 
-    def _to_rates(self, step: int, v: Params, found: Params) -> None:
-        more = {k: -(v[k] * found[k]).sum(0) for k in self.rates[step] if k in found and k in v}
+    def _to_rates(self, step: int, v: Params, gradients: Params) -> None:
+        more = {
+            k: -(v[k] * gradients[k]).sum(0) for k in self.rates[step] if k in gradients and k in v
+        }
         add_to(self.rate_gradients[step], more)
 
 

@@ -61,8 +61,8 @@ class AfterTrunk(Recursion):
         """Add the derivatives by the trunk's parameters, from those by its outputs."""
         if g is not None:
             names = set(self.before)
-            found = self.trunk.backward(tape, g, self.before, names, names, names, False)
-            add_to(self.gradients, found)
+            gradients = self.trunk.backward(tape, g, self.before, names, names, names, False)
+            add_to(self.gradients, gradients)
 
 
 def recursion(

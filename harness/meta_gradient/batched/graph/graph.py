@@ -64,11 +64,11 @@ class Graph:
         return left
 
     def _reached(self, names: set[str]) -> list[bool]:
-        """Say of each value whether one of the parameters (or the input) has a part in it."""
-        found = [INPUT in names]
+        """Return for each value whether it depends on one of the parameters (or the input)."""
+        reached = [INPUT in names]
         for node in self.nodes:
-            found.append(any(found[j] for j in node.inputs) or bool(names & set(node.params)))
-        return found
+            reached.append(any(reached[j] for j in node.inputs) or bool(names & set(node.params)))
+        return reached
 
     def backward(
         self,
@@ -88,7 +88,7 @@ class Graph:
         """
         reached = self._reached(through)
         grads: dict[int, Tensor] = {len(self.nodes): g}
-        found: Params = {}
+        by_params: Params = {}
         for i in reversed(range(len(self.nodes))):
             node = self.nodes[i]
             if not reached[i + 1] or i + 1 not in grads:
@@ -99,8 +99,8 @@ class Graph:
             asked = _asked(node, reached, wanted, summed)
             ps = [params[p] for p in node.params]
             gxs, gps = node.rule.backward(tape.saved[i], g, ps, asked)
-            _collect(node, reached, grads, gxs, found, gps)
-        return _with_input(found, grads)
+            _collect(node, reached, grads, gxs, by_params, gps)
+        return _with_input(by_params, grads)
 
     def parted(self, adapting: set[str]) -> tuple[Graph, Graph] | None:
         """Return the layers before the first that adapts, and the others as a graph of their own.
@@ -152,7 +152,7 @@ class Graph:
         them, of the input's); `dg` is that of the loss's derivative by the outputs."""
         reached = self._reached(wanted)
         grads: dict[int, Tensor] = {len(self.nodes): dg}
-        found: Params = {}
+        by_params: Params = {}
         for i in reversed(range(len(self.nodes))):
             node = self.nodes[i]
             if not reached[i + 1] or i + 1 not in grads:
@@ -172,13 +172,13 @@ class Graph:
                     [direction.get(p) for p in node.params],
                     asked,
                 )
-            _collect(node, reached, grads, dxs, found, dps)
-        return _with_input(found, grads)
+            _collect(node, reached, grads, dxs, by_params, dps)
+        return _with_input(by_params, grads)
 
 
-def _with_input(found: Params, grads: dict[int, Tensor]) -> Params:
+def _with_input(by_params: Params, grads: dict[int, Tensor]) -> Params:
     """Add the derivative by the input, where there is one: all others were taken."""
-    return found | {INPUT: grads[0]} if 0 in grads else found
+    return by_params | {INPUT: grads[0]} if 0 in grads else by_params
 
 
 def _asked(node: Node, reached: list[bool], wanted: set[str], summed: set[str]) -> Wanted:
@@ -191,7 +191,7 @@ def _collect(
     reached: list[bool],
     grads: dict[int, Tensor],
     gxs: Maybe,
-    found: Params,
+    by_params: Params,
     gps: Maybe,
 ) -> None:
     """Add what a node gave to the gradients of its inputs and parameters."""
@@ -200,4 +200,4 @@ def _collect(
             grads[j] = grads[j] + gx if j in grads else gx
     for name, gp in zip(node.params, gps, strict=True) if gps else ():
         if gp is not None:
-            found[name] = found[name] + gp if name in found else gp
+            by_params[name] = by_params[name] + gp if name in by_params else gp

@@ -104,8 +104,8 @@ class RulePasses:
         _, g = self.support_loss.gradient(tape.outputs, y)
         names = set(adapting)
         wanted = names if gradients else set()
-        found = self.graph.backward(tape, g, params, names, wanted, set(), keep)
-        return found, tape if keep else None
+        by_adapting = self.graph.backward(tape, g, params, names, wanted, set(), keep)
+        return by_adapting, tape if keep else None
 
     def query(
         self, x: Tensor, y: Tensor, adapting: Params, fixed: Params, summed: bool
@@ -119,8 +119,8 @@ class RulePasses:
             g = torch.cat([torch.zeros_like(tape.outputs[:, :-n]), g], 1)
         sums = set(params) if summed else set(fixed)
         names = set(params) | self.also
-        found = self.graph.backward(tape, g, params, names, names, sums, False)
-        return losses, *_parted(found, adapting, fixed, QUERY_INPUT)
+        derivatives = self.graph.backward(tape, g, params, names, names, sums, False)
+        return losses, *_parted(derivatives, adapting, fixed, QUERY_INPUT)
 
     def product(
         self,
@@ -141,8 +141,8 @@ class RulePasses:
         dg = self.support_loss.product(tape.outputs, y, douts)
         sums = set(params) if summed else set(fixed)
         names = set(params) | self.also
-        found = self.graph.product(tape, moved, dg, params, direction, names, sums)
-        return _parted(found, adapting, fixed, SUPPORT_INPUT)
+        derivatives = self.graph.product(tape, moved, dg, params, direction, names, sums)
+        return _parted(derivatives, adapting, fixed, SUPPORT_INPUT)
 
 
 class GeneralPasses:
@@ -168,8 +168,8 @@ class GeneralPasses:
         if not gradients:
             return {}, None
         gradient = grad(lambda p, x, y: self.problem.on_support(p | fixed, x, y))
-        found: Params = vmap(gradient, (self._axes(adapting), 0, 0))(adapting, x, y)
-        return found, None
+        by_adapting: Params = vmap(gradient, (self._axes(adapting), 0, 0))(adapting, x, y)
+        return by_adapting, None
 
     def _axes(self, adapting: Params) -> dict[str, int | None]:
         shapes = {k: p.dim() for k, p in self.problem.model.named_parameters()}
@@ -199,17 +199,21 @@ class GeneralPasses:
         """The gradient of (gradient · direction), task by task under `vmap`."""
 
         def along(p: Params, f: Params, u: Params, x: Tensor, y: Tensor) -> Tensor:
-            found = grad(lambda p: self.problem.on_support(p | f, x, y))(p)
-            return torch.stack([(found[k] * u[k]).sum() for k in u]).sum()
+            gradients = grad(lambda p: self.problem.on_support(p | f, x, y))(p)
+            return torch.stack([(gradients[k] * u[k]).sum() for k in u]).sum()
 
         axes = (self._axes(adapting), dict.fromkeys(fixed), dict.fromkeys(direction, 0), 0, 0)
         mine, theirs = vmap(grad(along, argnums=(0, 1)), axes)(adapting, fixed, direction, x, y)
         return _summed(mine) if summed else mine, _summed(theirs)
 
 
-def _parted(found: Params, adapting: Params, fixed: Params, of_input: str) -> tuple[Params, Params]:
-    mine, theirs = ({k: found[k] for k in names if k in found} for names in (adapting, fixed))
-    return mine, theirs | ({of_input: found[INPUT]} if INPUT in found else {})
+def _parted(
+    derivatives: Params, adapting: Params, fixed: Params, of_input: str
+) -> tuple[Params, Params]:
+    mine, theirs = (
+        {k: derivatives[k] for k in names if k in derivatives} for names in (adapting, fixed)
+    )
+    return mine, theirs | ({of_input: derivatives[INPUT]} if INPUT in derivatives else {})
 
 
 def _summed(grads: Params) -> Params:

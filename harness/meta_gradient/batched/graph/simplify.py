@@ -17,7 +17,7 @@ from harness.meta_gradient.batched.rules.offset import Offset
 from harness.meta_gradient.batched.rules.rule import Rule
 
 Pair = Callable[[Node, Node], Node | tuple[Node, Node] | None]
-"""What gives one node for two in a row, or two in the other order, or None."""
+"""A function that returns one node for two in a row, or two in the other order, or None."""
 
 
 def simplified(graph: Graph, x: Tensor, shapes: dict[str, torch.Size]) -> Graph:
@@ -33,20 +33,20 @@ def simplified(graph: Graph, x: Tensor, shapes: dict[str, torch.Size]) -> Graph:
 
 
 def _joined(nodes: list[Node], pair: Pair) -> list[Node] | None:
-    """Join the first pair that can be, or give None."""
+    """Join the first pair that can be joined, or return None."""
     for i, node in enumerate(nodes):
         readers = [j for j, other in enumerate(nodes) if i + 1 in other.inputs]
         if len(readers) != 1 or nodes[readers[0]].inputs != (i + 1,):
             continue
         j = readers[0]
-        found = pair(node, nodes[j])
-        if found is None:
+        joined = pair(node, nodes[j])
+        if joined is None:
             continue
-        if isinstance(found, Node):
-            # What the pair gives is what the second gave; everything after i moves up by one.
-            kept = [*nodes[:i], *nodes[i + 1 : j], found, *nodes[j + 1 :]]
+        if isinstance(joined, Node):
+            # The joined node gives the value of the second; everything after i moves up by one.
+            kept = [*nodes[:i], *nodes[i + 1 : j], joined, *nodes[j + 1 :]]
             return [_renumbered(n, i) if k >= i else n for k, n in enumerate(kept)]
-        return [*nodes[:i], found[0], *nodes[i + 1 : j], found[1], *nodes[j + 1 :]]
+        return [*nodes[:i], joined[0], *nodes[i + 1 : j], joined[1], *nodes[j + 1 :]]
     return None
 
 

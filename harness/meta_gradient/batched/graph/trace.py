@@ -43,17 +43,17 @@ def trace(model: nn.Module, x: Tensor) -> Graph:
     example = torch.zeros(x.shape, dtype=x.dtype)
 
     def run(params: list[Tensor], x: Tensor) -> Tensor:
-        found: Tensor = torch.func.functional_call(
+        outputs: Tensor = torch.func.functional_call(
             model, dict(zip(names, params, strict=True)), (x,)
         )
-        return found
+        return outputs
 
     with torch.no_grad():
         try:
-            found = make_fx(run)(shapes, example)
+            traced = make_fx(run)(shapes, example)
         except (RuntimeError, TypeError, ValueError) as error:
             raise NoRule(f"the model cannot be traced ({type(error).__name__})") from None
-    return _Reader(names, x.dim()).read(found.graph)
+    return _Reader(names, x.dim()).read(traced.graph)
 
 
 class _Reader:
@@ -95,10 +95,10 @@ class _Reader:
         self.values[node] = len(self.nodes)
 
     def _operation(self, node: fx.Node) -> None:
-        found = _READ.get(node.target)
-        if found is None:
+        read = _READ.get(node.target)
+        if read is None:
             raise NoRule(str(node.target))
-        found(self, node, *node.args)
+        read(self, node, *node.args)
 
     def _is_image(self, node: fx.Node) -> bool:
         return len(node.meta["val"].shape) == 4
@@ -207,8 +207,8 @@ class _Reader:
 
 
 def _only(result: Any) -> fx.Node:
-    found: fx.Node = result[0] if isinstance(result, (list, tuple)) else result
-    return found
+    node: fx.Node = result[0] if isinstance(result, (list, tuple)) else result
+    return node
 
 
 _NORMS = {aten.native_batch_norm.default, aten._native_batch_norm_legit.no_stats}

@@ -25,8 +25,8 @@ class BatchNorm(Rule):
 
     def forward(self, xs: Tensors, ps: Tensors) -> tuple[Tensor, Any]:
         """Return the normalised input, scaled and shifted."""
-        y, found = Standardised.of(flat(xs[0]), self.eps, *self._named(ps))
-        return y.view(xs[0].shape), (found, xs[0].shape)
+        y, standardised = Standardised.of(flat(xs[0]), self.eps, *self._named(ps))
+        return y.view(xs[0].shape), (standardised, xs[0].shape)
 
     def backward(self, saved: Any, g: Tensor, ps: Tensors, wanted: Wanted) -> tuple[Maybe, Maybe]:
         """Return the derivatives by x, scale and offset."""
@@ -35,7 +35,7 @@ class BatchNorm(Rule):
         return [None if by_x is None else by_x.view(g.shape)], self._own(by_both, wanted)
 
     def _both(self, wanted: Wanted) -> Wanted:
-        """Say of scale and offset whether they are wanted; of one that is not there, no."""
+        """Return whether scale and offset are wanted; False for one that is not there."""
         scale, offset = self._named(wanted.params)
         return Wanted([bool(scale), bool(offset)], [], wanted.inputs)
 
@@ -83,11 +83,11 @@ class BatchNorm(Rule):
         dscale, _ = self._named(dps)
         g, dg = flat(g), flat(dg)
         by_scale, by_offset = self._both(wanted).params
-        found: Maybe = [None, dg.sum(1) if by_offset else None]
+        gradients: Maybe = [None, dg.sum(1) if by_offset else None]
         if by_scale:
             moved = dg * z
-            found[0] = (moved if dz is None else moved.addcmul_(g, dz)).sum(1)
-        dgps = self._own(found, wanted)
+            gradients[0] = (moved if dz is None else moved.addcmul_(g, dz)).sum(1)
+        dgps = self._own(gradients, wanted)
         if not wanted.inputs:
             return [None], dgps
         # From here on g and its tangent are by z, not by y.

@@ -1,4 +1,4 @@
-"""Examples of each task with mean 0 and variance 1 a channel, and derivatives through that.
+"""Examples of each task with mean 0 and variance 1 in each channel, and derivatives through that.
 
 For many small tasks this is written with operations over all of them; where a task is large, with
 torch's batch norm, a call per task, which reads and writes memory a third as often.
@@ -101,7 +101,7 @@ class Standardised:
         z, n = self.z, self.n
         along = dot(z, v)
         mean = v.mean(1, keepdim=True)
-        # n goes to the terms first: what is one number a channel costs no pass over memory.
+        # n goes to the terms first: one number per channel costs no pass over memory.
         return torch.addcmul(-mean * n, v, n).addcmul_(z, along * n, value=-1), along
 
     def back(self, g: Tensor, scale: Tensor | None, wanted: Wanted) -> tuple[Tensor | None, Maybe]:
@@ -138,8 +138,8 @@ class Standardised:
         ]
         by_x, *by_parameters = zip(*each, strict=True)
         return stacked(list(by_x)) if wanted.inputs else None, [
-            torch.stack(found) if asked else None
-            for found, asked in zip(by_parameters, wanted.params, strict=True)
+            torch.stack(gradients) if asked else None
+            for gradients, asked in zip(by_parameters, wanted.params, strict=True)
         ]
 
 

@@ -54,8 +54,8 @@ class Narrow:
 
     def across(self, g: Tensor) -> tuple[Tensor, Tensor]:
         """Return X' g [T, K, O] in float64, and the sum of g over positions [T, O]."""
-        found = torch.bmm(self.windows.transpose(1, 2), g.flatten(1, 3))
-        return found[:, :-1].double(), found[:, -1]
+        products = torch.bmm(self.windows.transpose(1, 2), g.flatten(1, 3))
+        return products[:, :-1].double(), products[:, -1]
 
     def pull(self, g: Tensor) -> tuple[Tensor, Tensor]:
         """Return the derivative by the kernel for g by B, and (B' g) of each channel [T, 1, O]."""
@@ -111,13 +111,13 @@ class FirstLayer(Rule):
         by_scale = _dot(saved.unit, by_unit).squeeze(1)
         return [None], self._wanted(self._joined(gw, by_scale, by_offset), ps, g, wanted)
 
-    def _wanted(self, found: Maybe, ps: Tensors, g: Tensor, wanted: Wanted) -> Maybe:
+    def _wanted(self, gradients: Maybe, ps: Tensors, g: Tensor, wanted: Wanted) -> Maybe:
         """Return those that are asked for, summed over tasks as they are, in the type of `g`."""
         if self.convolution.bias:
-            found[1] = g.new_zeros(len(g), g.shape[-1])
+            gradients[1] = g.new_zeros(len(g), g.shape[-1])
         return [
             None if f is None or not asked else (f.sum(0) if summed else f).to(g.dtype)
-            for f, asked, summed in zip(found, wanted.params, wanted.summed, strict=True)
+            for f, asked, summed in zip(gradients, wanted.params, wanted.summed, strict=True)
         ]
 
     def _moved(self, saved: Narrow, dw: Tensor | None) -> tuple[Tensor, Tensor] | None:
@@ -161,8 +161,8 @@ class FirstLayer(Rule):
             turned = torch.bmm(saved.covariance, db) * along + saved.seen * _dot(db, gb)
             dgw = dgw.addcmul_(saved.n, turned, value=-1).addcmul_(dn, gw)
             dby_scale += _dot(db, by_unit)
-        found = self._joined(dgw, dby_scale.squeeze(1), dby_offset)
-        return [None], self._wanted(found, ps, g, wanted)
+        gradients = self._joined(dgw, dby_scale.squeeze(1), dby_offset)
+        return [None], self._wanted(gradients, ps, g, wanted)
 
 
 def _dot(a: Tensor, b: Tensor) -> Tensor:

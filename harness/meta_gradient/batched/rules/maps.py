@@ -31,12 +31,12 @@ class Relu(LinearMap):
         """Let through what the input's sign lets through."""
         assert dxs[0] is not None
         through = torch.ops.aten
-        found: Tensor = (
+        moved: Tensor = (
             through.leaky_relu_backward(dxs[0], saved, self.slope, True)
             if self.slope
             else through.threshold_backward(dxs[0], saved, 0)
         )
-        return found
+        return moved
 
     def pull(self, saved: Any, g: Tensor) -> Tensors:
         """The map is its own transpose."""
@@ -65,17 +65,17 @@ class MaxPool(LinearMap):
         # Through rows of channels, so that what is read and written stays channels last.
         t, s, h, w, c = dxs[0].shape
         index = where.permute(0, 2, 3, 1)
-        found = dxs[0].reshape(t * s, h * w, c).gather(1, index.flatten(1, 2))
-        return found.view(t, s, *index.shape[1:])
+        gathered = dxs[0].reshape(t * s, h * w, c).gather(1, index.flatten(1, 2))
+        return gathered.view(t, s, *index.shape[1:])
 
     def pull(self, saved: Any, g: Tensor) -> Tensors:
         """Return the gradient to the winners."""
         where, planes = saved
         n = [self.size, self.size]
-        found = torch.ops.aten.max_pool2d_with_indices_backward(
+        gradient = torch.ops.aten.max_pool2d_with_indices_backward(
             _planes(g), planes, n, n, [0, 0], [1, 1], False, where
         )
-        return [_images(found, g.shape[:2])]
+        return [_images(gradient, g.shape[:2])]
 
 
 def _planes(x: Tensor) -> Tensor:

@@ -64,24 +64,24 @@ class Planes:
 
     def back(self, pairs: list[tuple[Tensor, Tensor]]) -> Tensor:
         """Return the derivative by the images: the sum over pairs of (g [T, P, O], kernel)."""
-        found: Tensor | None = None
+        total: Tensor | None = None
         for g, w in pairs:
             one = self._by_images(self._outputs(g), w)
-            found = one if found is None else found.add_(one)
-        assert found is not None
-        return found if _even(self.geometry) else self.geometry.inner(found, self.shape)
+            total = one if total is None else total.add_(one)
+        assert total is not None
+        return total if _even(self.geometry) else self.geometry.inner(total, self.shape)
 
     def _by_images(self, g: Tensor, w: Tensor) -> Tensor:
         if w.dim() == 2:
-            found = self._gradient(
+            gradient = self._gradient(
                 self.x.flatten(0, 1), g.flatten(0, 1), self._kernel(w), images=True
             )
-            return _nhwc(found).reshape(self.x.shape)
+            return _nhwc(gradient).reshape(self.x.shape)
         each = [
             self._gradient(x, one, self._kernel(kernel), images=True)
             for x, one, kernel in zip(self.x, g, w, strict=True)
         ]
-        return stacked([_nhwc(found) for found in each])
+        return stacked([_nhwc(gradient) for gradient in each])
 
     def _by_kernel(self, x: Tensor, g: Tensor) -> Tensor:
         # Only the shape of the kernel is read.
@@ -102,8 +102,8 @@ class Planes:
             1,
             [images, not images, False],
         )
-        found: Tensor = by_images if images else by_kernel
-        return found
+        gradient: Tensor = by_images if images else by_kernel
+        return gradient
 
     def _padding(self) -> tuple[int, int]:
         left, _, top, _ = self.geometry.sides

@@ -33,8 +33,8 @@ class Wanted:
 class Rule(abc.ABC):
     """One layer: y from inputs `xs` and parameters `ps`, and the derivatives of that.
 
-    `saved` is what `forward` keeps for the others. `g` is the derivative of the loss by y. What is
-    written on by others must not be kept: a rule owns what it returns only until the next layer.
+    `saved` is what `forward` keeps for the others. `g` is the derivative of the loss by y. Memory
+    that others overwrite must not be kept: a rule owns what it returns only until the next layer.
     """
 
     keeps_output = False

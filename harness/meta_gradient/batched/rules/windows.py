@@ -59,10 +59,10 @@ class Windows:
     def back(self, pairs: list[tuple[Tensor, Tensor]]) -> Tensor:
         """Return the derivative by the images: the sum over pairs of (g [T, P, O], kernel)."""
         (g, w), *more = pairs
-        found = times(g, w.transpose(-1, -2))
+        by_windows = times(g, w.transpose(-1, -2))
         for g, w in more:
-            add_times(found, g, w.transpose(-1, -2))
-        return self._scatter(found)
+            add_times(by_windows, g, w.transpose(-1, -2))
+        return self._scatter(by_windows)
 
     def _scatter(self, windows: Tensor) -> Tensor:
         """Add windows [T, P, kh * kw * C] back to where they were taken from."""
@@ -74,25 +74,25 @@ class Windows:
         # Room for whole strides, so that each stride x stride part of a window is one slice.
         rows = max(oh + -(-kh // sh) - 1, -(-(h + top) // sh))
         columns = max(ow + -(-kw // sw) - 1, -(-(w + left) // sw))
-        found = windows.new_empty(t * s, rows, sh, columns, sw, c)
+        images = windows.new_empty(t * s, rows, sh, columns, sw, c)
         for i in range(0, kh, sh):
             for j in range(0, kw, sw):
                 part = parts[:, :, :, i : i + sh, j : j + sw].transpose(2, 3)
                 a, b = i // sh, j // sw
-                to = found[:, a : a + oh, : part.shape[2], b : b + ow, : part.shape[4]]
+                to = images[:, a : a + oh, : part.shape[2], b : b + ow, : part.shape[4]]
                 if i or j:
                     to += part
                 else:
-                    _clear_around(found, part.shape)
+                    _clear_around(images, part.shape)
                     to.copy_(part)
-        return self.geometry.inner(found.view(t, s, rows * sh, columns * sw, c), self.shape)
+        return self.geometry.inner(images.view(t, s, rows * sh, columns * sw, c), self.shape)
 
 
-def _clear_around(found: Tensor, part: torch.Size) -> None:
+def _clear_around(images: Tensor, part: torch.Size) -> None:
     """Zero what the first part does not write."""
     _, oh, a, ow, b, _ = part
-    if a < found.shape[2] or b < found.shape[4]:  # a kernel smaller than its stride
-        found.zero_()
+    if a < images.shape[2] or b < images.shape[4]:  # a kernel smaller than its stride
+        images.zero_()
         return
-    found[:, oh:].zero_()
-    found[:, :oh, :, ow:].zero_()
+    images[:, oh:].zero_()
+    images[:, :oh, :, ow:].zero_()
