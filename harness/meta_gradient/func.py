@@ -8,15 +8,14 @@ import torch
 from torch import Tensor
 from torch.func import grad, vmap
 
+from harness.meta_gradient.prepared import prepare
 from harness.meta_gradient.problem import (
     InnerLoop,
     MetaGradient,
     Params,
     Problem,
-    check_rates,
     on_query,
     on_support,
-    split,
 )
 from harness.models.over_tasks import over_tasks
 from harness.tasks.batch import SupervisedBatch
@@ -30,13 +29,10 @@ def meta_gradient(
     rates: Params | None = None,
 ) -> MetaGradient:
     """Adapt all tasks together, then differentiate their mean query loss."""
-    batch = problem.prepared(batch)
-    start = {k: v.detach().requires_grad_() for k, v in params.items()}
-    learned = {k: v.detach().requires_grad_() for k, v in check_rates(params, inner, rates).items()}
-    adapting, fixed = split(start, inner)
-    weights = inner.loss_weights()
+    ready = prepare(problem, params, batch, inner, rates)
+    (adapting, fixed), weights, batch = ready.parted(), inner.loss_weights(), ready.batch
     # In first order the inner gradients are constants, but the start and the rates are not.
-    steps = adapt(problem, adapting, fixed, batch.support_x, batch.support_y, inner, learned)
+    steps = adapt(problem, adapting, fixed, batch.support_x, batch.support_y, inner, ready.learned)
     states = [(adapting, None), *((s, 0) for s in steps)]
     losses = []
     for k, (weight, (current, axis)) in enumerate(zip(weights, states, strict=True)):
@@ -46,14 +42,8 @@ def meta_gradient(
             )(current, on_query(fixed, inner, k), batch.query_x, batch.query_y)
             losses.append(weight * each.mean())
     loss = torch.stack(losses).sum()
-    wanted = [*start.values(), *learned.values()]
-    gradients = torch.autograd.grad(loss, wanted, allow_unused=True, materialize_grads=True)
-    n = len(start)
-    return MetaGradient(
-        loss.detach(),
-        dict(zip(start, gradients[:n], strict=True)),
-        dict(zip(learned, gradients[n:], strict=True)),
-    )
+    gradients = torch.autograd.grad(loss, ready.wanted, allow_unused=True, materialize_grads=True)
+    return ready.result(loss, gradients)
 
 
 def adapt(

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import torch
 
+from harness.meta_gradient.prepared import Prepared, TaskSums, prepare
 from harness.meta_gradient.problem import (
     InnerLoop,
     MetaGradient,
     Params,
     Problem,
-    check_rates,
     on_query,
     on_support,
-    split,
 )
 from harness.tasks.batch import SupervisedBatch
 
@@ -25,15 +24,10 @@ def meta_gradient(
     rates: Params | None = None,
 ) -> MetaGradient:
     """Differentiate through the unrolled inner loop of each task and average."""
-    batch = problem.prepared(batch)
-    start = {k: v.detach().requires_grad_() for k, v in params.items()}
-    learned = {k: v.detach().requires_grad_() for k, v in check_rates(params, inner, rates).items()}
-    wanted = [*start.values(), *learned.values()]
-    total = torch.zeros((), dtype=batch.query_x.dtype, device=batch.query_x.device)
-    sums = [torch.zeros_like(v) for v in wanted]
-    weights = inner.loss_weights()
+    ready = prepare(problem, params, batch, inner, rates)
+    batch, weights, sums = ready.batch, inner.loss_weights(), TaskSums(ready)
     for i in range(len(batch)):
-        adapted, fixed = split(start, inner)
+        adapted, fixed = ready.parted()
         losses = []
         for step in range(inner.steps + 1):
             if weights[step]:
@@ -41,31 +35,16 @@ def meta_gradient(
                 loss = problem.on_query(seen, batch.query_x[i], batch.query_y[i])
                 losses.append(weights[step] * loss)
             if step < inner.steps:
-                adapted = _step(problem, adapted, fixed, batch, i, inner, learned, step)
+                adapted = _step(problem, adapted, fixed, ready, i, step)
         loss = torch.stack(losses).sum()
-        task_gradients = torch.autograd.grad(loss, wanted, allow_unused=True)
-        for mine, more in zip(sums, task_gradients, strict=True):
-            if more is not None:
-                mine.add_(more, alpha=1 / len(batch))
-        total += loss.detach() / len(batch)
-    n = len(start)
-    return MetaGradient(
-        total,
-        dict(zip(start, sums[:n], strict=True)),
-        dict(zip(learned, sums[n:], strict=True)),
-    )
+        sums.add(loss, torch.autograd.grad(loss, ready.wanted, allow_unused=True))
+    return sums.result()
 
 
 def _step(
-    problem: Problem,
-    adapted: Params,
-    fixed: Params,
-    batch: SupervisedBatch,
-    task: int,
-    inner: InnerLoop,
-    rates: Params,
-    step: int,
+    problem: Problem, adapted: Params, fixed: Params, ready: Prepared, task: int, step: int
 ) -> Params:
+    batch, inner, rates = ready.batch, ready.inner, ready.learned
     seen = adapted | on_support(fixed, inner, step)
     loss = problem.on_support(seen, batch.support_x[task], batch.support_y[task])
     task_gradients = torch.autograd.grad(

@@ -162,20 +162,3 @@ def on_query(fixed: Params, inner: InnerLoop, after: int) -> Params:
     """Return the parameters that do not adapt as the model has them for the query set `after` so
     many steps."""
     return on_support(fixed, inner, max(after - 1, 0))
-
-
-def check_rates(params: Params, inner: InnerLoop, rates: Params | None) -> Params:
-    """Return the learned rates, or say in one sentence what is wrong with their names or shapes."""
-    for name, rate in (rates or {}).items():
-        if name not in params or name in inner.frozen:
-            raise HarnessError(f"rates: found {name!r}, wanted names of parameters that adapt.")
-        shape = params[name].shape
-        fits = rate.dim() == len(shape) + 1 and all(
-            r in (1, n) for r, n in zip(rate.shape[1:], shape, strict=True)
-        )
-        if not fits or rate.shape[0] != inner.steps:
-            raise HarnessError(
-                f"rates[{name!r}]: found shape {tuple(rate.shape)}, wanted {inner.steps} steps and "
-                f"then axes that broadcast against {tuple(shape)}."
-            )
-    return rates or {}

@@ -8,15 +8,14 @@ from typing import Any
 import torch
 
 from harness.errors import HarnessError
+from harness.meta_gradient.prepared import TaskSums, prepare
 from harness.meta_gradient.problem import (
     InnerLoop,
     MetaGradient,
     Params,
     Problem,
-    check_rates,
     on_query,
     on_support,
-    split,
 )
 from harness.tasks.batch import SupervisedBatch
 
@@ -39,21 +38,17 @@ def meta_gradient(
             "engine 'higher' needs the package higher: "
             "run `pip install metalearning-replications[engines]`."
         ) from None
-    batch, model = problem.prepared(batch), problem.model
-    learned = {k: v.detach().requires_grad_() for k, v in check_rates(params, inner, rates).items()}
+    ready = prepare(problem, params, batch, inner, rates)
+    batch, model, learned = ready.batch, problem.model, ready.learned
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if name not in inner.per_step:
                 parameter.copy_(params[name])
-    _, fixed = split(params, inner)
     # The library has one value of a parameter for all steps; these are handed in step by step.
-    own = {k: v.detach().requires_grad_() for k, v in fixed.items() if k in inner.per_step}
+    own = {k: v for k, v in ready.start.items() if k in inner.per_step}
     adapting = {k: v for k, v in model.named_parameters() if k not in inner.frozen}
     order = [n for n, _ in model.named_parameters()]
-    total = torch.zeros((), dtype=batch.query_x.dtype, device=batch.query_x.device)
-    sums = {"start": {k: torch.zeros_like(v) for k, v in params.items()}}
-    sums["rates"] = {k: torch.zeros_like(v) for k, v in learned.items()}
-    weights = inner.loss_weights()
+    sums, weights = TaskSums(ready), inner.loss_weights()
     for i in range(len(batch)):
         # One group per parameter, so that each may have a rate of its own. SGD wants at least one,
         # even if none adapts because there are no steps.
@@ -83,14 +78,8 @@ def meta_gradient(
             loss = torch.stack(losses).sum()
             start = dict(zip(order, fast.parameters(time=0), strict=True)) | own
             wanted = [*(start[k] for k in params), *learned.values()]
-            task_gradients = torch.autograd.grad(loss, wanted, allow_unused=True)
-        for mine, more in zip(
-            [*sums["start"].values(), *sums["rates"].values()], task_gradients, strict=True
-        ):
-            if more is not None:
-                mine.add_(more, alpha=1 / len(batch))
-        total += loss.detach() / len(batch)
-    return MetaGradient(total, sums["start"], sums["rates"])
+            sums.add(loss, torch.autograd.grad(loss, wanted, allow_unused=True))
+    return sums.result()
 
 
 def _rate(rates: Params, name: str, step: int, inner: InnerLoop) -> Any:

@@ -52,7 +52,7 @@ class LearnedStart(Method):
         self.running = RunningStatistics(self.model)
         self.params: Params = dict(self.model.named_parameters())
         self.optimiser = torch.optim.Adam(
-            self.params.values(), lr=meta_rate, fused=True, capturable=self.device.type == "cuda"
+            self.params.values(), lr=meta_rate, fused=True, capturable=self.device.type != "cpu"
         )
 
     def train_step(self, batch: SupervisedBatch, iteration: int) -> Tensor:

@@ -12,9 +12,9 @@ from harness.method import Method
 
 
 def adam(parameters: Iterable[nn.Parameter], rate: float, device: torch.device) -> torch.optim.Adam:
-    """Return Adam with torch's other defaults. On CUDA its rate is a tensor, which a captured
-    training step reads anew."""
-    if device.type != "cuda":
+    """Return Adam with torch's other defaults. On a CUDA device its rate is a tensor, which a
+    captured training step reads anew."""
+    if device.type == "cpu":
         return torch.optim.Adam(parameters, lr=rate)
     there = torch.tensor(rate, dtype=torch.float32, device=device)
     return torch.optim.Adam(parameters, lr=there, fused=True, capturable=True)

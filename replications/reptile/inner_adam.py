@@ -10,7 +10,7 @@ from torch.func import vmap
 from torch.nn import Module
 
 from harness.meta_gradient.batched.engine.engine import passes
-from harness.meta_gradient.batched.graph.passes import Passes
+from harness.meta_gradient.batched.graph.passes import Passes, Seen
 from harness.meta_gradient.losses import CrossEntropy
 from harness.meta_gradient.problem import Params, Problem
 
@@ -91,9 +91,8 @@ def adapt(
     task = torch.arange(len(x), device=x.device).unsqueeze(1)
     for k in range(rows.shape[1]):
         some_x, some_y = x[task, rows[:, k]], y[task, rows[:, k]]
-        loss, gradient, _ = gradients.query(
-            gradients.input(some_x), some_y, current, {}, summed=False
-        )
+        seen = Seen(gradients.input(some_x), some_y, current, {})
+        loss, gradient, _ = gradients.query(seen, summed=False)
         correction = (1 - BETA2 ** (state.steps.double() + k + 1)).sqrt().to(loss.dtype)
         second = {
             n: (BETA2 * v).add(gradient[n].square(), alpha=1 - BETA2) for n, v in second.items()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from harness import check
 from harness.catalog import Variant, papers
 from harness.data.datasets import DATASETS
 
+KNOWN = cache(papers)
+"""The papers, whose files are read once."""
 QUERIES = [f"tasks.{split}_queries" for split in ("train", "val", "test")]
 STAND_IN: dict[str, Any] = {"tasks.dataset": "textures", **dict.fromkeys(QUERIES, 10)}
 """For the colour images, which are not everywhere at hand; each class has 40 images."""
@@ -21,7 +24,7 @@ def variants_of(paper: str) -> dict[str, Variant]:
     """Return variants of a paper by key: one of each task source, and one for each setting of a
     method's switches that are words or truths, as other code runs for each."""
     chosen: dict[Any, Variant] = {}
-    for variant in check.variants(papers()[paper].folder):
+    for variant in check.variants(KNOWN()[paper].folder):
         settings = variant.protocol()["method"]
         words = {k: v for k, v in settings.items() if isinstance(v, str | bool) and k not in ALIKE}
         for kind in (variant.task_source, (variant.algorithm, tuple(sorted(words.items())))):
@@ -42,4 +45,4 @@ def alike_everywhere(variant: Variant) -> Variant:
         changes |= {
             k: v for k, v in STAND_IN.items() if k.removeprefix("tasks.") in protocol["tasks"]
         }
-    return papers()[variant.paper].cells[variant.cell].variant(variant.name, changes)
+    return KNOWN()[variant.paper].cells[variant.cell].variant(variant.name, changes)

@@ -13,6 +13,7 @@ from harness.meta_gradient.batched.engine import engine as engine_module
 from harness.meta_gradient.batched.engine.chunks import Chunks, fitting
 from harness.meta_gradient.batched.engine.engine import Batched, _Work, passes
 from harness.meta_gradient.engines import engine
+from harness.meta_gradient.prepared import prepare
 from harness.meta_gradient.problem import InnerLoop, Problem
 from harness.models.max_pool_conv4 import MaxPoolConv4
 from harness.models.strided_conv4 import StridedConv4
@@ -52,6 +53,11 @@ class Smooth(nn.Module):
         return self.head(F.gelu(self.convolution(x)).flatten(1))
 
 
+def work_of(problem: Problem, batch: SupervisedBatch, inner: InnerLoop) -> _Work:
+    ready = prepare(problem, start(problem), batch, inner, None, leaves=False)
+    return _Work(passes(problem, batch.support_x[0]), ready)
+
+
 @pytest.mark.parametrize("model", ["strided", "pooled", "smooth"])
 @pytest.mark.parametrize("first_order", [False, True])
 def test_shapes_alone_give_the_same_bytes(model, first_order, monkeypatch):
@@ -64,7 +70,7 @@ def test_shapes_alone_give_the_same_bytes(model, first_order, monkeypatch):
     elif model == "smooth":
         problem = Problem(Smooth(), F.cross_entropy, F.cross_entropy)
     inner = InnerLoop(2, 0.1, first_order)
-    work = _Work(passes(problem, batch.support_x[0]), start(problem), batch, inner, {})
+    work = work_of(problem, batch, inner)
     monkeypatch.setattr(engine_module, "LONG_BYTES", 0)
     with torch.no_grad():
         rehearsal = work.rehearsal()
@@ -75,7 +81,7 @@ def test_shapes_alone_give_the_same_bytes(model, first_order, monkeypatch):
             # The part before a sum exists and the one after it peak at other places.
             assert live.peak <= rehearsal.peak(chunks) <= 1.1 * live.peak
             assert rehearsal.peak(chunks) == work.peak(chunks)
-    for tensor in (*work._params.values(), *vars(work.batch).values()):
+    for tensor in (*work.ready.start.values(), *vars(work.ready.batch).values()):
         assert type(tensor) in (torch.Tensor, nn.Parameter)
 
 
@@ -113,7 +119,7 @@ def test_an_operation_without_a_shape_rule_is_measured_by_doing_it(monkeypatch):
     problem, batch = omniglot(2)
     problem = Problem(OwnOperation(), F.cross_entropy, F.cross_entropy)
     inner = InnerLoop(2, 0.1, first_order=True)
-    work = _Work(passes(problem, batch.support_x[0]), start(problem), batch, inner, {})
+    work = work_of(problem, batch, inner)
     monkeypatch.setattr(engine_module, "LONG_BYTES", 0)
     with torch.no_grad():
         with pytest.raises(RuntimeError, match="turned"):
@@ -127,7 +133,7 @@ def test_an_operation_without_a_shape_rule_is_measured_by_doing_it(monkeypatch):
 def test_small_work_is_measured_by_doing_it():
     problem, batch = omniglot(2)
     inner = InnerLoop(1, 0.1, first_order=False)
-    work = _Work(passes(problem, batch.support_x[0]), start(problem), batch, inner, {})
+    work = work_of(problem, batch, inner)
     assert work.rehearsal() is work
 
 

@@ -131,7 +131,7 @@ def test_a_memory_budget_gives_the_same():
     problem, batch = case = omniglot()
     params, inner = drawn(case, False, "every")
     whole, parts = (
-        engine(e)(problem, params, batch, inner) for e in ("batched:100MB", "batched:700KB")
+        engine(e)(problem, params, batch, inner) for e in ("batched:100MB", "batched:900KB")
     )
     assert distance(parts, whole) < 1e-12
 

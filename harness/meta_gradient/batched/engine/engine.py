@@ -17,20 +17,19 @@ from torch.utils._pytree import tree_map_only
 from harness.errors import HarnessError
 from harness.measure.live_tensors import LiveTensors
 from harness.meta_gradient.batched.engine.chunks import Chunks, fitting
-from harness.meta_gradient.batched.engine.recursion import Recursion
+from harness.meta_gradient.batched.engine.recursion import Recursion, Start
 from harness.meta_gradient.batched.engine.trunk import recursion
 from harness.meta_gradient.batched.graph.passes import GeneralPasses, Passes, RulePasses
 from harness.meta_gradient.batched.graph.simplify import simplified
 from harness.meta_gradient.batched.graph.trace import NoRule, trace
 from harness.meta_gradient.batched.rules.products import factors_in
+from harness.meta_gradient.prepared import Prepared, prepare
 from harness.meta_gradient.problem import (
     InnerLoop,
     MetaGradient,
     Params,
     Problem,
-    check_rates,
     on_support,
-    split,
 )
 from harness.tasks.batch import SupervisedBatch
 
@@ -68,11 +67,10 @@ class Batched:
         rates: Params | None = None,
     ) -> MetaGradient:
         """Return the mean query loss after adaptation, and its gradients."""
-        batch = problem.prepared(batch)
-        learned = check_rates(params, inner, rates)
-        work = _Work(self._passes(problem, batch), params, batch, inner, learned)
+        ready = prepare(problem, params, batch, inner, rates, leaves=False)
+        work = _Work(self._passes(problem, ready.batch), ready)
         with factors_in(self.factors):
-            return work.over(self._chunks(problem, work)).mean(params, learned, len(batch))
+            return work.over(self._chunks(problem, work)).mean(ready)
 
     def _passes(self, problem: Problem, batch: SupervisedBatch) -> Passes:
         x = batch.support_x
@@ -92,8 +90,9 @@ class Batched:
         known, key = self._known[problem.model], ("chunks", work.shape())
         if key not in known:
             strict = self.memory_bytes is not None
-            budget = self.memory_bytes or _budget(work.batch.query_x.device)
-            tasks, steps = len(work.batch), work.inner.steps
+            batch = work.ready.batch
+            budget = self.memory_bytes or _budget(batch.query_x.device)
+            tasks, steps = len(batch), work.ready.inner.steps
             known[key] = fitting(work.measured_peak, tasks, steps, budget, strict)
         fitted: Chunks = known[key]
         return fitted
@@ -107,8 +106,7 @@ def passes(problem: Problem, x: Tensor) -> Passes:
     shapes = {k: v.shape for k, v in problem.model.named_parameters()}
     try:
         graph = trace(problem.model, x)
-        like = x.movedim(1, -1) if x.dim() == 4 else x
-        return RulePasses(problem, simplified(graph, like.unsqueeze(0), shapes), shapes)
+        return RulePasses(problem, simplified(graph), shapes)
     except NoRule as missing:
         name = type(problem.model).__name__
         print(
@@ -143,9 +141,10 @@ class _Totals:
             for name, g in theirs.items():
                 mine[name] = mine[name].add_(g) if name in mine else g
 
-    def mean(self, params: Params, learned: Params, tasks: int) -> MetaGradient:
+    def mean(self, ready: Prepared) -> MetaGradient:
         """Return means in the parameters' own shapes; zeros where the loss does not depend."""
         assert isinstance(self.loss, Tensor)
+        params, learned, tasks = ready.start, ready.learned, len(ready.batch)
         unpacked = self.passes.unpacked({k: g / tasks for k, g in self.gradients.items()})
         steps, own = (
             [self.passes.unpacked({k: g / tasks for k, g in s.items()}) for s in each]
@@ -171,50 +170,45 @@ class _Work:
     def __init__(
         self,
         passes: Passes,
-        params: Params,
-        batch: SupervisedBatch,
-        inner: InnerLoop,
-        learned: Params,
+        ready: Prepared,
         mode: AbstractContextManager[object] = AS_IT_IS,
     ) -> None:
-        self.passes, self.batch, self.inner = passes, batch, inner
-        self._params, self._learned, self._mode = params, learned, mode
+        self.passes, self.ready, self._mode = passes, ready, mode
 
     def shape(self) -> Hashable:
         """Return all that memory depends on."""
-        b, i = self.batch, self.inner
+        b, i = self.ready.batch, self.ready.inner
         tensors = [b.support_x, b.support_y, b.query_x, b.query_y]
         sizes = tuple((tuple(t.shape), t.dtype, str(t.device)) for t in tensors)
         loop = (i.steps, i.first_order, i.frozen, i.query_weights, i.per_step)
-        return sizes, loop, tuple(self._learned)
+        return sizes, loop, tuple(self.ready.learned)
 
-    def _packed(self) -> tuple[Params, list[Params], list[Params]]:
-        """Return what adapts, and by step what does not and the rates."""
-        shapes = {k: v.shape for k, v in self._params.items()}
+    def _start(self) -> Start:
+        """Return where the inner loop starts, in the shapes computed with."""
+        start, inner, packed = self.ready.start, self.ready.inner, self.passes.packed
         rates = [
-            self.passes.packed({k: r[step].expand(shapes[k]) for k, r in self._learned.items()})
-            for step in range(self.inner.steps)
+            packed({k: r[step].expand(start[k].shape) for k, r in self.ready.learned.items()})
+            for step in range(inner.steps)
         ]
-        adapting, fixed = split(self._params, self.inner)
-        own = {k: v for k, v in fixed.items() if k in self.inner.per_step}
-        shared = self.passes.packed({k: v for k, v in fixed.items() if k not in own})
+        adapting, fixed = self.ready.parted()
+        own = {k: v for k, v in fixed.items() if k in inner.per_step}
+        shared = packed({k: v for k, v in fixed.items() if k not in own})
         seen = [
-            shared | self.passes.packed(on_support(own, self.inner, step))
-            for step in range(max(1, self.inner.steps))
+            shared | packed(on_support(own, inner, step)) for step in range(max(1, inner.steps))
         ]
-        return self.passes.packed(adapting), seen, rates
+        return Start(packed(adapting), seen, rates)
 
     def rehearsal(self) -> _Work:
         """Return the work to measure: where it would take long, without its numbers."""
-        x = self.batch.query_x
+        ready, x = self.ready, self.ready.batch.query_x
         if x.device.type != "cpu" or x[0].nbytes < LONG_BYTES:
             return self
         with FakeTensorMode(allow_non_fake_inputs=True) as shapes_only:
-            batch, params, learned = tree_map_only(
-                Tensor, shapes_only.from_tensor, (vars(self.batch), self._params, self._learned)
+            batch, start, learned = tree_map_only(
+                Tensor, shapes_only.from_tensor, (vars(ready.batch), ready.start, ready.learned)
             )
-        batch = replace(self.batch, **batch)
-        return _Work(self.passes, params, batch, self.inner, learned, shapes_only)
+        shapes = Prepared(replace(ready.batch, **batch), start, learned, ready.inner)
+        return _Work(self.passes, shapes, shapes_only)
 
     def measured_peak(self, chunks: Chunks) -> int:
         """Return `peak` of the rehearsal; of the work itself where it has what needs numbers."""
@@ -229,25 +223,24 @@ class _Work:
         """Return the most bytes alive at once: what one chunk takes, beside the sums so far."""
         with self._mode, LiveTensors() as live:
             sums = self.over(chunks, most=1)
-            others = len(self.batch) > chunks.tasks
+            others = len(self.ready.batch) > chunks.tasks
             most: int = live.peak + (live.live if others else 0)
             del sums
         return most
 
     def over(self, chunks: Chunks, most: int | None = None) -> _Totals:
         """Do the chunks one after the other, `most` of them."""
-        adapting, fixed, rates = self._packed()
-        totals = _Totals(self.passes)
-        for at in range(0, len(self.batch), chunks.tasks)[:most]:
+        start, totals, inner = self._start(), _Totals(self.passes), self.ready.inner
+        for at in range(0, len(self.ready.batch), chunks.tasks)[:most]:
             part = self._part(slice(at, at + chunks.tasks))
-            one = recursion(self.passes, adapting, fixed, part, self.inner, rates, chunks.keep)
+            one = recursion(self.passes, start, part, inner, chunks.keep)
             one.run()
             totals.add(one)
             del one, part  # before the next is begun
         return totals
 
     def _part(self, here: slice) -> SupervisedBatch:
-        b, turned = self.batch, self.passes.input
+        b, turned = self.ready.batch, self.passes.input
         return replace(
             b,
             support_x=turned(b.support_x[here]),

@@ -8,43 +8,47 @@ parameters alone. The same v gives the derivative by a learned rate, -v ∇L(θ)
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from harness.meta_gradient.batched.graph.passes import Passes
+from harness.meta_gradient.batched.graph.passes import Passes, Seen
 from harness.meta_gradient.problem import InnerLoop, Params
 from harness.tasks.batch import SupervisedBatch
 
 
-class Recursion:
-    """One chunk's inner loop. `batch` and all parameters are as `passes` computes with them.
+@dataclass(frozen=True)
+class Start:
+    """Where an inner loop starts, in the shapes computed with."""
 
-    `fixed` holds what does not adapt as each step sees it, `rates` the learned rates of each step,
-    in the parameters' full shapes. The activations of the last `keep` steps are kept for the way
-    back; those of earlier ones are computed again.
+    adapting: Params
+    fixed: list[Params]
+    """What does not adapt, as each step sees it."""
+    rates: list[Params]
+    """The learned rates of each step, in the parameters' full shapes."""
+
+
+class Recursion:
+    """One chunk's inner loop. `batch` is as `passes` computes with it.
+
+    The activations of the last `keep` steps are kept for the way back; those of earlier ones are
+    computed again.
     """
 
     def __init__(
-        self,
-        passes: Passes,
-        adapting: Params,
-        fixed: list[Params],
-        batch: SupervisedBatch,
-        inner: InnerLoop,
-        rates: list[Params],
-        keep: int,
+        self, passes: Passes, start: Start, batch: SupervisedBatch, inner: InnerLoop, keep: int
     ) -> None:
-        self.passes, self.adapting, self.fixed = passes, adapting, fixed
-        self.batch, self.inner, self.rates, self.keep = batch, inner, rates, keep
+        self.passes, self.batch, self.inner, self.keep = passes, batch, inner, keep
+        self.adapting, self.fixed, self.rates = start.adapting, start.fixed, start.rates
         self.weights = inner.loss_weights()
-        self.learns = any(rates)
+        self.learns = any(self.rates)
         self.loss = torch.zeros((), dtype=batch.query_x.dtype, device=batch.query_x.device)
         """Sum over the tasks, as are the derivatives."""
         self.gradients: Params = {}
         self.rate_gradients: list[Params] = [{} for _ in range(inner.steps)]
-        self.own_gradients: list[Params] = [{} for _ in fixed]
+        self.own_gradients: list[Params] = [{} for _ in self.fixed]
         """By step, those by parameters that have a value for each (`inner.per_step`)."""
 
     @torch.no_grad()
@@ -95,8 +99,11 @@ class Recursion:
         add_to(self.gradients, v)
 
     def _support(self, step: int, state: Params, keep: bool) -> tuple[Params, Any]:
-        x, y = self.batch.support_x, self.batch.support_y
-        return self.passes.support(x, y, state, self.fixed[step], True, keep)
+        return self.passes.support(self._seen(step, state), True, keep)
+
+    def _seen(self, step: int, state: Params) -> Seen:
+        """Return the support set and the parameters that a step sees."""
+        return Seen(self.batch.support_x, self.batch.support_y, state, self.fixed[step])
 
     def _rate(self, step: int, name: str) -> float | Tensor:
         return self.rates[step].get(name, self.inner.rate)
@@ -119,9 +126,8 @@ class Recursion:
         """Add the weighted query losses after step k; return their derivatives by the state."""
         batch, weight = self.batch, self.weights[k]
         seen = max(k - 1, 0)
-        losses, v, fixed = self.passes.query(
-            batch.query_x, batch.query_y, state, self.fixed[seen], summed
-        )
+        here = Seen(batch.query_x, batch.query_y, state, self.fixed[seen])
+        losses, v, fixed = self.passes.query(here, summed)
         self.loss += weight * losses.sum()
         if weight != 1:
             v = {name: weight * g for name, g in v.items()}
@@ -132,10 +138,7 @@ class Recursion:
     def _back(self, step: int, state: Params, v: Params, kept: Any, first: bool) -> Params:
         """Take derivatives by the state after a step to the state before it."""
         direction = {name: g * self._rate(step, name) for name, g in v.items()}
-        batch = self.batch
-        along, fixed = self.passes.product(
-            kept, batch.support_x, batch.support_y, state, self.fixed[step], direction, first
-        )
+        along, fixed = self.passes.product(self._seen(step, state), kept, direction, first)
         self._to_fixed(step, {name: -g for name, g in fixed.items()})
         before = _summed(v) if first else v
         return {k: g.sub_(along[k]) if k in along else g for k, g in before.items()}

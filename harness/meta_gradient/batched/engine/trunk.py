@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import torch
 
-from harness.meta_gradient.batched.engine.recursion import Recursion, add_to
+from harness.meta_gradient.batched.engine.recursion import Recursion, Start, add_to
 from harness.meta_gradient.batched.graph.graph import Graph, Tape
 from harness.meta_gradient.batched.graph.passes import (
     QUERY_INPUT,
@@ -20,7 +20,7 @@ from harness.meta_gradient.batched.graph.passes import (
     Passes,
     RulePasses,
 )
-from harness.meta_gradient.problem import InnerLoop, Params
+from harness.meta_gradient.problem import InnerLoop
 from harness.tasks.batch import SupervisedBatch
 
 
@@ -31,16 +31,15 @@ class AfterTrunk(Recursion):
         self,
         trunk: Graph,
         passes: RulePasses,
-        adapting: Params,
-        fixed: list[Params],
+        start: Start,
         batch: SupervisedBatch,
         inner: InnerLoop,
-        rates: list[Params],
         keep: int,
     ) -> None:
-        behind = [{k: v for k, v in seen.items() if k in passes.graph.names} for seen in fixed]
-        super().__init__(passes, adapting, behind, batch, inner, rates, keep)
-        self.trunk, self.before = trunk, {k: fixed[0][k] for k in trunk.names}
+        names = passes.graph.names
+        behind = [{k: v for k, v in seen.items() if k in names} for seen in start.fixed]
+        super().__init__(passes, replace(start, fixed=behind), batch, inner, keep)
+        self.trunk, self.before = trunk, {k: start.fixed[0][k] for k in trunk.names}
 
     @torch.no_grad()
     def run(self) -> None:
@@ -66,21 +65,15 @@ class AfterTrunk(Recursion):
 
 
 def recursion(
-    passes: Passes,
-    adapting: Params,
-    fixed: list[Params],
-    batch: SupervisedBatch,
-    inner: InnerLoop,
-    rates: list[Params],
-    keep: int,
+    passes: Passes, start: Start, batch: SupervisedBatch, inner: InnerLoop, keep: int
 ) -> Recursion:
     """Return the recursion, behind a trunk where a model with rules begins with frozen layers."""
     # What has a value for each step changes from step to step as well.
-    changing = set(adapting) | inner.per_step
+    changing = set(start.adapting) | inner.per_step
     parts = passes.graph.parted(changing) if isinstance(passes, RulePasses) else None
     if parts is None:
-        return Recursion(passes, adapting, fixed, batch, inner, rates, keep)
+        return Recursion(passes, start, batch, inner, keep)
     assert isinstance(passes, RulePasses)
     trunk, tail = parts
     behind = RulePasses(passes.problem, tail, passes.shapes, by_input=True)
-    return AfterTrunk(trunk, behind, adapting, fixed, batch, inner, rates, keep)
+    return AfterTrunk(trunk, behind, start, batch, inner, keep)

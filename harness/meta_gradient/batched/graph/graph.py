@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from harness.meta_gradient.batched.rules.rule import Maybe, Rule, Wanted
+from harness.meta_gradient.batched.rules.rule import Maybe, Rule, Second, Wanted
 from harness.meta_gradient.problem import Params
 
 INPUT = "the input"
@@ -164,13 +164,15 @@ class Graph:
                 dxs, dps = node.rule.backward(tape.saved[i], dg, ps, asked)
             else:
                 dxs, dps = node.rule.backward_tangent(
-                    tape.saved[i],
-                    moved[i][0],
-                    tape.gradients.get(i, dg),
-                    dg,
-                    ps,
-                    [direction.get(p) for p in node.params],
-                    asked,
+                    Second(
+                        saved=tape.saved[i],
+                        dsaved=moved[i][0],
+                        g=tape.gradients.get(i, dg),
+                        dg=dg,
+                        ps=ps,
+                        dps=[direction.get(p) for p in node.params],
+                        wanted=asked,
+                    )
                 )
             _collect(node, reached, grads, dxs, by_params, dps)
         return _with_input(by_params, grads)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from harness.meta_gradient.batched.rules.batch_norm_standardised import Standardised, dot, flat, row
-from harness.meta_gradient.batched.rules.rule import Maybe, Rule, Tensors, Wanted
+from harness.meta_gradient.batched.rules.rule import Maybe, Rule, Second, Tensors, Wanted
 
 
 class BatchNorm(Rule):
@@ -66,22 +66,13 @@ class BatchNorm(Rule):
             dy += row(doffset)
         return dy.view(shape), (dz, dn)
 
-    def backward_tangent(
-        self,
-        saved: Any,
-        dsaved: Any,
-        g: Tensor,
-        dg: Tensor,
-        ps: Tensors,
-        dps: Maybe,
-        wanted: Wanted,
-    ) -> tuple[Maybe, Maybe]:
+    def backward_tangent(self, at: Second) -> tuple[Maybe, Maybe]:
         """Return the tangents of what `backward` gives."""
-        (x, shape), (dz, dn) = saved, dsaved
+        (x, shape), (dz, dn), wanted = at.saved, at.dsaved, at.wanted
         z, n = x.z, x.n
-        scale, _ = self._named(ps)
-        dscale, _ = self._named(dps)
-        g, dg = flat(g), flat(dg)
+        scale, _ = self._named(at.ps)
+        dscale, _ = self._named(at.dps)
+        g, dg = flat(at.g), flat(at.dg)
         by_scale, by_offset = self._both(wanted).params
         gradients: Maybe = [None, dg.sum(1) if by_offset else None]
         if by_scale:

@@ -14,7 +14,7 @@ from torch import Tensor
 from harness.meta_gradient.batched.rules.geometry import Geometry
 from harness.meta_gradient.batched.rules.planes import Planes
 from harness.meta_gradient.batched.rules.products import over_examples
-from harness.meta_gradient.batched.rules.rule import Maybe, Rule, Tensors, Wanted
+from harness.meta_gradient.batched.rules.rule import Maybe, Rule, Second, Tensors, Wanted
 from harness.meta_gradient.batched.rules.windows import Windows
 
 PLANES_FROM_BYTES = 2 * 2**20
@@ -87,24 +87,16 @@ class Convolution(Rule):
             dy += db.unsqueeze(1) if db.dim() == 2 else db
         return dy.view(t, s, oh, ow, -1), moved
 
-    def backward_tangent(
-        self,
-        saved: Any,
-        dsaved: Any,
-        g: Tensor,
-        dg: Tensor,
-        ps: Tensors,
-        dps: Maybe,
-        wanted: Wanted,
-    ) -> tuple[Maybe, Maybe]:
+    def backward_tangent(self, at: Second) -> tuple[Maybe, Maybe]:
         """By the product rule on `backward`."""
-        flat, dflat, dw = g.flatten(1, 3), dg.flatten(1, 3), dps[0]
+        saved, wanted = at.saved, at.wanted
+        flat, dflat, dw = at.g.flatten(1, 3), at.dg.flatten(1, 3), at.dps[0]
         gw = gx = None
         if wanted.inputs:
-            pairs = [(dflat, ps[0])]
+            pairs = [(dflat, at.ps[0])]
             gx = saved.back(pairs if dw is None else [*pairs, (flat, dw)])
         if wanted.params[0]:
             gw = saved.across(dflat, wanted.summed[0])
-            if dsaved is not None:
-                dsaved.add_across(gw, flat)
+            if at.dsaved is not None:
+                at.dsaved.add_across(gw, flat)
         return [gx], [gw, *self._by_bias(dflat, wanted)]

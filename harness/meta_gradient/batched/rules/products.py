@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from harness.meta_gradient.batched.rules.rule import Maybe, Rule, Tensors, Wanted
+from harness.meta_gradient.batched.rules.rule import Maybe, Rule, Second, Tensors, Wanted
 
 _type: ContextVar[torch.dtype | None] = ContextVar("type of the factors", default=None)
 
@@ -111,22 +111,13 @@ class Linear(Rule):
         assert dy is not None
         return dy, dx
 
-    def backward_tangent(
-        self,
-        saved: Any,
-        dsaved: Any,
-        g: Tensor,
-        dg: Tensor,
-        ps: Tensors,
-        dps: Maybe,
-        wanted: Wanted,
-    ) -> tuple[Maybe, Maybe]:
+    def backward_tangent(self, at: Second) -> tuple[Maybe, Maybe]:
         """By the product rule on `backward`."""
-        (dgx,), dgps = self.backward(saved, dg, ps, wanted)
-        if dgps[0] is not None and dsaved is not None:
-            add_across(dgps[0], g, dsaved)
-        if dgx is not None and dps[0] is not None:
-            add_times(dgx, g, dps[0])
+        (dgx,), dgps = self.backward(at.saved, at.dg, at.ps, at.wanted)
+        if dgps[0] is not None and at.dsaved is not None:
+            add_across(dgps[0], at.g, at.dsaved)
+        if dgx is not None and at.dps[0] is not None:
+            add_times(dgx, at.g, at.dps[0])
         return [dgx], dgps
 
 

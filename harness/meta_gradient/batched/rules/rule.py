@@ -30,6 +30,21 @@ class Wanted:
     """Whether those by the inputs."""
 
 
+@dataclass(frozen=True)
+class Second:
+    """What second derivatives of a layer need: its two passes, and the tangents of all of it."""
+
+    saved: Any
+    """What `forward` kept."""
+    dsaved: Any
+    """What `tangent` kept."""
+    g: Tensor
+    dg: Tensor
+    ps: Tensors
+    dps: Maybe
+    wanted: Wanted
+
+
 class Rule(abc.ABC):
     """One layer: y from inputs `xs` and parameters `ps`, and the derivatives of that.
 
@@ -58,16 +73,7 @@ class Rule(abc.ABC):
         needs."""
 
     @abc.abstractmethod
-    def backward_tangent(
-        self,
-        saved: Any,
-        dsaved: Any,
-        g: Tensor,
-        dg: Tensor,
-        ps: Tensors,
-        dps: Maybe,
-        wanted: Wanted,
-    ) -> tuple[Maybe, Maybe]:
+    def backward_tangent(self, at: Second) -> tuple[Maybe, Maybe]:
         """Return the tangents of what `backward` gives, where y has a tangent.
 
         Where y has none, `backward` itself, applied to `dg`, gives them.
@@ -79,18 +85,9 @@ class Straight(Rule):
 
     bends = False
 
-    def backward_tangent(
-        self,
-        saved: Any,
-        dsaved: Any,
-        g: Tensor,
-        dg: Tensor,
-        ps: Tensors,
-        dps: Maybe,
-        wanted: Wanted,
-    ) -> tuple[Maybe, Maybe]:
+    def backward_tangent(self, at: Second) -> tuple[Maybe, Maybe]:
         """Return what `backward` gives for the tangent."""
-        return self.backward(saved, dg, ps, wanted)
+        return self.backward(at.saved, at.dg, at.ps, at.wanted)
 
 
 class LinearMap(Straight):
