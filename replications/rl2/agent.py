@@ -1,4 +1,4 @@
-"""RL² itself: a recurrent policy that learns a strategy for bandits (paper, section 2)."""
+"""RL² itself: a recurrent policy that learns a strategy for bandits or MDPs (paper, section 2)."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from harness.noise import draw_seed, step_generator
 from harness.ranges import Range
 from harness.switch_types import Epochs, Rate, Share, Width
 from replications.rl2.blocks import ScoredByBlocks
+from replications.rl2.environment import TrialBatch
 from replications.rl2.minibatch import MinibatchStep, Part, Rule
 from replications.rl2.network import RecurrentNet
-from replications.rl2.tasks import BanditBatch
 from replications.rl2.trials import play
 from replications.rl2.update import advantages, discounted, improve
 
@@ -42,7 +42,8 @@ class AgentSettings:
     gradient_clip: Rate
     """Greatest norm of a gradient."""
     test_arms: Literal["drawn", "most-probable"]
-    """Whether arms are drawn from the policy at test, or the most probable one is pulled."""
+    """Whether arms (of an MDP: actions) are drawn from the policy at test, or the most probable one
+    is taken."""
 
 
 class RL2(ScoredByBlocks):
@@ -55,9 +56,10 @@ class RL2(ScoredByBlocks):
 
     def build(self, tasks: Any) -> None:
         """Start both networks and their optimisers."""
-        s, arms = self.settings, tasks.settings.arms
-        self.policy = RecurrentNet(arms + 2, s.units, arms, self.generator).to(self.device)
-        self.value = RecurrentNet(arms + 2, s.units, 1, self.generator).to(self.device)
+        s, actions = self.settings, tasks.settings.actions
+        inputs = tasks.settings.observations + actions + 2
+        self.policy = RecurrentNet(inputs, s.units, actions, self.generator).to(self.device)
+        self.value = RecurrentNet(inputs, s.units, 1, self.generator).to(self.device)
         self.noise_seed = draw_seed(self.generator)
         captured = self.device.type == "cuda"
 
@@ -69,7 +71,7 @@ class RL2(ScoredByBlocks):
         rule = Rule(s.clip, s.epochs, s.minibatch, s.most_divergence, s.gradient_clip)
         self.step = MinibatchStep(self.policy, self.value, self.optimisers, rule)
 
-    def train_step(self, batch: BanditBatch, iteration: int) -> Tensor:
+    def train_step(self, batch: TrialBatch, iteration: int) -> Tensor:
         """Play a batch of trials and learn from it; return the negative mean reward of a trial."""
         s, noise = self.settings, step_generator(self.noise_seed, iteration, self.device)
         trials = play(self.policy, batch, noise)
@@ -82,8 +84,8 @@ class RL2(ScoredByBlocks):
         improve(self.step, Part(trials, gains, returns), noise)
         return -trials.rewards.sum(0).mean()
 
-    def evaluate(self, batch: BanditBatch) -> dict[str, Tensor]:
-        """Return the `reward` of each bandit [T]; arms are drawn with the first one's seed."""
+    def evaluate(self, batch: TrialBatch) -> dict[str, Tensor]:
+        """Return the `reward` of each task [T]; actions are drawn with the first one's seed."""
         generator = torch.Generator(self.device).manual_seed(int(batch.seeds[0]))
         greedy = self.settings.test_arms == "most-probable"
         return {"reward": play(self.policy, batch, generator, greedy).rewards.sum(0)}

@@ -1,4 +1,4 @@
-"""What all methods on bandits share: the metric, and scores that hang on a task's block alone."""
+"""What all methods here share: the metric, and scores that hang on a task's block alone."""
 
 from __future__ import annotations
 

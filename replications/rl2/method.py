@@ -1,7 +1,8 @@
-"""RL² (Duan, Schulman, Chen, Bartlett, Sutskever & Abbeel 2016, arXiv 1611.02779): the bandits.
+"""RL² (Duan, Schulman, Chen, Bartlett, Sutskever & Abbeel 2016, arXiv 1611.02779).
 
-The paper trains a recurrent policy on many bandits (`agent.py`) and sets it beside strategies that
-are known to be good or best (here and in `policies.py`).
+The paper trains a recurrent policy on many bandits or MDPs (`agent.py`) and sets it beside
+strategies that are known to be good or best: for bandits here and in `policies.py`, for MDPs in
+`mdp_strategies.py`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from harness.switch_types import Share
 from replications.rl2 import policies
 from replications.rl2.agent import RL2
 from replications.rl2.blocks import ScoredByBlocks
+from replications.rl2.constant import ChosenConstant
+from replications.rl2.mdp_strategies import MdpPlanner, MdpRule, MdpTuned, MdpUcrl2
 from replications.rl2.policies import Seen
 from replications.rl2.tasks import BanditBatch
 
@@ -108,14 +111,10 @@ class TunedSettings:
     """Values to choose from; of equally good ones the first."""
 
 
-class Tuned(Strategy):
-    """A strategy with a constant: the one with the greatest mean reward on validation tasks."""
+class Tuned(ChosenConstant, Strategy):
+    """A strategy with a constant."""
 
     Settings = TunedSettings
-
-    def build(self, tasks: Any) -> None:
-        """Start with the first value of the grid."""
-        self.constant = torch.tensor(self.settings.grid[0], dtype=torch.float64, device=self.device)
 
     def choose(self, seen: Seen) -> Tensor:
         """Return the arm of each bandit [T]."""
@@ -124,25 +123,14 @@ class Tuned(Strategy):
             return policies.ucb1(seen, value)
         return policies.epsilon_greedy(seen, value)
 
-    def finalise(self, validation: BanditBatch) -> None:
-        """Choose the constant."""
-        means = []
-        for value in self.settings.grid:
-            self.constant.fill_(value)
-            means.append(float(self.evaluate(validation)["reward"].mean()))
-        self.constant.fill_(self.settings.grid[means.index(max(means))])
 
-    def weights(self) -> dict[str, Tensor]:
-        """Return the constant."""
-        return {"constant": self.constant}
-
-    def load_weights(self, weights: dict[str, Tensor]) -> None:
-        """Take the constant."""
-        self.constant.copy_(weights["constant"])
-
-    def training_note(self) -> str:
-        """Return the constant that was chosen."""
-        return f"constant {float(self.constant):g}, chosen on validation tasks"
-
-
-ALGORITHMS = {"rl2": RL2, "rule": Rule, "optimistic-thompson": Optimistic, "tuned": Tuned}
+ALGORITHMS = {
+    "rl2": RL2,
+    "rule": Rule,
+    "optimistic-thompson": Optimistic,
+    "tuned": Tuned,
+    "mdp-rule": MdpRule,
+    "mdp-planner": MdpPlanner,
+    "mdp-tuned": MdpTuned,
+    "mdp-ucrl2": MdpUcrl2,
+}

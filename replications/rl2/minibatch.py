@@ -41,13 +41,13 @@ class Part:
     def tensors(self) -> tuple[Tensor, ...]:
         """Return all tensors; their second dimension is that of the trials."""
         t = self.trials
-        return t.inputs, t.arms, t.rewards, t.log_p, self.gains, self.returns
+        return t.inputs, t.actions, t.rewards, t.log_p, self.gains, self.returns
 
 
 def surrogate(log_p: Tensor, trials: Trials, gains: Tensor, clip: float) -> Tensor:
-    """Return the clipped surrogate, to be raised: a mean over pulls and trials."""
-    arms = trials.arms.unsqueeze(-1)
-    ratio = (log_p.gather(-1, arms) - trials.log_p.gather(-1, arms)).squeeze(-1).exp()
+    """Return the clipped surrogate, to be raised: a mean over steps and trials."""
+    actions = trials.actions.unsqueeze(-1)
+    ratio = (log_p.gather(-1, actions) - trials.log_p.gather(-1, actions)).squeeze(-1).exp()
     return torch.minimum(ratio * gains, ratio.clamp(1 - clip, 1 + clip) * gains).mean()
 
 

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from harness.ranges import Range
 from harness.tasks.source import BLOCK, Arrays, TaskSource
+from replications.rl2.mdps import TabularMdps
 
 CHANCE_STREAM, DRAW_STREAM, SEED_STREAM = range(3)
 
@@ -27,6 +28,16 @@ class BanditSettings:
     """k."""
     pulls: Annotated[int, Range(1, 10_000)]
     """n, over which the reward is summed."""
+
+    @property
+    def actions(self) -> int:
+        """Return k."""
+        return self.arms
+
+    @property
+    def observations(self) -> int:
+        """Return the numbers that show a state: a bandit has none."""
+        return 0
 
 
 @dataclass(frozen=True)
@@ -42,10 +53,42 @@ class BanditBatch:
     def __len__(self) -> int:
         return len(self.chances)
 
+    @property
+    def actions(self) -> int:
+        """Return k."""
+        return self.chances.shape[1]
+
+    @property
+    def steps(self) -> int:
+        """Return n."""
+        return self.draws.shape[1]
+
+    def begin(self) -> BanditsPlayed:
+        """Return the trials before their first pull."""
+        return BanditsPlayed(self)
+
     def pay(self, pull: int, arms: Tensor) -> Tensor:
         """Return what pull number `pull` of `arms` [T] (int64) pays: [T] of 0 and 1."""
         chance = self.chances.gather(1, arms[:, None])[:, 0]
         return (self.draws[:, pull] < chance).to(self.chances.dtype)
+
+
+class BanditsPlayed:
+    """Trials under way. Each pull is an episode of its own."""
+
+    ended = True
+
+    def __init__(self, batch: BanditBatch) -> None:
+        self.batch, self.pulls = batch, 0
+
+    def observed(self) -> Tensor:
+        """Return nothing, [T, 0]."""
+        return self.batch.chances.new_zeros(len(self.batch), 0)
+
+    def pay(self, actions: Tensor) -> Tensor:
+        """Pull the arms `actions` [T]; return what they pay, [T] of 0 and 1."""
+        self.pulls += 1
+        return self.batch.pay(self.pulls - 1, actions)
 
 
 class Bandits(TaskSource):
@@ -82,4 +125,4 @@ class Bandits(TaskSource):
         )
 
 
-TASK_SOURCES = {"bandits": Bandits}
+TASK_SOURCES = {"bandits": Bandits, "tabular-mdps": TabularMdps}

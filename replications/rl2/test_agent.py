@@ -22,6 +22,7 @@ from replications.rl2.update import advantages, discounted, divergence, improve
 
 CELL = "bandit-10-pulls-5-arms"
 SMALL = {"method__units": 16, "method__minibatch": 32}
+MDP = {"tasks__states": 4, "tasks__actions": 3, "tasks__horizon": 2, "tasks__episodes": 3}
 RULE = Rule(clip=0.1, epochs=2, minibatch=32, most_divergence=0.01, gradient_clip=40.0)
 
 
@@ -38,12 +39,12 @@ def played(policy: RecurrentNet, tasks: int = 64, pulls: int = 4) -> Trials:
     inputs = torch.rand(pulls, tasks, 5, generator=generator, dtype=torch.float64)
     with torch.no_grad():
         log_p = policy(inputs).log_softmax(-1)
-    arms = torch.randint(3, (pulls, tasks), generator=generator)
-    return Trials(inputs, arms, torch.rand(pulls, tasks, generator=generator).double(), log_p)
+    actions = torch.randint(3, (pulls, tasks), generator=generator)
+    return Trials(inputs, actions, torch.rand(pulls, tasks, generator=generator).double(), log_p)
 
 
-def agent(**switches: object) -> tuple[RL2, Setup]:
-    setup = Setup.at("full", published_variant("rl2", CELL, "rl2", **SMALL, **switches))
+def agent(cell: str = CELL, **switches: object) -> tuple[RL2, Setup]:
+    setup = Setup.at("full", published_variant("rl2", cell, "rl2", **SMALL, **switches))
     method = setup.method(setup.tasks())
     assert isinstance(method, RL2)
     return method, setup
@@ -86,7 +87,9 @@ def test_a_step_is_that_of_each_network_alone(limit: float) -> None:
     rule, rows = replace(RULE, gradient_clip=limit), torch.arange(32)
     first, second = (torch.optim.SGD(n.parameters(), lr=0.1) for n in nets)
     MinibatchStep(*nets, (first, second), rule)(Part(trials, gains, gains), rows)
-    part = Trials(*(x[:, :32] for x in (trials.inputs, trials.arms, trials.rewards, trials.log_p)))
+    part = Trials(
+        *(x[:, :32] for x in (trials.inputs, trials.actions, trials.rewards, trials.log_p))
+    )
     log_p = alone[0](part.inputs).log_softmax(-1)
     losses = (
         -surrogate(log_p, part, gains[:, :32], RULE.clip),
@@ -133,10 +136,30 @@ def test_playing_sees_what_was_done_and_paid() -> None:
     trials = play(method.policy, batch, torch.Generator().manual_seed(0))
     assert trials.inputs[0, 0].tolist() == [1, 0, 0, 0, 0, 0, 1]
     for t in range(9):
-        assert torch.equal(trials.inputs[t + 1, :, :5].argmax(-1), trials.arms[t])
+        assert torch.equal(trials.inputs[t + 1, :, :5].argmax(-1), trials.actions[t])
         assert torch.equal(trials.inputs[t + 1, :, 5], trials.rewards[t])
-        assert torch.equal(trials.rewards[t], batch.pay(t, trials.arms[t]).float())
+        assert torch.equal(trials.rewards[t], batch.pay(t, trials.actions[t]).float())
     with torch.no_grad():
+        again = method.policy(trials.inputs).log_softmax(-1)
+    torch.testing.assert_close(again, trials.log_p)
+
+
+def test_playing_mdps_sees_the_state_too_and_which_step_ended_an_episode() -> None:
+    method, setup = agent("mdp-10-episodes", **MDP)
+    batch = setup.tasks().batch("train", 0, 8)
+    trials = play(method.policy, batch, torch.Generator().manual_seed(0))
+    assert trials.inputs.shape == (6, 8, 4 + 3 + 2)
+    assert trials.inputs[0, 0].tolist() == [1, 0, 0, 0, 1, 0, 0, 0, 1]
+    playing = batch.begin()
+    for t in range(6):
+        state, action, paid, ended = trials.inputs[t].split([4, 3, 1, 1], dim=-1)
+        assert torch.equal(state.argmax(-1), playing.states)
+        assert bool((ended == (t % 2 == 0)).all())
+        if t:
+            assert torch.equal(action.argmax(-1), trials.actions[t - 1])
+            assert torch.equal(paid[:, 0], trials.rewards[t - 1])
+        assert torch.equal(trials.rewards[t], playing.pay(trials.actions[t]).float())
+    with torch.no_grad():  # the state of the network is kept over the episodes of a trial
         again = method.policy(trials.inputs).log_softmax(-1)
     torch.testing.assert_close(again, trials.log_p)
 
@@ -157,7 +180,7 @@ def test_the_surrogate_has_the_policy_gradient_where_nothing_moved() -> None:
     trials = played(policy)
     gains = noise(4, 64)
     log_p = policy(trials.inputs).log_softmax(-1)
-    plain = (log_p.gather(-1, trials.arms.unsqueeze(-1)).squeeze(-1) * gains).mean()
+    plain = (log_p.gather(-1, trials.actions.unsqueeze(-1)).squeeze(-1) * gains).mean()
     given = [
         torch.autograd.grad(x, list(policy.parameters()), retain_graph=True)
         for x in (surrogate(log_p, trials, gains, 0.1), plain)
@@ -189,8 +212,13 @@ def test_no_update_goes_further_than_the_limit(rate: float) -> None:
         assert surrogate(log_p, trials, gains, 0.1) > surrogate(trials.log_p, trials, gains, 0.1)
 
 
-def test_a_short_training_earns_more_and_goes_on_after_a_stop() -> None:
-    method, setup = agent(method__most_divergence=0.1, method__learning_rate=0.01)
+@pytest.mark.parametrize(
+    ("cell", "small", "gain"), [(CELL, {}, 0.2), ("mdp-10-episodes", MDP, 0.3)]
+)
+def test_a_short_training_earns_more_and_goes_on_after_a_stop(
+    cell: str, small: dict[str, int], gain: float
+) -> None:
+    method, setup = agent(cell, **small, method__most_divergence=0.1, method__learning_rate=0.01)
     tasks, other = setup.tasks(), setup.method(setup.tasks())
     first = [float(method.train_step(tasks.batch("train", 512 * i, 512), i)) for i in range(6)]
     other.load_weights(method.weights())
@@ -200,7 +228,7 @@ def test_a_short_training_earns_more_and_goes_on_after_a_stop() -> None:
         for m in (method, other)
     ]
     assert rest[0] == rest[1]
-    assert min(rest[0]) < max(first[:2]) - 0.2
+    assert min(rest[0]) < max(first[:2]) - gain
 
 
 def test_the_most_probable_arm_is_a_switch_of_the_test() -> None:

@@ -56,3 +56,41 @@ def test_rules_and_draws_are_seen_whenever_a_bandit_is_played() -> None:
     assert where_seen(tuned, "rule", ("ucb1", "epsilon-greedy"), *batches()) == {played}
     grids = ((0.0,), (1.0,))
     assert where_seen(maker(CELL, "ucb1", {}), "grid", grids, *batches()) == {THROUGHOUT}
+
+
+MDP = {"tasks.episodes": 3, "tasks.horizon": 4}
+
+
+def mdps() -> tuple[list[Any], Any]:
+    _, tasks = smoke_method("rl2/mdp-10-episodes", "random", MDP)
+    return [tasks.batch("train", 64, 64)], tasks.batch("val", 0, 64)
+
+
+@pytest.mark.parametrize(
+    ("variant", "switch", "values"),
+    [
+        ("random", "rule", ("random", "oracle")),
+        ("psrl", "rule", ("psrl", "greedy")),
+        ("psrl", "prior_mean", (0.0, 1.0)),
+        ("psrl", "prior_precision", (0.1, 1.0)),
+        ("psrl", "prior_weight", (0.1, 1.0)),
+        ("beb", "rule", ("opsrl", "beb", "epsilon-greedy")),
+        ("beb", "prior_weight", (0.1, 1.0)),
+        ("ucrl2", "failure", (0.05, 0.9)),
+        ("ucrl2", "prior_mean", (0.0, 100.0)),
+        ("ucrl2", "prior_precision", (0.1, 1.0)),
+        ("ucrl2", "prior_weight", (0.1, 1.0)),
+    ],
+)
+def test_switches_of_strategies_are_seen_whenever_an_mdp_is_played(
+    variant: str, switch: str, values: tuple[Any, ...]
+) -> None:
+    own = {} if variant in ("random", "psrl") else {"grid": (1.0,) if variant == "beb" else (0.1,)}
+    make = maker("rl2/mdp-10-episodes", variant, MDP, **own)
+    assert where_seen(make, switch, values, *mdps()) == {THROUGHOUT - {"weights"}}
+
+
+@pytest.mark.parametrize("variant", ["opsrl", "beb", "epsilon-greedy", "ucrl2"])
+def test_the_grid_is_seen_throughout(variant: str) -> None:
+    make = maker("rl2/mdp-10-episodes", variant, MDP)
+    assert where_seen(make, "grid", ((0.9,), (3.0,)), *mdps()) == {THROUGHOUT}

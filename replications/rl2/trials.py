@@ -1,7 +1,8 @@
 """Trials of a recurrent policy: what it saw, what it did, what that paid.
 
-A trial is all pulls of one bandit. Before each pull the policy sees its last arm (one-hot), what it
-paid, and that the last pull ended an episode (here always); before the first one arm 0, 0 and 1.
+A trial is all episodes of one task. Before each step the policy sees the state (one-hot, where
+there are any), its last action (one-hot), what it paid, and whether the last step ended an episode;
+before the first one action 0, 0 and 1. On a bandit each pull is an episode.
 """
 
 from __future__ import annotations
@@ -12,46 +13,46 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from replications.rl2.environment import TrialBatch
 from replications.rl2.network import RecurrentNet
-from replications.rl2.tasks import BanditBatch
 
 
 @dataclass(frozen=True)
 class Trials:
-    """T trials of n pulls. `inputs` [n, T, k + 2], `arms` [n, T] int64, `rewards` [n, T] float32,
-    `log_p` [n, T, k]: what the policy gave to each arm."""
+    """T trials of n steps. `inputs` [n, T, I], `actions` [n, T] int64, `rewards` [n, T] float32,
+    `log_p` [n, T, k]: what the policy gave to each action."""
 
     inputs: Tensor
-    arms: Tensor
+    actions: Tensor
     rewards: Tensor
     log_p: Tensor
 
 
-def seen(arms: Tensor, paid: Tensor, count: int) -> Tensor:
-    """Return what is seen of the last pull, [T, count + 2]."""
-    ended = torch.ones_like(paid)
-    return torch.cat([F.one_hot(arms, count).to(paid.dtype), paid[:, None], ended[:, None]], 1)
+def seen(state: Tensor, actions: Tensor, paid: Tensor, ended: bool, count: int) -> Tensor:
+    """Return what is seen of the state [T, O] and of the last step, [T, O + count + 2]."""
+    one_hot, last = F.one_hot(actions, count).to(paid.dtype), torch.full_like(paid, float(ended))
+    return torch.cat([state.to(paid.dtype), one_hot, paid[:, None], last[:, None]], 1)
 
 
 @torch.no_grad()
 def play(
-    policy: RecurrentNet, batch: BanditBatch, generator: torch.Generator, greedy: bool = False
+    policy: RecurrentNet, batch: TrialBatch, generator: torch.Generator, greedy: bool = False
 ) -> Trials:
-    """Play bandits: arms are drawn from the policy, or the most probable one is pulled."""
-    tasks, count = batch.chances.shape
+    """Play a batch: actions are drawn from the policy, or the most probable one is taken."""
+    tasks, playing = len(batch), batch.begin()
     into, over = policy.into.weight(), policy.over.weight()
     out = policy.out.weight()
     state = policy.begin(tasks)
-    arms, paid = state.new_zeros(tasks, dtype=torch.int64), state.new_zeros(tasks)
+    actions, paid = state.new_zeros(tasks, dtype=torch.int64), state.new_zeros(tasks)
     kept: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
-    for pull in range(batch.draws.shape[1]):
-        inputs = seen(arms, paid, count)
+    for _ in range(batch.steps):
+        inputs = seen(playing.observed(), actions, paid, playing.ended, batch.actions)
         state = policy.step(F.linear(inputs, into, policy.into.bias), state, over)
         log_p = F.linear(state, out, policy.out.bias).log_softmax(-1)
         if greedy:
-            arms = log_p.argmax(-1)
+            actions = log_p.argmax(-1)
         else:
-            arms = torch.multinomial(log_p.exp(), 1, generator=generator)[:, 0]
-        paid = batch.pay(pull, arms).to(state.dtype)
-        kept.append((inputs, arms, paid, log_p))
+            actions = torch.multinomial(log_p.exp(), 1, generator=generator)[:, 0]
+        paid = playing.pay(actions).to(state.dtype)
+        kept.append((inputs, actions, paid, log_p))
     return Trials(*(torch.stack(part) for part in zip(*kept, strict=True)))
