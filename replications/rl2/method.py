@@ -23,6 +23,7 @@ from replications.rl2.agent import RL2
 from replications.rl2.blocks import ScoredByBlocks
 from replications.rl2.constant import ChosenConstant
 from replications.rl2.mdp_strategies import MdpPlanner, MdpRule, MdpTuned, MdpUcrl2
+from replications.rl2.optimal import bayes_optimal
 from replications.rl2.policies import Seen
 from replications.rl2.tasks import BanditBatch
 
@@ -65,7 +66,9 @@ class Strategy(ScoredByBlocks, Untrained):
 class RuleSettings:
     """Switches of a strategy without a constant."""
 
-    rule: Literal["random", "gittins", "thompson", "greedy"]
+    rule: Literal["random", "gittins", "thompson", "greedy", "bayes-optimal"]
+    """The last is ours: no player can expect more. Its table grows fast with the pulls; 10 are few
+    enough."""
 
 
 class Rule(Strategy):
@@ -82,6 +85,8 @@ class Rule(Strategy):
                 return policies.gittins(seen)
             case "thompson":
                 return policies.thompson(seen)
+            case "bayes-optimal":
+                return bayes_optimal(seen)
         return seen.means.argmax(1)
 
 

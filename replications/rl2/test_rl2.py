@@ -16,6 +16,7 @@ from harness.tasks.source import BLOCK
 from replications.rl2 import policies
 from replications.rl2.gittins import indices
 from replications.rl2.method import Tuned, total_reward
+from replications.rl2.optimal import bayes_optimal, best
 from replications.rl2.policies import Seen
 from replications.rl2.tasks import BanditBatch, Bandits, BanditSettings
 
@@ -33,31 +34,26 @@ def seen(wins: list[int], losses: list[int], left: int = 5) -> Seen:
     return Seen(*counts, left, torch.Generator().manual_seed(0))
 
 
-@cache
-def best_value(arms: tuple[tuple[int, int], ...], left: int) -> float:
-    """Return the Bayes-optimal reward of the pulls left, with arms of so many wins and losses."""
-    if not left:
-        return 0.0
-    found = []
-    for i in {arms.index(arm) for arm in arms}:
-        wins, losses = arms[i]
-        p = (wins + 1) / (wins + losses + 2)
-        won, lost = (
-            tuple(sorted((*arms[:i], changed, *arms[i + 1 :])))
-            for changed in ((wins + 1, losses), (wins, losses + 1))
-        )
-        found.append(p * (1 + best_value(won, left - 1)) + (1 - p) * best_value(lost, left - 1))
-    return max(found)
-
-
 def test_the_optimum_is_known() -> None:
     """More arms than pulls add nothing: 6.714 holds for 50 arms too."""
-    assert best_value(((0, 0),) * 5, 10) == pytest.approx(6.6600, abs=5e-5)
-    assert best_value(((0, 0),) * 10, 10) == pytest.approx(6.7140, abs=5e-4)
+    assert best(((0, 0),) * 5, 10)[0] == pytest.approx(6.6600, abs=5e-5)
+    assert best(((0, 0),) * 10, 10)[0] == pytest.approx(6.7140, abs=5e-4)
+
+
+@pytest.mark.parametrize("arms", [5, 12])
+def test_optimal_play_earns_the_optimum(arms: int) -> None:
+    optimum = best(((0, 0),) * min(arms, 6), 6)[0]
+    played = total_reward(bandits(arms, 6, 40 * BLOCK), bayes_optimal)
+    error = float(played.std() / len(played) ** 0.5)
+    assert abs(float(played.mean()) - optimum) < 4 * error
+
+
+def test_with_one_pull_left_the_best_mean_is_optimal_play() -> None:
+    assert bayes_optimal(seen([1, 2, 0], [1, 0, 3], left=1)).tolist() == [1]
 
 
 def test_no_strategy_is_better_than_the_best_there_is() -> None:
-    optimum = best_value(((0, 0),) * 5, 10)
+    optimum = best(((0, 0),) * 5, 10)[0]
     batch = bandits(5, 10, 40 * BLOCK)
     played = total_reward(batch, policies.gittins)
     error = float(played.std() / len(played) ** 0.5)

@@ -64,6 +64,8 @@ for pulls, iterations, trials in ((10, 300, 25000), (100, 600, 2500), (500, 600,
         learned = SHARED | CELLS[cell] | LEARNED | length | {"training.meta_batch": trials}
         TABLE[cell]["rl2"] = learned
         if pulls == 10:
+            optimal = {"algorithm": "rule", "method.rule": "bayes-optimal"}
+            TABLE[cell]["bayes-optimal"] = SHARED | CELLS[cell] | optimal
             tenth = learned | {"training.meta_batch": 2500}
             TABLE[cell]["rl2-tenth"] = tenth
             most = {"method.test_arms": "most-probable"}

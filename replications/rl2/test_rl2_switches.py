@@ -47,7 +47,7 @@ def test_each_switch_is_seen_where_it_works(switch: str) -> None:
 
 
 def test_rules_and_draws_are_seen_whenever_a_bandit_is_played() -> None:
-    rules = ("random", "gittins", "thompson", "greedy")
+    rules = ("random", "gittins", "thompson", "greedy", "bayes-optimal")
     played = THROUGHOUT - {"weights"}
     assert where_seen(maker(CELL, "random", {}), "rule", rules, *batches()) == {played}
     draws = maker(CELL, "optimistic-thompson", {})
