@@ -68,21 +68,21 @@ def main(arguments: argparse.Namespace) -> int:
         raise HarnessError(f"--results: found no folder {results}, wanted the one with records.")
     if arguments.check_readmes:
         return _check_readmes(results)
-    found = collect(results, arguments.cells, context=arguments.context or arguments.across)
-    for sentence in found.left_out:
+    collection = collect(results, arguments.cells, context=arguments.context or arguments.across)
+    for sentence in collection.left_out:
         print(f"harness: {sentence}", file=sys.stderr)
     if arguments.update_readmes:
         _update_readmes(results)
     print(f"harness: records in {results}", file=sys.stderr)
     if not arguments.update_readmes:
-        sys.stdout.write(_text(found, results, arguments))
+        sys.stdout.write(_text(collection, results, arguments))
     if arguments.plots is not None:
-        for path in _plots(found, results, arguments):
+        for path in _plots(collection, results, arguments):
             print(f"wrote {path}", file=sys.stderr)
     return 0
 
 
-def _text(found: Collection, results: Path, arguments: argparse.Namespace) -> str:
+def _text(collection: Collection, results: Path, arguments: argparse.Namespace) -> str:
     from harness.compare.across import across_rows
     from harness.compare.across_pairs import across_pairs
     from harness.compare.paired import paired_rows
@@ -95,22 +95,22 @@ def _text(found: Collection, results: Path, arguments: argparse.Namespace) -> st
 
     form = arguments.format
     if arguments.across and arguments.paired:
-        return render_across_pairs(across_pairs(found), form)
+        return render_across_pairs(across_pairs(collection), form)
     if arguments.across:
-        rows = across_rows(found, results)
+        rows = across_rows(collection, results)
         if not rows:
             print(
                 "harness: found no accuracy in these cells, wanted some to set side by side: leave "
                 "--across out, or name other cells (`harness list`).",
                 file=sys.stderr,
             )
-        return render_across(rows, across_pairs(found), form)
+        return render_across(rows, across_pairs(collection), form)
     if arguments.paired:
-        return render_paired(paired_rows(found), form)
-    return render_rows(found.rows, form)
+        return render_paired(paired_rows(collection), form)
+    return render_rows(collection.rows, form)
 
 
-def _plots(found: Collection, results: Path, arguments: argparse.Namespace) -> list[Path]:
+def _plots(collection: Collection, results: Path, arguments: argparse.Namespace) -> list[Path]:
     from harness.catalog import replications_folder
     from harness.compare.across import across_rows
     from harness.report.across_plot import plot_across
@@ -119,8 +119,8 @@ def _plots(found: Collection, results: Path, arguments: argparse.Namespace) -> l
 
     folder, root = arguments.plots, replications_folder().parent
     wanted = shown_on_pages(root) if arguments.update_readmes else every_plot
-    across = plot_across(across_rows(found, results), folder, wanted)
-    return across if arguments.across else [*write_plots(found, folder, wanted), *across]
+    across = plot_across(across_rows(collection, results), folder, wanted)
+    return across if arguments.across else [*write_plots(collection, folder, wanted), *across]
 
 
 def _update_readmes(results: Path) -> None:

@@ -95,7 +95,7 @@ def _pair(
     """Return the pair without tests, and the estimate that they are made of."""
     metrics = [shown_metric(collection, g) for g in (a, b)]
     x, y = (g.scores(metric) for g, metric in zip((a, b), metrics, strict=True))
-    found = paired_estimate(x, y, same_trainings(a, b))
+    estimate = paired_estimate(x, y, same_trainings(a, b))
     pair = AcrossPair(
         setting=here,
         budget=budget,
@@ -103,7 +103,7 @@ def _pair(
         b=f"{b.paper}/{b.variant}",
         metric_a=metrics[0],
         metric_b=metrics[1],
-        difference=found.value,
+        difference=estimate.value,
         compares=compared(a, b),
         interval=None,
         task_interval=paired_tasks(x, y).half_width(),
@@ -114,7 +114,7 @@ def _pair(
         seeds_a=[r.seed for r in a.records],
         seeds_b=[r.seed for r in b.records],
     )
-    return pair, found
+    return pair, estimate
 
 
 def _usable(collection: Collection, group: Group) -> bool:

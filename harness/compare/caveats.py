@@ -35,15 +35,15 @@ def seed_spread(group: Group, metric: str, others: Iterable[Group]) -> Spread | 
     """
     if trained_seeds(group) != 1 or group.budget != "full":
         return None
-    found = []
+    spreads = []
     for other in others:
         kin = (other.paper, other.cell, other.budget) == (group.paper, group.cell, group.budget)
         if kin and trained_seeds(other) > 1 and metric in other.metrics and not other.obstacles():
             scores = other.scores(metric)
             if np.isfinite(scores).all() and not has_heavy_tail(scores):
                 sd = float(scores.mean(axis=1).std(ddof=1))
-                found.append(Spread(sd, len(scores), other.variant))
-    return max(found, key=lambda s: (s.seeds, s.sd), default=None)
+                spreads.append(Spread(sd, len(scores), other.variant))
+    return max(spreads, key=lambda s: (s.seeds, s.sd), default=None)
 
 
 def spread_words(metric: str, spread: Spread | None) -> Iterator[str]:

@@ -67,22 +67,22 @@ class Group:
 
     def obstacles(self) -> list[str]:
         """Return what keeps these runs from a verdict; empty if nothing does."""
-        found = []
+        reasons = []
         diverged = [r for r in self.records if r.status != "finished"]
         if diverged:
             each = "; ".join(f"seed {r.seed}: {r.status_note or r.status}" for r in diverged)
-            found.append(f"{len(diverged)} of {len(self.runs)} seeds diverged ({each})")
+            reasons.append(f"{len(diverged)} of {len(self.runs)} seeds diverged ({each})")
         if len({r.training_digest for r in self.records}) < len(self.runs):
             seeds = ", ".join(str(r.seed) for r in self.records)
-            found.append(f"seeds {seeds} are not of as many trainings")
+            reasons.append(f"seeds {seeds} are not of as many trainings")
         if any(r.synthetic for r in self.records):
-            found.append("synthetic data")
-        found += self.data_notes
+            reasons.append("synthetic data")
+        reasons += self.data_notes
         if self.budget != "full":
-            found.append(f"budget {self.budget}, not full")
+            reasons.append(f"budget {self.budget}, not full")
         if self.differences:
-            found.append(f"switches differ: {'; '.join(self.differences)}")
-        return found
+            reasons.append(f"switches differ: {'; '.join(self.differences)}")
+        return reasons
 
 
 def same_trainings(a: Group, b: Group) -> bool:
@@ -126,14 +126,14 @@ def group_records(
         where = (r.paper, r.cell, r.variant, r.budget, device_kind(r), departures)
         key = (*where, meaning, r.data_digest, r.tasks_digest, r.synthetic, r.data_note)
         buckets.setdefault(key, []).append(stored)
-    found = []
+    groups = []
     for key, runs in buckets.items():
         paper, cell, variant, budget, device, departures = key[:6]
         # Of one seed's runs, which differ in what has no meaning, one counts.
         runs = list({s.record.seed: s for s in sorted(runs, key=lambda s: s.folder)}.values())
         runs.sort(key=lambda s: s.record.seed)
-        found.append(Group(paper, cell, variant, budget, device, departures, tuple(runs)))
-    return sorted(found, key=_order)
+        groups.append(Group(paper, cell, variant, budget, device, departures, tuple(runs)))
+    return sorted(groups, key=_order)
 
 
 def differences(record: Record, today: dict[str, Any] | None) -> list[str]:
@@ -142,14 +142,14 @@ def differences(record: Record, today: dict[str, Any] | None) -> list[str]:
     Both as the record states them and against today's `paper.toml`, which may have been corrected
     after the run: a record of a setting that is no longer the published one gets no verdict.
     """
-    found = {line.split(":")[0]: line for line in record.protocol_differences}
+    lines = {line.split(":")[0]: line for line in record.protocol_differences}
     if today is not None:
         wanted, run = _flat(today), _flat(record.protocol)
         for name in (*wanted, *(n for n in run if n not in wanted)):
             if not _same(wanted.get(name), run.get(name)):
                 old, new = (_text(flat, name) for flat in (wanted, run))
-                found[name] = f"{name}: {old} -> {new}"
-    return [line for name, line in found.items() if name not in WITHOUT_MEANING]
+                lines[name] = f"{name}: {old} -> {new}"
+    return [line for name, line in lines.items() if name not in WITHOUT_MEANING]
 
 
 def device_kind(record: Record) -> str:

@@ -13,8 +13,8 @@ def holm(p_values: Sequence[float]) -> list[float]:
     however the tests depend on each other.
     """
     m = len(p_values)
-    found, least = [0.0] * m, 0.0
+    adjusted, least = [0.0] * m, 0.0
     for k, i in enumerate(sorted(range(m), key=lambda i: p_values[i])):
         least = max(least, min(1.0, (m - k) * p_values[i]))
-        found[i] = least
-    return found
+        adjusted[i] = least
+    return adjusted

@@ -93,8 +93,8 @@ def printed_error(number: Printed) -> tuple[float, float] | str:
         return "what its ± means is not said"
     n, of = counts[number.kind]
     if n is None or n < 2:
-        found = "how many is not said" if n is None else "one alone has none"
-        return f"its ± is a standard deviation over {of}, {found}"
+        why = "how many is not said" if n is None else "one alone has none"
+        return f"its ± is a standard deviation over {of}, {why}"
     return half / math.sqrt(n), n - 1
 
 

@@ -83,7 +83,7 @@ def _setting(group: Group) -> tuple[str, ...]:
 
 
 def _pair(a: Group, b: Group, metric: str, x: np.ndarray, y: np.ndarray) -> PairedRow:
-    found = paired_estimate(x, y, same_trainings(a, b))
+    estimate = paired_estimate(x, y, same_trainings(a, b))
     what = compared(a, b)
     warned = (*heavy_tail(metric, x, f"{a.variant}: "), *heavy_tail(metric, y, f"{b.variant}: "))
     return PairedRow(
@@ -92,11 +92,11 @@ def _pair(a: Group, b: Group, metric: str, x: np.ndarray, y: np.ndarray) -> Pair
         metric=metric,
         a=a.variant,
         b=b.variant,
-        difference=found.value,
+        difference=estimate.value,
         compares=what,
-        interval=found.half_width() if of_methods(what) else None,
+        interval=estimate.half_width() if of_methods(what) else None,
         task_interval=paired_tasks(x, y).half_width(),
-        p=found.p_zero() if of_methods(what) else None,
+        p=estimate.p_zero() if of_methods(what) else None,
         tasks=x.shape[1],
         seeds_a=[r.seed for r in a.records],
         seeds_b=[r.seed for r in b.records],

@@ -79,16 +79,16 @@ def collect(
     return Collection(cells, groups, rows, left_out)
 
 
-def select_cells(found: dict[str, Paper], words: Iterable[str]) -> list[Cell]:
+def select_cells(known: dict[str, Paper], words: Iterable[str]) -> list[Cell]:
     """Return the cells named by `words`, each `paper` or `paper/cell`; all of them without
     words."""
-    cells = {c.key: c for p in found.values() for c in p.cells.values()}
+    cells = {c.key: c for p in known.values() for c in p.cells.values()}
     chosen: dict[str, Cell] = {}
     for word in words:
         hits = {k: c for k, c in cells.items() if word in (k, c.paper)}
         if not hits:
             raise HarnessError(
-                f"found no paper or cell {word!r}{closest(word, [*found, *cells])}; "
+                f"found no paper or cell {word!r}{closest(word, [*known, *cells])}; "
                 f"run `harness list` for them."
             )
         chosen |= hits

@@ -28,8 +28,8 @@ class Setting:
     """The class split, and whether test classes are turned, too; '' for a quoted number."""
 
     def __str__(self) -> str:
-        found = f"{self.dataset} {self.ways}-way {self.shots}-shot, {self.inference}"
-        return f"{found}, {self.classes}" if self.classes else found
+        words = f"{self.dataset} {self.ways}-way {self.shots}-shot, {self.inference}"
+        return f"{words}, {self.classes}" if self.classes else words
 
 
 def setting(

@@ -69,16 +69,16 @@ def task_estimate(scores: np.ndarray) -> Estimate:
     return _mean(scores.mean(axis=0), "test tasks")
 
 
-def summary_half_width(found: MetricSummary) -> float | None:
+def summary_half_width(metric: MetricSummary) -> float | None:
     """Return the half-width of the 95 % t interval over test tasks of a metric as records sum it
     up; None with one task, or where a score is not finite.
 
     Records keep `ci95` beside, with 1.96 for the quantile: it is 0.2 % less at 600 tasks, half of
     this at 3, and nothing shows it.
     """
-    if found.sd is None or found.n < 2:
+    if metric.sd is None or metric.n < 2:
         return None
-    return found.sd / math.sqrt(found.n) * t_quantile(0.975, found.n - 1)
+    return metric.sd / math.sqrt(metric.n) * t_quantile(0.975, metric.n - 1)
 
 
 def check_there() -> None:
@@ -164,12 +164,12 @@ def _mean(x: np.ndarray, of: str) -> Estimate:
 
 
 def _add(value: float, parts: list[Estimate | None]) -> Estimate:
-    found = [p for p in parts if p is not None]
-    se = math.hypot(*(p.se for p in found))
+    known = [p for p in parts if p is not None]
+    se = math.hypot(*(p.se for p in known))
     if se == 0:
-        return Estimate(value, 0.0, sum(p.df for p in found))
+        return Estimate(value, 0.0, sum(p.df for p in known))
     # Satterthwaite in shares of the variance, which neither overflow nor underflow.
-    inverse = sum((p.se / se) ** 4 / p.df for p in found)
+    inverse = sum((p.se / se) ** 4 / p.df for p in known)
     return Estimate(value, se, 1 / inverse if inverse else math.inf)
 
 

@@ -66,15 +66,15 @@ Group = tuple[Point, ...]
 
 def available_engines() -> list[str]:
     """Name the engines that import and whose packages are installed."""
-    found = []
+    names = []
     for name, module in ENGINES.items():
         try:
             needs = getattr(import_module(module), "NEEDS", ())
         except ImportError:
             continue
         if all(find_spec(package) for package in needs):
-            found.append(name)
-    return found
+            names.append(name)
+    return names
 
 
 def grid(

@@ -34,10 +34,10 @@ def measure_apart(request: Request) -> dict[str, Any]:
     finally:
         os.close(read)
         os.close(held)
-    found = outcome(process.returncode, out, err)
-    if found["status"] == NO_TASKS:
-        raise HarnessError(found["note"])
-    return found
+    result = outcome(process.returncode, out, err)
+    if result["status"] == NO_TASKS:
+        raise HarnessError(result["note"])
+    return result
 
 
 def outcome(status: int, out: str, err: str) -> dict[str, Any]:
@@ -46,7 +46,7 @@ def outcome(status: int, out: str, err: str) -> dict[str, Any]:
         return {"status": FULL, "note": "the system killed the process, as it does without memory"}
     lines = out.strip().splitlines()
     if status == 0 and lines:
-        found: dict[str, Any] = json.loads(lines[-1])
-        return found
+        result: dict[str, Any] = json.loads(lines[-1])
+        return result
     said = (err.strip().splitlines() or ["it said nothing"])[-1]
     return {"status": FAILED, "note": f"the process ended with status {status}: {said}"}

@@ -109,20 +109,20 @@ def _claim(text: dict[str, str], paper: str, cells: dict[str, Cell], where: str)
 
 
 def _selector(text: str, cell: Cell, where: str) -> Selector:
-    found: Selector = {}
+    selector: Selector = {}
     known = {"order": ORDERS, "engine": tuple(ENGINES), "variant": tuple(cell.variants)}
     for part in text.split():
         name, _, value = part.partition("=")
         if name == "inner_steps":
-            found[name] = read_count(value, f"{where}: inner_steps")
+            selector[name] = read_count(value, f"{where}: inner_steps")
         elif name in known:
-            found[name] = _one_of(value, known[name], f"{where}: {name}")
+            selector[name] = _one_of(value, known[name], f"{where}: {name}")
         else:
             raise HarnessError(
                 f"{where}: found {shown(part)} in a point; wanted order=, engine=, variant= or "
                 f"inner_steps= and a value."
             )
-    return found
+    return selector
 
 
 def _one_of(text: str, words: tuple[str, ...], where: str) -> str:

@@ -58,5 +58,5 @@ def parse(words: list[str] | None) -> Request:
     add("--limit", type=float, required=True)
     add("--set", action="append", default=[], dest="sets")
     add("--operations", action="store_true")
-    found = vars(parser.parse_args(words))
-    return Request(**{**found, "sets": tuple(found["sets"])})
+    given = vars(parser.parse_args(words))
+    return Request(**{**given, "sets": tuple(given["sets"])})

@@ -84,26 +84,26 @@ def cost_rows(cell: Cell, record: CostRecord) -> list[CostRow]:
     return [_row(cell, record, p, last) for p in sorted(record.points, key=order)]
 
 
-def stale(cell: Cell, found: CostPoint) -> str:
+def stale(cell: Cell, measured: CostPoint) -> str:
     """Return whether the point's switches are no longer those of the cell; '' if they are."""
     try:
-        today = digest(cost_switches(found.point.base(cell)))
+        today = digest(cost_switches(measured.point.base(cell)))
     except HarnessError:
         return "today's paper.toml has no such variant"
-    same = today == found.switches
+    same = today == measured.switches
     return "" if same else "measured with other switches than today's paper.toml has"
 
 
-def _row(cell: Cell, record: CostRecord, found: CostPoint, last: Session | None) -> CostRow:
-    session, point = record.sessions[found.session], found.point
+def _row(cell: Cell, record: CostRecord, measured: CostPoint, last: Session | None) -> CostRow:
+    session, point = record.sessions[measured.session], measured.point
 
     def middle(name: str) -> float | None:
-        values = [getattr(r, name) for r in found.rounds]
+        values = [getattr(r, name) for r in measured.rounds]
         return statistics.median(values) if values else None
 
     seconds, peak, share = middle("seconds_median"), middle("peak_rate"), None
-    if found.operations_per_step is not None and seconds and peak:
-        share = found.operations_per_step / seconds / peak
+    if measured.operations_per_step is not None and seconds and peak:
+        share = measured.operations_per_step / seconds / peak
     return CostRow(
         machine=record.machine,
         hardware=record.hardware,
@@ -116,22 +116,22 @@ def _row(cell: Cell, record: CostRecord, found: CostPoint, last: Session | None)
         engine=point.engine,
         inner_steps=point.inner_steps,
         device=point.device,
-        as_published=found.as_published,
+        as_published=measured.as_published,
         sets=point.sets,
-        time_status=found.time_status,
-        memory_status=found.memory_status,
-        note="; ".join(_notes(cell, found, session, last)),
+        time_status=measured.time_status,
+        memory_status=measured.memory_status,
+        note="; ".join(_notes(cell, measured, session, last)),
         seconds=seconds,
         seconds_q1=middle("seconds_q1"),
         seconds_q3=middle("seconds_q3"),
-        round_seconds=tuple(r.seconds_median for r in found.rounds),
-        steps_timed=sum(r.steps for r in found.rounds),
+        round_seconds=tuple(r.seconds_median for r in measured.rounds),
+        steps_timed=sum(r.steps for r in measured.rounds),
         tasks_per_second=middle("tasks_per_second"),
         fetch_share=middle("fetch_share"),
-        operations_per_step=found.operations_per_step,
+        operations_per_step=measured.operations_per_step,
         peak_rate=peak,
         share_of_peak=share,
-        **{name: getattr(found.memory, name, None) for name in _BYTES},
+        **{name: getattr(measured.memory, name, None) for name in _BYTES},
         commit=session.commit,
         clean=session.clean,
         start=session.start,
@@ -139,26 +139,28 @@ def _row(cell: Cell, record: CostRecord, found: CostPoint, last: Session | None)
     )
 
 
-def _notes(cell: Cell, found: CostPoint, session: Session, last: Session | None) -> Iterator[str]:
+def _notes(
+    cell: Cell, measured: CostPoint, session: Session, last: Session | None
+) -> Iterator[str]:
     missing: dict[str, list[str]] = {}
     for what, status, note in (
-        ("time", found.time_status, found.time_note),
-        ("memory", found.memory_status, found.memory_note),
+        ("time", measured.time_status, measured.time_note),
+        ("memory", measured.memory_status, measured.memory_note),
     ):
         if status not in (MEASURED, NOT_ASKED):
             missing.setdefault(f"{status}: {note.rstrip('.')}", []).append(what)
     for why, whats in missing.items():
         yield f"{' and '.join(whats)} not run ({why})"
-    if found.point.sets:
-        yield f"with {', '.join(found.point.sets)}"
-    if why := stale(cell, found):
+    if measured.point.sets:
+        yield f"with {', '.join(measured.point.sets)}"
+    if why := stale(cell, measured):
         yield why
-    unsettled = sum(not r.warmed_up for r in found.rounds)
+    unsettled = sum(not r.warmed_up for r in measured.rounds)
     if unsettled:
-        yield f"timed before steps had settled in {unsettled} of {len(found.rounds)} rounds"
+        yield f"timed before steps had settled in {unsettled} of {len(measured.rounds)} rounds"
     if last is not None and (session.commit, session.clean) != (last.commit, last.clean):
         yield f"from {code_words(session.commit, session.clean)}, unlike others"
-    if found.memory is not None and not found.memory.host_peak_was_reset:
+    if measured.memory is not None and not measured.memory.host_peak_was_reset:
         yield "host memory: loading may hide some growth"
 
 

@@ -82,13 +82,13 @@ class Measuring:
             self.progress.close()
         return change_costs(self.results, self.record, self._ended)
 
-    def _keep(self, *found: CostPoint) -> None:
+    def _keep(self, *points: CostPoint) -> None:
         """Put points on record, beside what others have put there in the meantime."""
-        self.mine |= {p.point: p for p in found}
+        self.mine |= {p.point: p for p in points}
 
         def with_mine(record: CostRecord) -> CostRecord:
             record, i = record.with_session(self.own)
-            for point in found:
+            for point in points:
                 record = record.with_point(dataclasses.replace(point, session=i))
             return record
 
@@ -101,8 +101,8 @@ class Measuring:
         return dataclasses.replace(record, sessions=tuple(sessions)).without_idle_sessions()
 
     def _lacks_memory(self, point: Point) -> bool:
-        found = self.mine.get(point)
-        return found is not None and found.memory_status == NOT_YET
+        known = self.mine.get(point)
+        return known is not None and known.memory_status == NOT_YET
 
     def _begin(self, anew: bool) -> Session:
         """Return the session to go on with, or a new one."""
@@ -125,11 +125,11 @@ class Measuring:
         for i in range(self.effort.rounds):
             for point in group:
                 if ends[point][0] == MEASURED:
-                    found = self._ask("time", point, operations=i == 0)
-                    ends[point] = (found["status"], found["note"])
-                    if found["status"] == MEASURED:
-                        rounds[point].append(_take(Round, found))
-                        operations.setdefault(point, found["operations_per_step"])
+                    result = self._ask("time", point, operations=i == 0)
+                    ends[point] = (result["status"], result["note"])
+                    if result["status"] == MEASURED:
+                        rounds[point].append(_take(Round, result))
+                        operations.setdefault(point, result["operations_per_step"])
                 self.progress.add(1, point.label)
         return [
             CostPoint(
@@ -153,9 +153,9 @@ class Measuring:
         """Return the point on record with its memory."""
         memory, (status, note) = None, self._hopeless(point, "memory")
         if status == MEASURED:
-            found = self._ask("memory", point)
-            status, note = found["status"], found["note"]
-            memory = _take(Memory, found) if status == MEASURED else None
+            result = self._ask("memory", point)
+            status, note = result["status"], result["note"]
+            memory = _take(Memory, result) if status == MEASURED else None
         self.progress.add(1, point.label)
         known = self.mine[point]
         return dataclasses.replace(known, memory_status=status, memory_note=note, memory=memory)
@@ -188,8 +188,8 @@ class Measuring:
         )
 
 
-def _take(cls: type[Any], found: dict[str, Any]) -> Any:
-    return cls(**{f.name: found[f.name] for f in fields(cls)})
+def _take(cls: type[Any], result: dict[str, Any]) -> Any:
+    return cls(**{f.name: result[f.name] for f in fields(cls)})
 
 
 def _now() -> str:

@@ -65,5 +65,5 @@ def find_costs(results: Path, cells: Collection[str]) -> list[CostRecord]:
     wanted = {key.replace("/", "-", 1) for key in cells}
     machines = entries(results / "costs")
     paths = [path for machine in machines for path in entries(machine, ".json")]
-    found = [read_costs(path) for path in paths if path.stem in wanted]
-    return [r for r in found if f"{r.paper}/{r.cell}" in cells]
+    records = [read_costs(path) for path in paths if path.stem in wanted]
+    return [r for r in records if f"{r.paper}/{r.cell}" in cells]

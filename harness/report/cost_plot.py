@@ -22,10 +22,10 @@ def plot_costs(rows: Sequence[CostRow], folder: Path) -> list[Path]:
     own: dict[tuple[str, str, str, str], list[CostRow]] = {}
     for row in (r for r in rows if r.inner_steps is not None and not r.sets):
         own.setdefault((row.machine, row.paper, row.cell, row.family), []).append(row)
-    for (machine, paper, cell, family), found in own.items():
-        if len({r.inner_steps for r in found}) > 1:
+    for (machine, paper, cell, family), rows_of_family in own.items():
+        if len({r.inner_steps for r in rows_of_family}) > 1:
             stem = folder / paper / f"{cell}-{family}-cost-{machine}"
-            paths += _figure(found, stem)
+            paths += _figure(rows_of_family, stem)
     return paths
 
 
@@ -71,7 +71,7 @@ def _draw(
     for i, engine in enumerate(engines):
         for j, order in enumerate(orders):
             own = [r for r in rows if (r.engine, r.order) == (engine, order)]
-            points = {r.inner_steps or 0: found for r in own if (found := of(r)) is not None}
+            points = {r.inner_steps or 0: value for r in own if (value := of(r)) is not None}
             x = sorted(points)
             low, y, high = ([points[k][n] for k in x] for n in range(3))
             colour = COLOURS[i % len(COLOURS)]

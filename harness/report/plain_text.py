@@ -28,7 +28,7 @@ ERRORS = "harness.plain"
 
 def plain(text: str) -> str:
     r"""Return the text with control characters as escapes (`\u001b`), which JSON knows too."""
-    return _CONTROL.sub(lambda found: _escape(found[0]), text)
+    return _CONTROL.sub(lambda match: _escape(match[0]), text)
 
 
 def one_line(text: str) -> str:

@@ -28,7 +28,7 @@ def plot_test_steps(
     """
     # Where k counts something else, a few tasks that hold the mean are its finding: few errors.
     adapts = counted(cell) == STEPS_AT_TEST
-    names = {name for g in groups for name, found in steps(g.metrics).items() if len(found) > 1}
+    names = {name for g in groups for name, metrics in steps(g.metrics).items() if len(metrics) > 1}
     paths = []
     for name in sorted(names):
         if not wanted(place := stem.with_name(f"{stem.name}-{name}")):
