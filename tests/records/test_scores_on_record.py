@@ -10,7 +10,7 @@ from harness.records.scores_file import SCORES
 
 ROOT = Path(__file__).parents[2]
 
-DETERMINISTIC = {"gittins", "ucb1", "greedy", "epsilon-greedy"}
+DETERMINISTIC = {"bayes-optimal", "gittins", "ucb1", "greedy", "epsilon-greedy"}
 
 
 def test_records_of_different_protocols_have_different_scores():
