@@ -1,0 +1,290 @@
+"""Neural processes: CNP (Garnelo et al. 2018, arXiv 1807.01613) and its family.
+
+A network reads a few points of a function and predicts the function anywhere, in one pass. It is
+trained on functions of a Gaussian process, whose exact prediction is a ceiling. Protocol, sizes and
+printed numbers: Dubois, Gordon & Foong 2020, github.com/YannDubs/Neural-Process-Family.
+"""
+
+from __future__ import annotations
+
+import abc
+import math
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from harness.method import Method
+from harness.methods.one_network import OneNetwork, adam
+from harness.methods.untrained import Untrained
+from harness.noise import draw_seed, step_generator, task_normals
+from harness.ranges import Entries, Range
+from harness.switch_types import Factor, Iterations, Layers, Rate, ShareAboveZero, Width
+from replications.neural_processes.attention import AttentiveNetwork
+from replications.neural_processes.convolution import ConvolutionalNetwork
+from replications.neural_processes.exact import exact_prediction
+from replications.neural_processes.latent import LatentNetwork, log_mean_exp
+from replications.neural_processes.networks import Gaussian, MeanNetwork
+from replications.neural_processes.tasks import Context, FunctionBatch
+
+Counts = Annotated[tuple[Annotated[int, Range(0, 4096)], ...], Entries(0, 64)]
+FAR = 2.0
+"""Deviations beyond which a target counts as `outside`; of a Gaussian that is right, 4.55 %."""
+
+
+def log_density(y: Tensor, prediction: Gaussian) -> Tensor:
+    """Return ln p of values y [T, n] under independent Gaussians, summed over targets: [..., T]."""
+    mean, deviation = prediction
+    squares = ((y - mean) / deviation).square()
+    return -(0.5 * squares + deviation.log() + 0.5 * math.log(2 * math.pi)).sum(-1)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What every method here is asked for."""
+
+    least_deviation: ShareAboveZero
+    """No prediction has a smaller standard deviation."""
+    report_contexts: Counts
+    """`log_likelihood@k` is reported for these numbers k of context points, beside that of the
+    task's own number."""
+
+
+@dataclass(frozen=True)
+class Training(Prediction):
+    """Switches of all networks."""
+
+    width: Width
+    """Of all codes and of the decoder."""
+    learning_rate: Rate
+    """Of Adam, at the start."""
+    decay: Factor
+    """The rate falls by this factor over `decay_epochs`, after each epoch by the same share."""
+    decay_epochs: Iterations
+    epoch: Iterations
+    """Iterations of an epoch."""
+
+
+class Predictor(Method):
+    """Scores tasks by the density of all their targets."""
+
+    test_only = frozenset({"report_contexts"})
+    settings: Any
+
+    @abc.abstractmethod
+    def predict(self, batch: FunctionBatch, context: Context) -> Gaussian:
+        """Return mean and deviation at all points, [T, n] or, of samples, [S, T, n]."""
+
+    def score(self, batch: FunctionBatch, context: Context) -> dict[str, Tensor]:
+        """Return the `log_likelihood` of the targets (sum, nats) and the percentage `outside`."""
+        mean, deviation = self.predict(batch, context)
+        outside = ((batch.y - mean).abs() > FAR * deviation).double().mean(-1)
+        log_p = log_density(batch.y, (mean, deviation))
+        return {"log_likelihood": log_p, "outside": 100 * outside}
+
+    @torch.no_grad()
+    def evaluate(self, batch: FunctionBatch) -> dict[str, Tensor]:
+        """Score T tasks with their own context, and with each of `report_contexts`."""
+        scores = self.score(batch, batch.context())
+        for count in self.settings.report_contexts:
+            there = self.score(batch, batch.context(count))
+            scores[f"log_likelihood@{count}"] = there["log_likelihood"]
+        return scores
+
+    @classmethod
+    def metrics(cls, settings: Any) -> tuple[str, ...]:
+        """Name the metrics of `evaluate`."""
+        counts = (f"log_likelihood@{count}" for count in settings.report_contexts)
+        return ("log_likelihood", "outside", *counts)
+
+
+class ExactProcess(Predictor, Untrained):
+    """The Gaussian process that the tasks are drawn from: the ceiling."""
+
+    Settings = Prediction
+
+    def build(self, tasks: Any) -> None:
+        """Take the covariance of the tasks."""
+        self.covariance = tasks.settings.covariance()
+
+    def predict(self, batch: FunctionBatch, context: Context) -> Gaussian:
+        """Return the exact prediction."""
+        least = self.settings.least_deviation
+        return exact_prediction(self.covariance, batch.x, batch.y, context, least)
+
+    def train_step(self, batch: FunctionBatch, iteration: int) -> Tensor:
+        """Return the negative log-likelihood, which nothing lowers."""
+        return -self.evaluate(batch)["log_likelihood"].mean().float()
+
+
+class Network(Predictor, OneNetwork):
+    """A network trained by Adam on the log-density of all targets."""
+
+    settings: Any
+
+    @abc.abstractmethod
+    def network(self) -> nn.Module:
+        """Return the network as it starts."""
+
+    def build(self, tasks: Any) -> None:
+        """Start the network and its optimiser."""
+        self.model = self.network().to(self.device)
+        self.noise_seed = draw_seed(self.generator)
+        self.optimiser = adam(self.model.parameters(), self.settings.learning_rate, self.device)
+
+    def before_step(self, iteration: int) -> None:
+        """Let the rate fall."""
+        s = self.settings
+        done = (iteration // s.epoch) / s.decay_epochs
+        self.set_rate(s.learning_rate * s.decay**-done)
+
+    def points(self, batch: FunctionBatch) -> tuple[Tensor, Tensor]:
+        """Return inputs and values [T, n] in the network's own precision."""
+        kind = next(self.model.parameters()).dtype
+        return batch.scaled.to(kind), batch.y.to(kind)
+
+    def predict(self, batch: FunctionBatch, context: Context) -> Gaussian:
+        """Return the network's prediction."""
+        mean, deviation = self.model.eval()(*self.points(batch), context)
+        return mean.double(), deviation.double()
+
+    def loss(self, batch: FunctionBatch, iteration: int) -> Tensor:
+        """Return -ln p of the targets, mean over tasks."""
+        x, y = self.points(batch)
+        return -log_density(y, self.model(x, y, batch.context())).mean()
+
+    def train_step(self, batch: FunctionBatch, iteration: int) -> Tensor:
+        """Take one step of Adam."""
+        self.model.train()
+        loss = self.loss(batch, iteration)
+        self.optimiser.zero_grad()
+        loss.backward()
+        self.optimiser.step()
+        return loss.detach()
+
+
+@dataclass(frozen=True)
+class PointSettings(Training):
+    """Switches of networks that encode each context point by itself."""
+
+    encoder_width: Width
+    """Hidden units of the encoder of a point."""
+
+
+class CNP(Network):
+    """Conditional neural process."""
+
+    Settings = PointSettings
+
+    def network(self) -> nn.Module:
+        """Return the network as it starts."""
+        s = self.settings
+        return MeanNetwork(s.width, s.encoder_width, s.least_deviation, self.generator)
+
+
+@dataclass(frozen=True)
+class AttentiveSettings(PointSettings):
+    """Switches of the attentive network."""
+
+    heads: Annotated[int, Range(1, 256)]
+
+
+class AttentiveCNP(Network):
+    """Attentive conditional neural process."""
+
+    Settings = AttentiveSettings
+
+    def network(self) -> nn.Module:
+        """Return the network as it starts."""
+        s = self.settings
+        return AttentiveNetwork(
+            s.width, s.encoder_width, s.heads, s.least_deviation, self.generator
+        )
+
+
+@dataclass(frozen=True)
+class ConvolutionalSettings(Training):
+    """Switches of the convolutional network."""
+
+    blocks: Layers
+    taps: Annotated[int, Range(1, 255)]
+    """Of each convolution, an odd number."""
+    density: Annotated[int, Range(2, 4096)]
+    """Points of the grid in a unit of scaled inputs."""
+
+
+class ConvolutionalCNP(Network):
+    """Convolutional conditional neural process."""
+
+    Settings = ConvolutionalSettings
+
+    def network(self) -> nn.Module:
+        """Return the network as it starts."""
+        s = self.settings
+        return ConvolutionalNetwork(
+            s.width, s.blocks, s.taps, s.density, s.least_deviation, self.generator
+        )
+
+
+@dataclass(frozen=True)
+class LatentSettings(PointSettings):
+    """Switches of the latent network."""
+
+    samples: Annotated[int, Range(1, 1000)]
+    """Samples of z in a training step."""
+    test_samples: Annotated[int, Range(1, 1000)]
+    test_latent: Literal["targets", "context"]
+    """Whose belief z is drawn from at test: after all targets (the authors' notebooks: the values
+    to be predicted have been seen), or after the context alone."""
+
+
+class LatentNP(Network):
+    """Latent neural process, trained on the lower bound of Garnelo et al. (2018b)."""
+
+    Settings = LatentSettings
+    test_only = Predictor.test_only | {"test_samples", "test_latent"}
+    model: LatentNetwork
+
+    def network(self) -> nn.Module:
+        """Return the network as it starts."""
+        s = self.settings
+        return LatentNetwork(s.width, s.encoder_width, s.least_deviation, self.generator)
+
+    def loss(self, batch: FunctionBatch, iteration: int) -> Tensor:
+        """Return -(mean over z of ln p of the targets - KL of the belief after all from that after
+        the context), mean over tasks; z from the belief after all."""
+        x, y = self.points(batch)
+        before, after = self.model.beliefs(x, y, batch.context())
+        noise = step_generator(self.noise_seed, iteration, self.device)
+        shape = (self.settings.samples, *after.mean.shape)
+        normals = torch.randn(shape, generator=noise, device=self.device, dtype=x.dtype)
+        log_p = log_density(y, self.model(x, after.sample(normals))).mean(0)
+        return (after.divergence(before) - log_p).mean()
+
+    def predict(self, batch: FunctionBatch, context: Context) -> Gaussian:
+        """Return the predictions of `test_samples` draws of z, [S, T, n]."""
+        s, (x, y) = self.settings, self.points(batch)
+        before, after = self.model.eval().beliefs(x, y, context)
+        normals = task_normals(batch.y, (s.test_samples, s.width)).transpose(0, 1)
+        belief = after if s.test_latent == "targets" else before
+        mean, deviation = self.model(x, belief.sample(normals.to(x.dtype)))
+        return mean.double(), deviation.double()
+
+    def score(self, batch: FunctionBatch, context: Context) -> dict[str, Tensor]:
+        """Return the logarithm of the mean density over samples, and the percentage of targets
+        `outside` over targets and samples."""
+        scores = super().score(batch, context)
+        return {
+            "log_likelihood": log_mean_exp(scores["log_likelihood"]),
+            "outside": scores["outside"].mean(0),
+        }
+
+
+ALGORITHMS: dict[str, type[Method]] = {
+    "cnp": CNP,
+    "attentive-cnp": AttentiveCNP,
+    "convolutional-cnp": ConvolutionalCNP,
+    "latent-np": LatentNP,
+    "exact-process": ExactProcess,
+}
