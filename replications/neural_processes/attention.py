@@ -46,7 +46,7 @@ class CrossAttention(nn.Module):
         """Return what the queries see of the points that are `present` [T, C]."""
 
         def split(x: Tensor) -> Tensor:
-            return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+            return x.view(*x.shape[:2], self.heads, -1).transpose(1, 2)
 
         scores = torch.zeros_like(present, dtype=queries.dtype).masked_fill(~present, ABSENT)
         seen = F.scaled_dot_product_attention(

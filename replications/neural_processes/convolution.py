@@ -73,9 +73,10 @@ class ResidualBlock(nn.Module):
     def __init__(self, channels: int, taps: int, generator: torch.Generator) -> None:
         super().__init__()
         self.separable = nn.ModuleList(Separable(channels, taps, generator) for _ in range(2))
-        self.mix = nn.ModuleList(nn.Conv1d(channels, channels, 1) for _ in range(2))
-        for layer in self.mix:
+        mix = [nn.Conv1d(channels, channels, 1) for _ in range(2)]
+        for layer in mix:
             start_torch(layer, generator)
+        self.mix = nn.ModuleList(mix)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the block's outputs."""

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 import torch
 from torch import Tensor, nn
 
+from harness.errors import HarnessError
 from harness.method import Method
 from harness.methods.one_network import OneNetwork, adam
 from harness.methods.untrained import Untrained
@@ -72,6 +73,14 @@ class Predictor(Method):
     test_only = frozenset({"report_contexts"})
     settings: Any
 
+    def build(self, tasks: Any) -> None:
+        """Check that functions have as many points as contexts are asked for."""
+        points, most = tasks.settings.points, max(self.settings.report_contexts, default=0)
+        if most > points:
+            raise HarnessError(
+                f"method.report_contexts: found {most}, wanted at most tasks.points, {points}."
+            )
+
     @abc.abstractmethod
     def predict(self, batch: FunctionBatch, context: Context) -> Gaussian:
         """Return mean and deviation at all points, [T, n] or, of samples, [S, T, n]."""
@@ -106,6 +115,7 @@ class ExactProcess(Predictor, Untrained):
 
     def build(self, tasks: Any) -> None:
         """Take the covariance of the tasks."""
+        super().build(tasks)
         self.covariance = tasks.settings.covariance()
 
     def predict(self, batch: FunctionBatch, context: Context) -> Gaussian:
@@ -129,6 +139,7 @@ class Network(Predictor, OneNetwork):
 
     def build(self, tasks: Any) -> None:
         """Start the network and its optimiser."""
+        super().build(tasks)
         self.model = self.network().to(self.device)
         self.noise_seed = draw_seed(self.generator)
         self.optimiser = adam(self.model.parameters(), self.settings.learning_rate, self.device)
@@ -231,9 +242,9 @@ class ConvolutionalCNP(Network):
 class LatentSettings(PointSettings):
     """Switches of the latent network."""
 
-    samples: Annotated[int, Range(1, 1000)]
+    samples: Annotated[int, Range(1, 10_000)]
     """Samples of z in a training step."""
-    test_samples: Annotated[int, Range(1, 1000)]
+    test_samples: Annotated[int, Range(1, 10_000)]
     test_latent: Literal["targets", "context"]
     """Whose belief z is drawn from at test: after all targets (the authors' notebooks: the values
     to be predicted have been seen), or after the context alone."""
@@ -256,9 +267,10 @@ class LatentNP(Network):
         the context), mean over tasks; z from the belief after all."""
         x, y = self.points(batch)
         before, after = self.model.beliefs(x, y, batch.context())
-        noise = step_generator(self.noise_seed, iteration, self.device)
+        # Drawn on the CPU: the same numbers on every device.
+        noise = step_generator(self.noise_seed, iteration, torch.device("cpu"))
         shape = (self.settings.samples, *after.mean.shape)
-        normals = torch.randn(shape, generator=noise, device=self.device, dtype=x.dtype)
+        normals = torch.randn(shape, generator=noise).to(x)
         log_p = log_density(y, self.model(x, after.sample(normals))).mean(0)
         return (after.divergence(before) - log_p).mean()
 

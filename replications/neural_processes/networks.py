@@ -14,7 +14,7 @@ from replications.neural_processes.perceptron import Merged, Perceptron
 from replications.neural_processes.tasks import Context
 
 VALUE_WIDTH = 32
-"""Hidden units of the layer that takes a value to the width of an input's code (`MLP`'s default)."""
+"""Hidden units between a value and the width of an input's code: `MLP`'s default."""
 DECODER_LAYERS = 4
 
 Gaussian = tuple[Tensor, Tensor]

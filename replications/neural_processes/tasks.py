@@ -78,26 +78,27 @@ class FunctionSettings:
 class FunctionBatch:
     """T functions at n points, float64. `x` [T, n] inputs, ascending; `scaled` [T, n] the same
     in [-1, 1]; `y` [T, n] values; `order` [T, n] int64 a random order of the points, of which the
-    first `counts` [T] int64 are the context; `most` is the greatest count."""
+    first `counts` [T] int64 are the context; `first` [T, C] the first C of the order, C being the
+    greatest count, but 1 at least."""
 
     x: Tensor
     scaled: Tensor
     y: Tensor
     order: Tensor
     counts: Tensor
-    most: int
+    first: Tensor
 
     def __len__(self) -> int:
         return len(self.x)
 
     def context(self, count: int | None = None) -> Context:
         """Return the context sets: of the task's own size, or of `count` points each."""
-        width = self.most if count is None else count
-        counts = self.counts if count is None else torch.full_like(self.counts, count)
-        # One column at least, which is then absent: an encoder gets a gradient, if one of zeros.
-        width = max(1, width)
-        rank = torch.arange(width, device=self.x.device)
-        return Context(self.order[:, :width], rank < counts.unsqueeze(1))
+        if count is None:
+            index, counts = self.first, self.counts
+        else:
+            index, counts = self.order[:, : max(1, count)], torch.full_like(self.counts, count)
+        rank = torch.arange(index.shape[1], device=index.device)
+        return Context(index, rank < counts.unsqueeze(1))
 
 
 @dataclass(frozen=True)
@@ -169,7 +170,10 @@ class Functions(TaskSource):
             for n in ("x", "y", "order", "counts")
         )
         scaled = (x - s.input_min) * (2 / (s.input_max - s.input_min)) - 1
-        return FunctionBatch(x, scaled, y, order, counts, int(arrays["counts"].max()))
+        # Without any context one column is left, of an absent point: encoders then get a gradient
+        # of zeros, not none at all.
+        first = order[:, : max(1, int(arrays["counts"].max()))]
+        return FunctionBatch(x, scaled, y, order, counts, first)
 
 
 TASK_SOURCES = {"gaussian-process": Functions}
