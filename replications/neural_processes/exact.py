@@ -7,12 +7,16 @@ the best deviation that is allowed. Context points are targets too; they are kno
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
+from harness.methods.untrained import Untrained
 from replications.neural_processes.kernels import JITTER, Covariance
 from replications.neural_processes.networks import Gaussian
-from replications.neural_processes.tasks import Context
+from replications.neural_processes.predictor import Prediction, Predictor
+from replications.neural_processes.tasks import Context, FunctionBatch
 
 
 def exact_prediction(
@@ -38,3 +42,23 @@ def exact_prediction(
     known = torch.zeros_like(x, dtype=torch.bool).scatter_(1, context.index, present)
     mean, variance = torch.where(known, y, mean), torch.where(known, 0.0, variance)
     return mean, variance.sqrt().clamp(min=least)
+
+
+class ExactProcess(Predictor, Untrained):
+    """The Gaussian process that the tasks are drawn from: the ceiling."""
+
+    Settings = Prediction
+
+    def build(self, tasks: Any) -> None:
+        """Take the covariance of the tasks."""
+        super().build(tasks)
+        self.covariance = tasks.settings.covariance()
+
+    def predict(self, batch: FunctionBatch, context: Context) -> Gaussian:
+        """Return the exact prediction."""
+        least = self.settings.least_deviation
+        return exact_prediction(self.covariance, batch.x, batch.y, context, least)
+
+    def train_step(self, batch: FunctionBatch, iteration: int) -> Tensor:
+        """Return the negative log-likelihood, which nothing lowers."""
+        return -self.evaluate(batch)["log_likelihood"].mean().float()

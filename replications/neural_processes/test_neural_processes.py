@@ -18,7 +18,8 @@ from harness.run.setup import Setup
 from harness.tasks.source import BLOCK
 from replications.neural_processes.convolution import ConvolutionalNetwork
 from replications.neural_processes.latent import Belief, log_mean_exp
-from replications.neural_processes.method import LatentNP, Network, log_density
+from replications.neural_processes.method import LatentNP, Network
+from replications.neural_processes.predictor import log_density
 from replications.neural_processes.tasks import Context, FunctionBatch, Functions
 
 PAPER = "neural_processes"

@@ -21,8 +21,8 @@ from replications.neural_processes.method import (
     ConvolutionalSettings,
     LatentSettings,
     PointSettings,
-    Prediction,
 )
+from replications.neural_processes.predictor import Prediction
 
 CELL = "neural_processes/noisy-matern"
 SMALL = {"width": 8, "decay_epochs": 1, "epoch": 1, "report_contexts": (3,)}

@@ -15,7 +15,7 @@ from harness.paper_tests.protocol_tables import published_variant
 from harness.tasks.source import BLOCK
 from replications.neural_processes.exact import exact_prediction
 from replications.neural_processes.kernels import Covariance
-from replications.neural_processes.method import log_density
+from replications.neural_processes.predictor import log_density
 from replications.neural_processes.tasks import FunctionBatch, Functions
 
 KERNELS = ("rbf", "periodic", "noisy-matern")
