@@ -76,11 +76,12 @@ def plot_test_steps(
 
 
 def value_scale(name: str, values: list[float]) -> tuple[str, dict[str, float]]:
-    """Choose the scale of an axis of means: logarithmic but for accuracies, and linear from zero to
-    the smallest number above it where some are zero."""
-    if read_metric(name).is_percent or max(values, default=0.0) <= 0:
+    """Choose the scale of an axis of means: logarithmic but for accuracies and where some are
+    negative; linear from zero to the smallest number above it where some are zero."""
+    least, most = min(values, default=0.0), max(values, default=0.0)
+    if read_metric(name).is_percent or least < 0 or most <= 0:
         return "linear", {}
-    if min(values) > 0:
+    if least > 0:
         return "log", {}
     return "symlog", {"linthresh": min(v for v in values if v > 0)}
 

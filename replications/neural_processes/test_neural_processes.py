@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,8 +15,11 @@ from harness.errors import HarnessError
 from harness.paper_tests.protocol_tables import published_variant
 from harness.paper_tests.published_methods import published_method
 from harness.paper_tests.resume import same_weights, with_and_without_stop
+from harness.paper_tests.smoke_plans import smoke_plan
+from harness.run.loop import run
 from harness.run.setup import Setup
 from harness.tasks.source import BLOCK
+from replications.neural_processes import fans
 from replications.neural_processes.convolution import ConvolutionalNetwork
 from replications.neural_processes.latent import Belief, log_mean_exp
 from replications.neural_processes.method import LatentNP, Network
@@ -275,3 +279,22 @@ def test_networks_that_cannot_be_are_refused(
 ) -> None:
     with pytest.raises(HarnessError, match=told):
         method(variant, **switch)
+
+
+def test_fans_are_drawn_from_a_record(tmp_path: Path) -> None:
+    plan = smoke_plan(tmp_path, "neural_processes/periodic", "cnp")
+    record = run(plan)
+    assert fans.main([str(record), str(tmp_path / "fans.svg")]) == 0
+    assert "exact process" in (tmp_path / "fans.svg").read_text("utf-8")
+    with pytest.raises(HarnessError, match="found 1 arguments, wanted two: the folder of a record"):
+        fans.main([str(record)])
+
+
+def test_a_grid_behind_the_points_changes_no_prediction() -> None:
+    network, tasks = method("cnp"), setup("cnp").tasks()
+    batch = tasks.batch("val", 0, 3)
+    longer = fans.with_grid(batch, tasks)
+    one = predicted(network, batch, batch.context(5))
+    two = predicted(network, longer, longer.context(5))
+    assert torch.allclose(one, two[..., :128], rtol=1e-10)
+    assert torch.allclose(longer.scaled, longer.x / 2)

@@ -82,6 +82,7 @@ def test_steps_are_read_from_metric_names() -> None:
 def test_the_scale_of_an_axis_has_room_for_zeros() -> None:
     assert value_scale("accuracy", [0.0, 90.0]) == ("linear", {})
     assert value_scale("mse", [0.1, 1e7]) == ("log", {})
+    assert value_scale("log_likelihood", [-162.0, 462.0]) == ("linear", {})
     assert value_scale("bits", [0.0, 0.003, 480.0]) == ("symlog", {"linthresh": 0.003})
     assert value_scale("bits", [0.0, 0.0]) == value_scale("bits", []) == ("linear", {})
 

@@ -1,0 +1,103 @@
+"""Draw what a trained network predicts beside the exact Gaussian process.
+
+    python -m replications.neural_processes.fans RECORD_FOLDER OUT.svg
+
+draws one test function with 1, 5, 20 and 50 context points, one panel each: means and two standard
+deviations of the network whose weights are in the folder of a record, and of the process.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from harness.catalog import find_cell
+from harness.errors import HarnessError
+from harness.records.schema import read_record
+from harness.records.store import WEIGHTS
+from harness.report.style import COLOURS, PAPER_COLOUR, figure, save
+from harness.run.kept_weights import assemble, check_weights_kept, read_weights, setup_of
+from replications.neural_processes.exact import exact_prediction
+from replications.neural_processes.networks import Gaussian
+from replications.neural_processes.predictor import Predictor
+from replications.neural_processes.tasks import FunctionBatch, Functions
+
+CONTEXTS = (1, 5, 20, 50)
+TASK = 0
+GRID = 401
+
+
+def draw_fans(method: Predictor, tasks: Functions, title: str, out: Path) -> Path:
+    """Draw the panels and return the path of the plot, an SVG."""
+    batch = with_grid(tasks.batch("val", TASK, 1), tasks)
+    covariance = tasks.settings.covariance()
+    made, panels = figure(height_inches=7.5, panels=len(CONTEXTS))
+    for count, axes in zip(CONTEXTS, panels, strict=True):
+        context = batch.context(count)
+        with torch.no_grad():
+            network = method.predict(batch, context)
+        least = method.settings.least_deviation
+        exact = exact_prediction(covariance, batch.x, batch.y, context, least)
+        _fan(axes, batch, network, COLOURS[0], "network")
+        _fan(axes, batch, exact, COLOURS[1], "exact process")
+        known = (context.of(batch.x)[0], context.of(batch.y)[0])
+        axes.plot(*known, "o", color=PAPER_COLOUR, markersize=3, label="context")
+        axes.set_ylabel(f"{count} known")
+        axes.set_ylim(-3.5, 3.5)
+    panels[0].set_title(title, fontsize=10)
+    panels[-1].set_xlabel("input (mean and two standard deviations)")
+    handles, labels = panels[0].get_legend_handles_labels()
+    made.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False, fontsize=8)
+    return save(made, out.with_suffix(""))
+
+
+def with_grid(batch: FunctionBatch, tasks: Functions) -> FunctionBatch:
+    """Return functions with inputs of an even grid behind their own; values there are not known."""
+    low, high = tasks.settings.input_min, tasks.settings.input_max
+    grid = torch.linspace(low, high, GRID, dtype=batch.x.dtype).expand(len(batch), -1)
+    scaled = torch.linspace(-1, 1, GRID, dtype=batch.x.dtype).expand(len(batch), -1)
+    return replace(
+        batch,
+        x=torch.cat([batch.x, grid], 1),
+        scaled=torch.cat([batch.scaled, scaled], 1),
+        y=torch.cat([batch.y, torch.zeros_like(grid)], 1),
+    )
+
+
+def _fan(axes: Any, batch: FunctionBatch, prediction: Gaussian, colour: str, label: str) -> None:
+    x, mean, deviation = (a[0, -GRID:] for a in (batch.x, *prediction))
+    axes.plot(x, mean, color=colour, linewidth=1.2, label=label)
+    axes.fill_between(
+        x, mean - 2 * deviation, mean + 2 * deviation, color=colour, alpha=0.2, linewidth=0
+    )
+
+
+def main(arguments: list[str]) -> int:
+    """Draw the network of a record."""
+    if len(arguments) != 2:
+        raise HarnessError(
+            f"found {len(arguments)} arguments, wanted two: the folder of a record, and the plot "
+            "to write, an SVG."
+        )
+    folder, out = (Path(argument) for argument in arguments)
+    record = read_record(folder / "record.json")
+    check_weights_kept(folder, record)
+    cell = find_cell(f"{record.paper}/{record.cell}")
+    weights = read_weights(folder / WEIGHTS, "cpu")
+    ready = assemble(weights, folder / WEIGHTS, setup_of(record, cell, torch.device("cpu")))
+    assert isinstance(ready.method, Predictor)
+    assert isinstance(ready.tasks, Functions)
+    title = f"{cell.name}: {record.variant} (budget {record.budget}, seed {record.seed})"
+    print(f"wrote {draw_fans(ready.method, ready.tasks, title, out)}")
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except HarnessError as error:
+        sys.exit(f"fans: {error}")
