@@ -233,6 +233,8 @@ class Paper:
     headline: dict[str, str] = field(default_factory=dict)
     """Systems of the field that the paper stands for on the front page, each with its cell and
     variant, `cell/variant`."""
+    no_numbers: str = ""
+    """Why `published.csv` has no lines; '' where it has some."""
 
 
 def replications_folder() -> Path:

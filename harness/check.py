@@ -59,7 +59,9 @@ def tables(folder: Path) -> Iterator[Finding]:
     lines = sum(len(c.published) for c in paper.cells.values())
     yield Finding("paper.toml", bool(paper.cells), f"{len(paper.cells)} cells.")
     sentence = f"{lines} published lines, each with source and confidence."
-    yield Finding("published.csv", lines > 0, sentence)
+    if paper.no_numbers:
+        sentence = f"{lines} published lines; no_numbers says: {paper.no_numbers}."
+    yield Finding("published.csv", (lines > 0) is not bool(paper.no_numbers), sentence)
     low = sum(line.confidence == "low" for c in paper.cells.values() for line in c.published)
     if low:
         sentence = f"{low} of low confidence: confirm in the paper."

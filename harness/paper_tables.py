@@ -24,10 +24,11 @@ def check_top(table: dict[str, Any], where: str) -> None:
 
 
 def read_about(table: dict[str, Any], where: str) -> dict[str, Any]:
-    """Return what `[paper]` says: the citation, all of `ABOUT`, and `headline`, which may lack."""
-    _check_known(table, f"{where} [paper]", (*ABOUT, "headline"))
+    """Return what `[paper]` says: the citation, all of `ABOUT`, and what may lack: `headline`, and
+    `no_numbers`, why the paper has no number to be compared with."""
+    _check_known(table, f"{where} [paper]", (*ABOUT, "headline", "no_numbers"))
     headline = table_of(table, "headline", f"{where} [paper]")
-    for name, kind in ABOUT.items():
+    for name, kind in (ABOUT | {"no_numbers": str} if "no_numbers" in table else ABOUT).items():
         value = table.get(name)
         if not isinstance(value, kind) or isinstance(value, bool) or value == "":
             raise HarnessError(

@@ -141,6 +141,25 @@ def test_a_broken_clause_is_one_line(demo, capsys, name, old, new, line):
     assert status == int(not matching[0].startswith("passed"))
 
 
+def test_a_paper_that_prints_no_number_says_why(demo, capsys):
+    table = demo / "published.csv"
+    table.write_text(table.read_text().splitlines(keepends=True)[0])
+    status, out = checked(capsys)
+    assert status == 1
+    assert "FAILED  published.csv: 0 published lines, each with source and confidence." in out
+    change(demo / "paper.toml", "[paper]\n", '[paper]\nno_numbers = "all are curves"\n')
+    status, out = checked(capsys)
+    assert "passed  published.csv: 0 published lines; no_numbers says: all are curves." in out
+    assert status == 0
+
+
+def test_a_paper_with_numbers_does_not_say_that_it_has_none(demo, capsys):
+    change(demo / "paper.toml", "[paper]\n", '[paper]\nno_numbers = "all are curves"\n')
+    status, out = checked(capsys)
+    assert status == 1
+    assert any("published.csv" in line and line.startswith("FAILED") for line in out)
+
+
 def test_a_validation_metric_must_be_one_that_is_given(demo, capsys):
     change(demo / "paper.toml", "validate_every = 0", "validate_every = 9")
     change(demo / "paper.toml", "validation_tasks = 0", "validation_tasks = 8")
