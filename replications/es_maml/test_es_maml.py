@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,12 @@ from torch import Tensor
 
 from harness.paper_tests.protocol_tables import published_variant
 from harness.paper_tests.resume import same_weights, with_and_without_stop
+from harness.paper_tests.smoke_plans import smoke_plan
+from harness.report.drawing import draw_record
+from harness.run.loop import run
 from harness.run.setup import Setup
 from harness.tasks.source import BLOCK
+from replications.es_maml import paths
 from replications.es_maml.adaptation import hill_climbing, monte_carlo, standardised
 from replications.es_maml.method import ESMAML
 from replications.es_maml.rollouts import Normaliser, walk
@@ -280,3 +285,9 @@ def test_a_task_is_scored_alike_in_any_company() -> None:
     together, apart = score(0, 300), score(250, 20)
     for name in together:
         assert torch.equal(together[name][250:270], apart[name])
+
+
+def test_paths_are_drawn_from_a_record(tmp_path: Path) -> None:
+    record = run(smoke_plan(tmp_path, "es_maml/four-corners", "hill-climbing"))
+    assert draw_record(paths.draw_paths, [str(record), str(tmp_path / "paths.svg")]) == 0
+    assert "before: -" in (tmp_path / "paths.svg").read_text("utf-8")

@@ -15,12 +15,9 @@ from typing import Any
 
 import torch
 
-from harness.catalog import find_cell
-from harness.errors import HarnessError
-from harness.records.schema import read_record
-from harness.records.store import WEIGHTS
+from harness.report.drawing import main
 from harness.report.style import COLOURS, PAPER_COLOUR, figure, save
-from harness.run.kept_weights import assemble, check_weights_kept, read_weights, setup_of
+from harness.run.kept_weights import Assembled
 from replications.neural_processes.exact import exact_prediction
 from replications.neural_processes.networks import Gaussian
 from replications.neural_processes.predictor import Predictor
@@ -31,9 +28,12 @@ TASK = 0
 GRID = 401
 
 
-def draw_fans(method: Predictor, tasks: Functions, title: str, out: Path) -> Path:
+def draw_fans(ready: Assembled, title: str, out: Path) -> Path:
     """Draw the panels and return the path of the plot, an SVG."""
-    batch = with_grid(tasks.batch("val", TASK, 1), tasks)
+    method, tasks = ready.method, ready.tasks
+    assert isinstance(method, Predictor)
+    assert isinstance(tasks, Functions)
+    batch = with_grid(tasks.batch("test", TASK, 1), tasks)
     covariance = tasks.settings.covariance()
     made, panels = figure(height_inches=7.5, panels=len(CONTEXTS))
     for count, axes in zip(CONTEXTS, panels, strict=True):
@@ -52,7 +52,7 @@ def draw_fans(method: Predictor, tasks: Functions, title: str, out: Path) -> Pat
     panels[-1].set_xlabel("input (mean and two standard deviations)")
     handles, labels = panels[0].get_legend_handles_labels()
     made.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False, fontsize=8)
-    return save(made, out.with_suffix(""))
+    return save(made, out)
 
 
 def with_grid(batch: FunctionBatch, tasks: Functions) -> FunctionBatch:
@@ -76,28 +76,5 @@ def _fan(axes: Any, batch: FunctionBatch, prediction: Gaussian, colour: str, lab
     )
 
 
-def main(arguments: list[str]) -> int:
-    """Draw the network of a record."""
-    if len(arguments) != 2:
-        raise HarnessError(
-            f"found {len(arguments)} arguments, wanted two: the folder of a record, and the plot "
-            "to write, an SVG."
-        )
-    folder, out = (Path(argument) for argument in arguments)
-    record = read_record(folder / "record.json")
-    check_weights_kept(folder, record)
-    cell = find_cell(f"{record.paper}/{record.cell}")
-    weights = read_weights(folder / WEIGHTS, "cpu")
-    ready = assemble(weights, folder / WEIGHTS, setup_of(record, cell, torch.device("cpu")))
-    assert isinstance(ready.method, Predictor)
-    assert isinstance(ready.tasks, Functions)
-    title = f"{cell.name}: {record.variant} (budget {record.budget}, seed {record.seed})"
-    print(f"wrote {draw_fans(ready.method, ready.tasks, title, out)}")
-    return 0
-
-
 if __name__ == "__main__":
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except HarnessError as error:
-        sys.exit(f"fans: {error}")
+    sys.exit(main(draw_fans))

@@ -16,6 +16,7 @@ from harness.paper_tests.protocol_tables import published_variant
 from harness.paper_tests.published_methods import published_method
 from harness.paper_tests.resume import same_weights, with_and_without_stop
 from harness.paper_tests.smoke_plans import smoke_plan
+from harness.report.drawing import draw_record
 from harness.run.loop import run
 from harness.run.setup import Setup
 from harness.tasks.source import BLOCK
@@ -284,10 +285,10 @@ def test_networks_that_cannot_be_are_refused(
 def test_fans_are_drawn_from_a_record(tmp_path: Path) -> None:
     plan = smoke_plan(tmp_path, "neural_processes/periodic", "cnp")
     record = run(plan)
-    assert fans.main([str(record), str(tmp_path / "fans.svg")]) == 0
+    assert draw_record(fans.draw_fans, [str(record), str(tmp_path / "fans.svg")]) == 0
     assert "exact process" in (tmp_path / "fans.svg").read_text("utf-8")
     with pytest.raises(HarnessError, match="found 1 arguments, wanted two: the folder of a record"):
-        fans.main([str(record)])
+        draw_record(fans.draw_fans, [str(record)])
 
 
 def test_a_grid_behind_the_points_changes_no_prediction() -> None:
