@@ -30,6 +30,7 @@ NAMES: dict[str, Any] = {
     "cross_entropy": F.cross_entropy,
     "normalize": F.normalize,
     "one_hot": F.one_hot,
+    "softplus": F.softplus,
 }
 PAPERS = papers()
 WAYS = 3
@@ -191,6 +192,58 @@ def test_rl2() -> None:
     told = [code("rl2")(*bandit, 0.3) for bandit in zip(chances, draws, strict=True)]
     assert len({float(x) for x in told}) > 1
     assert_close(torch.stack(told), wanted)
+
+
+@pytest.mark.parametrize("count", [0, 5])
+def test_neural_processes(count: int) -> None:
+    from harness.paper_tests.smoke_plans import smoke_method
+
+    torch.set_default_dtype(torch.float32)
+    method, tasks = smoke_method("neural_processes/periodic", "cnp")
+    torch.set_default_dtype(torch.float64)
+    batch, network = tasks.batch("val", 0, 1), method.model.double()
+    context = batch.context(count)
+    known = context.index[0][:count]
+    told = code("neural_processes")(
+        network.encode.inputs,
+        network.encode.points,
+        network.decode,
+        batch.scaled[0],
+        batch.y[0],
+        known,
+        method.settings.least_deviation,
+    )
+    mean, deviation = method.predict(batch, context)
+    loss = -method.score(batch, context)["log_likelihood"]
+    assert_close(list(told), [mean[0], deviation[0], loss[0]])
+
+
+def test_es_maml() -> None:
+    from harness.noise import step_generator
+    from harness.paper_tests.smoke_plans import smoke_method
+
+    method, tasks = smoke_method(
+        "es_maml/square", "hill-climbing", method__pairs=3, method__queries=4
+    )
+    s, batch, start = method.settings, tasks.batch("train", 0, 7), method.policy
+    noise = step_generator(method.noise_seed, 0, torch.device("cpu"))
+    half = torch.randn(3, 6, generator=noise)
+    directions = torch.cat([half, -half, torch.zeros(1, 6)])
+    proposals = torch.randn(4, 7, 6, generator=noise)
+    empty = method.normaliser
+
+    def episode(policy: Tensor, task: int) -> Tensor:
+        from replications.es_maml.rollouts import walk
+
+        goal = batch.goals[task : task + 1]
+        return walk("square", 100, policy[None], goal, empty).returns[0]
+
+    told = code("es_maml")(
+        start, directions, proposals, episode, s.sigma, s.adaptation_sigma, s.rate
+    )
+    method.train_step(batch, 0)
+    assert not torch.equal(start, method.policy)
+    assert_close(told, method.policy)
 
 
 def test_siamese() -> None:
