@@ -38,6 +38,10 @@ FAMILIES = {
     "loss": Family("loss", "", higher_is_better=False),
     "reward": Family("total reward", "", higher_is_better=True),
     "log_likelihood": Family("log-likelihood", "nats", higher_is_better=True),
+    "target_log_likelihood": Family("log-likelihood of a target", "nats", higher_is_better=True),
+    "context_log_likelihood": Family(
+        "log-likelihood of a context point", "nats", higher_is_better=True
+    ),
     "outside": Family("targets outside two deviations", PERCENT, higher_is_better=False),
     "bits": Family("bits", "", higher_is_better=False),
     "iterations to converge": Family("iterations to converge", "", higher_is_better=False),

@@ -16,16 +16,17 @@ from harness.methods.untrained import Untrained
 from replications.neural_processes.kernels import JITTER, Covariance
 from replications.neural_processes.networks import Gaussian
 from replications.neural_processes.predictor import Prediction, Predictor
+from replications.neural_processes.ranged import RangedCovariance
 from replications.neural_processes.tasks import Context, FunctionBatch
 
 
 def exact_prediction(
-    covariance: Covariance, x: Tensor, y: Tensor, context: Context, least: float
+    covariance: Covariance | RangedCovariance, x: Tensor, y: Tensor, context: Context, least: float
 ) -> Gaussian:
     """Return mean and deviation [T, n] at x [T, n] (float64) given y [T, n] at the context.
 
     With K the covariance of the context, k that of a target with it: mean k'K⁻¹y, variance
-    1 - k'K⁻¹k + noise.
+    that of the prior - k'K⁻¹k + noise.
     """
     known_x, present = context.of(x), context.present
     both = present.unsqueeze(-1) & present.unsqueeze(-2)
@@ -38,7 +39,8 @@ def exact_prediction(
     half = torch.linalg.solve_triangular(factor, k_cross, upper=False)
     half_y = torch.linalg.solve_triangular(factor, known_y.unsqueeze(-1), upper=False)
     mean = (half * half_y).sum(1)
-    variance = (1 + covariance.noise + JITTER - half.square().sum(1)).clamp(min=0)
+    prior = covariance.prior() + covariance.noise + JITTER
+    variance = (prior - half.square().sum(1)).clamp(min=0)
     known = torch.zeros_like(x, dtype=torch.bool).scatter_(1, context.index, present)
     mean, variance = torch.where(known, y, mean), torch.where(known, 0.0, variance)
     return mean, variance.sqrt().clamp(min=least)

@@ -39,6 +39,10 @@ class Covariance:
         scaled = math.sqrt(3) * distance / self.length
         return (1 + scaled) * torch.exp(-scaled)
 
+    def prior(self) -> float:
+        """Return the variance of a value without noise."""
+        return 1.0
+
     def at(self, points: Tensor) -> Tensor:
         """Return the covariance of values, noise with them, at distinct `points` [..., n]."""
         extra = (self.noise + JITTER) * torch.eye(points.shape[-1], dtype=points.dtype)

@@ -24,6 +24,7 @@ from replications.neural_processes.convolution import ConvolutionalNetwork
 from replications.neural_processes.exact import ExactProcess
 from replications.neural_processes.latent import LatentNetwork, log_mean_exp
 from replications.neural_processes.networks import Gaussian, MeanNetwork
+from replications.neural_processes.pooled import ExactRanged, PooledCNP
 from replications.neural_processes.predictor import Prediction, Predictor, log_density
 from replications.neural_processes.tasks import Context, FunctionBatch
 
@@ -214,4 +215,6 @@ ALGORITHMS: dict[str, type[Method]] = {
     "convolutional-cnp": ConvolutionalCNP,
     "latent-np": LatentNP,
     "exact-process": ExactProcess,
+    "pooled-cnp": PooledCNP,
+    "exact-ranged": ExactRanged,
 }

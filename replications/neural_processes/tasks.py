@@ -19,6 +19,7 @@ from harness.ranges import Range
 from harness.switch_types import Factor, Number, Penalty
 from harness.tasks.source import BLOCK, Arrays, TaskSource
 from replications.neural_processes.kernels import Covariance, Kernel
+from replications.neural_processes.ranged import RangedFunctions
 
 INPUT_STREAM, VALUE_STREAM, ORDER_STREAM, COUNT_STREAM = range(4)
 Share = Annotated[int, Range(1, BLOCK)]
@@ -176,4 +177,4 @@ class Functions(TaskSource):
         return FunctionBatch(x, scaled, y, order, counts, first)
 
 
-TASK_SOURCES = {"gaussian-process": Functions}
+TASK_SOURCES = {"gaussian-process": Functions, "gaussian-process-ranges": RangedFunctions}

@@ -81,7 +81,54 @@ VARIANTS = {
     },
     "exact": {"algorithm": "exact-process", "training.iterations": 1},
 }
-TABLE = rows(SHARED, CELLS, VARIANTS)
+# github.com/juho-lee/bnp, regression/data/gp.py, gp.py and configs/gp/cnp.yaml.
+RANGES = {
+    "task_source": "gaussian-process-ranges",
+    "tasks.kernel": "rbf",
+    "tasks.length_min": 0.1,
+    "tasks.length_max": 0.6,
+    "tasks.scale_min": 0.1,
+    "tasks.scale_max": 1.0,
+    "tasks.period_min": 0.1,
+    "tasks.period_max": 0.5,
+    "tasks.noise_sd": 0.02,
+    "tasks.input_min": -2.0,
+    "tasks.input_max": 2.0,
+    "tasks.context_min": 3,
+    "tasks.context_max": 46,
+    "tasks.targets_min": 3,
+    "tasks.points_max": 49,
+    "method.least_deviation": 0.1,
+    "testing.tasks": 48000,  # 3000 batches of 16
+    "testing.task_seed": 42,
+    "testing.best_of_steps": False,
+}
+POOLED = {
+    "algorithm": "pooled-cnp",
+    "method.width": 128,
+    "method.point_layers": 4,
+    "method.mean_layers": 2,
+    "method.decoder_layers": 3,
+    "method.learning_rate": 0.0005,
+    "method.schedule_iterations": 100000,
+    "training.iterations": 100000,
+    "training.iteration_cap": 100000,
+    "training.meta_batch": 100,
+    "training.selection": "last",
+}
+TABLE = rows(SHARED, CELLS, VARIANTS) | rows(
+    RANGES,
+    {
+        "ranges-rbf": {"tasks.test_kernel": "rbf"},
+        "ranges-matern": {"tasks.test_kernel": "matern-5/2"},
+        "ranges-periodic": {"tasks.test_kernel": "periodic"},
+    },
+    {
+        "cnp": POOLED,
+        "cnp-16": POOLED | {"training.meta_batch": 16},
+        "exact": {"algorithm": "exact-ranged", "training.iterations": 1},
+    },
+)
 
 
 @pytest.mark.parametrize(("cell", "variant"), lines(TABLE))
