@@ -14,6 +14,8 @@ from pathlib import Path
 
 from harness import protocol
 from harness.catalog import Paper, Variant, read_paper
+from harness.compare.orderings import FILE as ORDERINGS_FILE
+from harness.compare.orderings import read_orderings
 from harness.costs.published import FILE as CLAIMS_FILE
 from harness.costs.published import read_claims
 from harness.errors import HarnessError
@@ -140,6 +142,20 @@ def published_costs(folder: Path) -> Iterator[Finding]:
         yield Finding(CLAIMS_FILE, True, sentence, warning=True)
 
 
+def published_orderings(folder: Path) -> Iterator[Finding]:
+    """What figures show without a number can be read, where the paper has such lines."""
+    paper = _read(folder)
+    if paper is None or not (folder / ORDERINGS_FILE).is_file():
+        return
+    try:
+        orderings = read_orderings(folder, paper.cells)
+    except HarnessError as e:
+        yield Finding(ORDERINGS_FILE, False, str(e))
+        return
+    sentence = f"{len(orderings)} orderings, each with figure, source and confidence."
+    yield Finding(ORDERINGS_FILE, bool(orderings), sentence)
+
+
 def reimplementations(folder: Path) -> Iterator[Finding]:
     """The list of what re-implementations do differently can be read, where the paper has one."""
     paper = _read(folder)
@@ -222,6 +238,7 @@ CLAUSES: tuple[Clause, ...] = (
     ranges,
     published_metrics,
     published_costs,
+    published_orderings,
     reimplementations,
     readme,
     placeholders,

@@ -19,6 +19,7 @@ EXAMPLES = (
     "harness compare",
     "harness compare maml --format md",
     "harness compare maml --paired",
+    "harness compare es_maml --orderings",
     "harness compare --across",
     "harness compare maml protonet --across --paired --format csv",
     "harness compare --context --format json",
@@ -37,6 +38,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--paired", action="store_true", help="compare variants with each other, task by task"
+    )
+    parser.add_argument(
+        "--orderings",
+        action="store_true",
+        help="only what figures show without a number: which variant is better, tested over seeds",
     )
     parser.add_argument(
         "--across",
@@ -85,10 +91,12 @@ def main(arguments: argparse.Namespace) -> int:
 def _text(collection: Collection, results: Path, arguments: argparse.Namespace) -> str:
     from harness.compare.across import across_rows
     from harness.compare.across_pairs import across_pairs
+    from harness.compare.orderings import ordering_rows
     from harness.compare.paired import paired_rows
     from harness.report.render import (
         render_across,
         render_across_pairs,
+        render_orderings,
         render_paired,
         render_rows,
     )
@@ -107,7 +115,9 @@ def _text(collection: Collection, results: Path, arguments: argparse.Namespace) 
         return render_across(rows, across_pairs(collection), form)
     if arguments.paired:
         return render_paired(paired_rows(collection), form)
-    return render_rows(collection.rows, form)
+    if arguments.orderings:
+        return render_orderings(ordering_rows(collection), form)
+    return render_rows(collection.rows, form, ordering_rows(collection))
 
 
 def _plots(collection: Collection, results: Path, arguments: argparse.Namespace) -> list[Path]:

@@ -7,7 +7,8 @@
 The name is a paper or a cell (`paper/cell`: all rows, those that were not run folded), `headline`
 (one row for each system of the field), `headline/paper` (at most ten rows), `all` (how many numbers
 of each variant got which verdict), `across` (the methods of all papers beside each other, as far as
-they were run) or `explain/paper/cell` (what the switches of a cell are worth). Pages are the front
+they were run), `orderings/paper` (what its figures show without a number) or `explain/paper/cell`
+(what the switches of a cell are worth). Pages are the front
 page, `docs/*.md`, and README.md and RESULTS.md of each paper.
 """
 
@@ -21,6 +22,7 @@ from pathlib import Path
 from harness.catalog import Paper, papers
 from harness.compare.across import across_rows
 from harness.compare.across_pairs import across_pairs
+from harness.compare.orderings import ordering_rows
 from harness.compare.row import Row
 from harness.compare.rows import Collection, collect, select_cells
 from harness.durable import write_whole
@@ -31,11 +33,11 @@ from harness.report.across_sheet import pair_sections, short_sections
 from harness.report.headline import front_sections, paper_sections
 from harness.report.markdown import render_markdown
 from harness.report.render import render_explanations
-from harness.report.sheet import row_sections
+from harness.report.sheet import ordering_sections, row_sections
 from harness.report.summary import folded, rest, summary_sections
 
 _BEGIN = re.compile(r"<!-- results:begin (\S+) -->\n")
-_EXPLAIN, _HEADLINE = "explain/", "headline"
+_EXPLAIN, _HEADLINE, _ORDERINGS = "explain/", "headline", "orderings/"
 _ANY = re.compile(r"<!--\s*results:(begin|end)\b.*?-->")
 
 
@@ -130,6 +132,10 @@ class Tables:
         if name.startswith(f"{_HEADLINE}/"):
             own = self._rows(name.removeprefix(f"{_HEADLINE}/"))
             return render_markdown(paper_sections(own))
+        if name.startswith(_ORDERINGS):
+            paper = name.removeprefix(_ORDERINGS)
+            own_orderings = [r for r in ordering_rows(self._all) if r.paper == paper]
+            return render_markdown(ordering_sections(own_orderings))
         if name == "across":
             beside = across_rows(self._all, self.results)
             sections = [*short_sections(beside), *pair_sections(across_pairs(self._all))]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from harness.compare.across import AcrossRow
 from harness.compare.across_pairs import AcrossPair
+from harness.compare.orderings import OrderingRow
 from harness.compare.paired import PairedRow
 from harness.compare.row import Row
 from harness.costs.claim_rows import ClaimRow
@@ -28,7 +29,7 @@ from harness.report.row_data import (
     row_columns,
     row_data,
 )
-from harness.report.sheet import paired_sections, row_sections
+from harness.report.sheet import ordering_sections, paired_sections, row_sections
 from harness.report.terminal import render_table
 
 if TYPE_CHECKING:
@@ -37,8 +38,8 @@ if TYPE_CHECKING:
 FORMATS = ("table", "json", "md", "latex", "csv")
 
 
-def render_rows(rows: Sequence[Row], form: str) -> str:
-    """Return `rows` in one of `FORMATS`, ending in a newline.
+def render_rows(rows: Sequence[Row], form: str, orderings: Sequence[OrderingRow] = ()) -> str:
+    """Return `rows` in one of `FORMATS`, ending in a newline; as text, `orderings` stand below.
 
     A verdict of one training reads `reproduced (1 seed)` in all of them but JSON, where the field
     `verdict` is the plain word and `trained_seeds` is 1.
@@ -49,7 +50,14 @@ def render_rows(rows: Sequence[Row], form: str) -> str:
         # In a spreadsheet a column is counted by its words alone, so the word says it all.
         said = [row_data(r) | {"verdict": r.verdict_words} for r in rows]
         return render_csv(said, row_columns())
-    return _TEXTS[form](row_sections(rows))
+    return _TEXTS[form]([*row_sections(rows), *ordering_sections(orderings)])
+
+
+def render_orderings(rows: Sequence[OrderingRow], form: str) -> str:
+    """Return published orderings in one of `FORMATS`, ending in a newline."""
+    if form in ("json", "csv"):
+        return _plain(rows, OrderingRow, form)
+    return _TEXTS[form](ordering_sections(rows))
 
 
 def render_paired(rows: Sequence[PairedRow], form: str) -> str:

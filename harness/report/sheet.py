@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.compare.numbers import number, p_value, width
+from harness.compare.orderings import OrderingRow
 from harness.compare.paired import PairedRow
 from harness.compare.row import Row
 from harness.compare.verdict import JUDGED, VerdictName
@@ -77,6 +78,26 @@ def paired_sections(rows: Sequence[PairedRow]) -> list[Section]:
         if lines:
             sections.append(Section(words, names, lines, left=3))
     return sections
+
+
+def ordering_sections(rows: Sequence[OrderingRow]) -> list[Section]:
+    """Lay out published orderings, which figures show without a number."""
+    header = ("better", "worse", "metric", "better - worse", "± 95 %", "p", "seeds", "verdict")
+    lines = tuple(_ordering(r) for r in rows)
+    title = "Orderings that figures show (five seeds or more, paired by seed; no number is printed)"
+    return [Section(title, header, lines, left=3)] if lines else []
+
+
+def _ordering(r: OrderingRow) -> Line:
+    return Line(
+        f"{r.paper}/{r.cell}",
+        (
+            *(r.better, r.worse, r.metric, number(r.metric, r.difference, sign=True)),
+            *(width(r.metric, r.interval), "" if r.p is None else p_value(r.p)),
+            *(str(r.seeds) if r.seeds else "", r.verdict),
+        ),
+        f"{r.figure}, {r.source}" + (f": {r.reason}" if r.reason else ""),
+    )
 
 
 def of_pair(what: str, budget: str) -> str:

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from harness.catalog import read_paper
 from harness.check import FILES
 from harness.cli import check
 from harness.cli import main as cli
+from harness.compare.orderings import COLUMNS as ORDERINGS
 from harness.costs.published import COLUMNS
 
 
@@ -139,6 +141,22 @@ def test_a_broken_clause_is_one_line(demo, capsys, name, old, new, line):
     matching = [s for s in lines if line in s]
     assert len(matching) == 1, lines
     assert status == int(not matching[0].startswith("passed"))
+
+
+@pytest.mark.parametrize(
+    ("line", "status", "wanted"),
+    [
+        ("CELL,VARIANT,VARIANT,mse@1,Figure 1,Doe (2020),high,", 0, "1 orderings, each with"),
+        ("CELL,VARIANT,none,mse@1,Figure 1,Doe (2020),high,", 1, "worse: found 'none'"),
+    ],
+)
+def test_orderings_are_checked_where_there_are_any(demo, capsys, line, status, wanted):
+    [cell] = read_paper(demo).cells.values()
+    line = line.replace("CELL", cell.name).replace("VARIANT", next(iter(cell.variants)))
+    (demo / "published_orderings.csv").write_text(f"{','.join(ORDERINGS)}\n{line}\n")
+    found, out = checked(capsys)
+    assert found == status
+    assert any("published_orderings.csv" in text and wanted in text for text in out)
 
 
 def test_a_paper_that_prints_no_number_says_why(demo, capsys):
