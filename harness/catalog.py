@@ -32,6 +32,7 @@ from harness.paper_tables import (
     check_top,
     merge,
     read_about,
+    read_beside,
     table_of,
 )
 from harness.plain_data import read_toml
@@ -118,6 +119,9 @@ class Cell:
     published: tuple[PublishedLine, ...]
     algorithms: Mapping[str, Stated] = field(default_factory=dict)
     """What `paper.toml` states about those of the paper's algorithms that have a table there."""
+    beside: tuple[str, str] = ("", "")
+    """Setting and metric in which methods of all papers stand beside each other, where the tasks
+    are no episodes of images."""
 
     @property
     def key(self) -> str:
@@ -137,6 +141,11 @@ class Cell:
         """Return what `paper.toml` states about an algorithm; the defaults where it states
         nothing."""
         return self.algorithms.get(str(algorithm), Stated())
+
+    def bound(self, name: str) -> str:
+        """Return what variant `name` knows that no method is told, where it only bounds what
+        methods can reach; '' for a method."""
+        return str(self.variants.get(name, {}).get("bound", ""))
 
     def written(self, name: str) -> dict[str, Any]:
         """Return the switches of variant `name` as `paper.toml` has them, unchecked: like those of
@@ -311,7 +320,8 @@ def read_paper(folder: Path) -> Paper:
         variants = _variants(raw, bases, where)
         own = tuple(line for line in lines if line.cell == cell)
         title = raw.get("title", cell)
-        cells[cell] = Cell(folder, name, cell, title, variants, own, algorithms)
+        beside = read_beside(raw, where)
+        cells[cell] = Cell(folder, name, cell, title, variants, own, algorithms, beside)
     check_used(algorithms, cells, f"{path}:")
     check_lines(lines, cells, f"{folder / 'published.csv'}:")
     check_headline(about["headline"], cells, f"{path}:")
@@ -339,7 +349,7 @@ def _algorithms(tables: dict[str, Any], where: str) -> dict[str, Stated]:
 def _variants(raw: dict[str, Any], bases: dict[str, Any], where: str) -> dict[str, dict[str, Any]]:
     """Return the variants of a cell's table, merged with what they are based on."""
     published_only = raw.get("published_only", False)
-    shared = based(raw, bases, where, ("variants", "published_only"))
+    shared = based(raw, bases, where, ("variants", "published_only", "beside"))
     rows = table_of(raw, "variants", where)
     tables = {}
     for name in rows:

@@ -7,10 +7,11 @@ from collections.abc import Collection
 from typing import Any
 
 from harness.errors import HarnessError, closest
+from harness.metric import read_metric
 from harness.shown import shown
 
 SECTIONS = ("tasks", "method", "training", "testing")
-SCALARS = ("task_source", "algorithm", "title")
+SCALARS = ("task_source", "algorithm", "title", "bound")
 IN_BASES = (*SECTIONS, *SCALARS)
 ABOUT = {"title": str, "authors": str, "year": int, "url": str, "code": str}
 TOP = ("paper", "bases", "cells", "algorithms")
@@ -98,3 +99,18 @@ def merge(low: dict[str, Any], high: dict[str, Any]) -> dict[str, Any]:
         both = isinstance(v, dict) and isinstance(merged.get(k), dict)
         merged[k] = {**merged[k], **v} if both else v
     return merged
+
+
+def read_beside(raw: dict[str, Any], where: str) -> tuple[str, str]:
+    """Return the setting and the metric that a cell's table `beside` states, ('', '') without
+    one."""
+    table = table_of(raw, "beside", where)
+    if not table:
+        return "", ""
+    _check_known(table, f"{where} beside", ("setting", "metric"))
+    for name in ("setting", "metric"):
+        if not isinstance(table.get(name), str) or not table[name]:
+            raise HarnessError(
+                f"{where} beside: {name}: found {shown(table.get(name))}, wanted text."
+            )
+    return table["setting"], read_metric(table["metric"]).name

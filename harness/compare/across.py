@@ -1,4 +1,5 @@
-"""Methods of all papers beside each other: a row for each accuracy, published or measured.
+"""Methods of all papers beside each other: a row for each accuracy, published or measured, and for
+each number in the metric of tasks that have a setting of their own (`beside` in `paper.toml`).
 
 Rows are ranked within their setting only (`harness.compare.setting`), by the mean that was
 measured, and only runs at the paper's own training length with the published switches. So a reduced
@@ -17,13 +18,13 @@ from harness.catalog import Cell
 from harness.compare.groups import Group, tested_on_more
 from harness.compare.row import Row
 from harness.compare.rows import Collection
-from harness.compare.setting import Setting, setting
+from harness.compare.setting import Setting, setting, setting_of_tasks
 from harness.compare.spent import Spent, spent
 from harness.metric import read_metric
 from harness.stated import NOT_STATED, Stated
 
 ACCURACY = "accuracy"
-"""The family in which methods are set side by side."""
+"""The family in which methods are set side by side on episodes."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class AcrossRow:
     """`paper/variant`, or what a line quoted for context calls it."""
     row: Row
     rank: int | None
-    """1 = the highest mean of this setting; None where the row is not ranked."""
+    """1 = the best mean of this setting; None where the row is not ranked."""
     not_ranked: str
     """Why a measured row is not ranked."""
     tests: str
@@ -53,20 +54,31 @@ def across_rows(collection: Collection, results: Path) -> list[AcrossRow]:
     rows = []
     for row in collection.rows:
         group = by_records.get(row.runs.records)
-        here = _setting(collection, row, cells.get(f"{row.paper}/{row.cell}"), group)
-        if row.metric and read_metric(row.metric).family == ACCURACY and here is not None:
+        cell = cells.get(f"{row.paper}/{row.cell}")
+        here = _setting(collection, row, cell, group)
+        if here is not None and _is_shown(row.metric, cell):
             more = None if group is None else tested_on_more(group, collection.groups)
-            rows.append(_across(row, here, group, more))
+            bound = cell.bound(row.variant) if cell is not None else ""
+            rows.append(_across(row, here, group, more, bound))
     ranked = [row for here in sorted({r.setting for r in rows}) for row in _ranked(rows, here)]
     return list({repr(r): r for r in ranked}.values())
 
 
+def _is_shown(metric: str, cell: Cell | None) -> bool:
+    if cell is not None and cell.beside[1]:
+        return metric == cell.beside[1]
+    return bool(metric) and read_metric(metric).family == ACCURACY
+
+
 def shown_metric(collection: Collection, group: Group) -> str:
-    """Return the accuracy in which `group` is compared with others: the one its paper prints.
+    """Return the metric in which `group` is compared with others: that of its cell's own setting,
+    else the accuracy that its paper prints.
 
     `accuracy@best` was chosen on the test tasks and is never it. '' where there is none.
     """
     where = (group.paper, group.cell)
+    if stated := _beside(collection, *where)[1]:
+        return stated if stated in group.metrics else ""
     own = [
         r.metric for r in collection.rows if (r.paper, r.cell, r.variant) == (*where, group.variant)
     ]
@@ -80,9 +92,16 @@ def shown_metric(collection: Collection, group: Group) -> str:
 
 
 def group_setting(collection: Collection, group: Group) -> Setting | None:
-    """Return the setting of a group of runs, as its records state it."""
+    """Return the setting of a group of runs, as its records or its cell state it."""
+    if words := _beside(collection, group.paper, group.cell)[0]:
+        return setting_of_tasks(words)
     protocol = group.records[0].protocol
     return setting(protocol, _stated(collection, group.paper, protocol))
+
+
+def _beside(collection: Collection, paper: str, cell: str) -> tuple[str, str]:
+    own = [c.beside for c in collection.cells if (c.paper, c.name) == (paper, cell)]
+    return own[0] if own else ("", "")
 
 
 def _setting(
@@ -92,6 +111,8 @@ def _setting(
         return group_setting(collection, group)
     if cell is None:
         return None
+    if cell.beside[0]:
+        return setting_of_tasks(cell.beside[0])
     if row.variant:
         protocol = cell.variants[row.variant]
         return setting(protocol, _stated(collection, row.paper, protocol))
@@ -109,7 +130,9 @@ def _stated(collection: Collection, paper: str, protocol: dict[str, Any]) -> Sta
     return cell.stated(protocol.get("algorithm")) if cell else None
 
 
-def _across(row: Row, here: Setting, group: Group | None, more: Group | None) -> AcrossRow:
+def _across(
+    row: Row, here: Setting, group: Group | None, more: Group | None, bound: str
+) -> AcrossRow:
     why = ""
     if group is not None:
         why = "; ".join(group.obstacles())
@@ -121,6 +144,8 @@ def _across(row: Row, here: Setting, group: Group | None, more: Group | None) ->
             why = "the best of the test steps, chosen on the test tasks"
         if not why and more is not None:
             why = f"the same weights are ranked by more test tasks, as {more.variant}"
+        if not why and bound:
+            why = f"a bound: {bound}"
     return AcrossRow(
         setting=here,
         method=_method(row),
@@ -140,7 +165,9 @@ def _method(row: Row) -> str:
 
 def _ranked(rows: list[AcrossRow], here: Setting) -> Iterator[AcrossRow]:
     def mean(r: AcrossRow) -> float:
-        return r.row.measured.mean or 0.0
+        """Return the mean, turned so that more is better."""
+        value = r.row.measured.mean or 0.0
+        return value if read_metric(r.row.metric).higher_is_better else -value
 
     own = [r for r in rows if r.setting == here]
     to_rank = [r for r in own if r.row.measured.mean is not None and not r.not_ranked]
@@ -151,6 +178,11 @@ def _ranked(rows: list[AcrossRow], here: Setting) -> Iterator[AcrossRow]:
     yield from (r for r in own if r not in to_rank and r.row.runs.budget)
     yield from sorted(
         (r for r in own if not r.row.runs.budget),
-        key=lambda r: r.row.line.value if r.row.line else 0.0,
+        key=lambda r: _printed(r),
         reverse=True,
     )
+
+
+def _printed(r: AcrossRow) -> float:
+    value = r.row.line.value if r.row.line else 0.0
+    return value if read_metric(r.row.metric).higher_is_better else -value

@@ -19,8 +19,8 @@ from harness.stated import NOT_STATED
 
 @dataclass(frozen=True)
 class AcrossPair:
-    """Mean difference a - b in percentage points; all pairs of a setting and budget that
-    have a p-value are one family of comparisons."""
+    """Mean difference a - b in percentage points or the unit of the metric; all pairs of a setting
+    and budget that have a p-value are one family of comparisons."""
 
     setting: Setting
     budget: str

@@ -1,7 +1,8 @@
-"""The setting of an accuracy that methods of different papers share: what may stand in one table.
+"""The setting that methods of different papers share: what may stand in one table.
 
-An N-way K-shot episode of one dataset, and whether query images are looked at together. Tables of
-whatever else is counted (sequences, alphabets, regressions) have no such setting.
+An N-way K-shot episode of one dataset, and whether query images are looked at together; or tasks
+that a cell names itself (`beside` in `paper.toml`): bandits, regressions. Whatever else is counted
+(sequences, alphabets) has no setting.
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ class Setting:
     """Rows of one setting may be ranked together; rows of two never are."""
 
     dataset: str
+    """Or the name of the tasks."""
     ways: int
+    """0 where tasks are no episodes of classes."""
     shots: int
-    """Support images of each class at test."""
+    """Support images of each class at test; 0 as for ways."""
     inference: str
     """`transductive`: a query image is classified with the help of the others of its episode.
     `not stated`: neither the source of a quoted number nor the method says which."""
@@ -28,6 +31,8 @@ class Setting:
     """The class split, and whether test classes are turned, too; '' for a quoted number."""
 
     def __str__(self) -> str:
+        if not self.ways:
+            return self.dataset
         words = f"{self.dataset} {self.ways}-way {self.shots}-shot, {self.inference}"
         return f"{words}, {self.classes}" if self.classes else words
 
@@ -51,6 +56,11 @@ def setting(
     if inference is not None:
         return Setting(*where, inference or NOT_STATED)
     return Setting(*where, (stated or Stated()).inference_of(protocol), _classes(tasks))
+
+
+def setting_of_tasks(words: str) -> Setting:
+    """Return the setting of tasks that are no episodes of classes."""
+    return Setting(words, 0, 0, "")
 
 
 def _classes(tasks: Mapping[str, Any]) -> str:

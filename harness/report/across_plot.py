@@ -27,7 +27,8 @@ def plot_across(rows: Sequence[AcrossRow], folder: Path, wanted: Wanted = every_
     """
     figures: dict[tuple[str, int, int, str], list[AcrossRow]] = {}
     for r in rows:
-        if r.row.measured.mean is not None and r.spent.train_seconds:
+        episodes = r.setting.ways > 0
+        if episodes and r.row.measured.mean is not None and r.spent.train_seconds:
             here = (r.setting.dataset, r.setting.ways, r.setting.shots, r.spent.hardware)
             figures.setdefault(here, []).append(r)
     paths = []

@@ -1,8 +1,8 @@
-"""Methods of all papers beside each other, as sections: accuracies, costs, paired differences."""
+"""Methods of all papers beside each other, as sections: numbers, costs, paired differences."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from harness.compare.across import AcrossRow
 from harness.compare.across_pairs import AcrossPair
@@ -20,15 +20,18 @@ def accuracy_sections(rows: Sequence[AcrossRow]) -> list[Section]:
         *("method", "printed in", "paper", "here", "± tasks (n)", "± seeds (n)", "test tasks"),
         *("budget", "rank"),
     )
-    lines = tuple(_accuracy(r) for r in rows)
-    title = "Accuracy in % by setting (rank: by mean, full budget and published switches only)"
-    return [Section(title, header, lines, left=2, of="setting")] if lines else []
+    ranked = "(rank: by mean, full budget and published switches only)"
+    sections = []
+    for title, own in _kinds(rows, "Accuracy in % by setting", "Other tasks by setting"):
+        lines = tuple(_accuracy(r) for r in own)
+        sections.append(Section(f"{title} {ranked}", header, lines, left=2, of="setting"))
+    return sections
 
 
 def spent_sections(rows: Sequence[AcrossRow]) -> list[Section]:
     """Lay out what each run cost, once for each group of runs."""
     header = (
-        *("method", "accuracy", "budget", "training", "s / episode", "peak memory", "operations"),
+        *("method", "mean", "budget", "training", "s / episode", "peak memory", "operations"),
         "hardware",
     )
     lines = tuple(dict.fromkeys(_spent(r) for r in rows if r.row.measured.mean is not None))
@@ -41,11 +44,14 @@ def pair_sections(pairs: Sequence[AcrossPair]) -> list[Section]:
     trainings apart."""
     methods = ("a", "b", "a - b", "± 95 %", "p (Holm)", "of", "tasks", "seeds", "compares")
     title = (
-        "Differences on the same test tasks, in points (intervals hold together in 95 % of cases; "
-        "p corrected for `of` comparisons)"
+        "Differences on the same test tasks, in points or the metric's unit (intervals hold "
+        "together in 95 % of cases; p corrected for `of` comparisons)"
     )
     trainings = (*methods[:3], OVER_TASKS, *methods[6:])
-    parts = {True: (title, methods), False: (f"{TRAININGS} (in points)", trainings)}
+    parts = {
+        True: (title, methods),
+        False: (f"{TRAININGS} (in points or the metric's unit)", trainings),
+    }
     sections = []
     for tested, (words, header) in parts.items():
         lines = tuple(_pair(r) for r in pairs if (r.p is not None) == tested)
@@ -55,7 +61,24 @@ def pair_sections(pairs: Sequence[AcrossPair]) -> list[Section]:
 
 
 def short_sections(rows: Sequence[AcrossRow]) -> list[Section]:
-    """Lay out what was run, with its cost, in one section: for a page that is read through."""
+    """Lay out what was run, with its cost: for a page that is read through."""
+    words = ("Methods side by side, accuracy in %", "Methods side by side on other tasks")
+    parts = _kinds([r for r in rows if r.row.measured.mean is not None], *words)
+    return [
+        _short(f"{title} (rank within a setting, full budget only)", own) for title, own in parts
+    ]
+
+
+def _kinds(
+    rows: Sequence[AcrossRow], episodes: str, others: str
+) -> Iterator[tuple[str, list[AcrossRow]]]:
+    """Yield the rows of episodes of classes, and those of other tasks, where there are any."""
+    for words, classes in ((episodes, True), (others, False)):
+        if own := [r for r in rows if (r.setting.ways > 0) is classes]:
+            yield words, own
+
+
+def _short(title: str, rows: Sequence[AcrossRow]) -> Section:
     header = (
         *("method", "paper", "here", "± tasks", "seeds", "budget", "rank", "training"),
         "s / episode",
@@ -64,8 +87,6 @@ def short_sections(rows: Sequence[AcrossRow]) -> list[Section]:
     lines: dict[tuple[str, ...], Line] = {}
     for r in rows:
         metric, measured, runs = r.row.metric, r.row.measured, r.row.runs
-        if measured.mean is None:
-            continue
         _, _, _, *cost, hardware = _spent(r).columns
         here = (number(metric, measured.mean), width(metric, measured.task_interval))
         key = (str(r.setting), r.method, metric, r.tests, runs.budget)
@@ -75,8 +96,7 @@ def short_sections(rows: Sequence[AcrossRow]) -> list[Section]:
         ran = (*here, seeds, runs.budget, "" if r.rank is None else str(r.rank))
         columns = (_named(r.method, metric), both, *ran, *cost, hardware)
         lines[key] = Line(str(r.setting), columns)
-    title = "Methods side by side, accuracy in % (rank within a setting, full budget only)"
-    return [Section(title, header, tuple(lines.values()), left=1, of="setting")] if lines else []
+    return Section(title, header, tuple(lines.values()), left=1, of="setting")
 
 
 def seconds(value: float | None) -> str:
@@ -114,14 +134,14 @@ def _accuracy(r: AcrossRow) -> Line:
 
 
 def _pair(r: AcrossPair) -> Line:
-    tested: tuple[str, ...] = (width("accuracy", r.task_interval),)
+    tested: tuple[str, ...] = (width(r.metric_a, r.task_interval),)
     if r.interval is not None and r.p_holm is not None:
-        tested = (width("accuracy", r.interval), p_value(r.p_holm), str(r.comparisons))
+        tested = (width(r.metric_a, r.interval), p_value(r.p_holm), str(r.comparisons))
     return Line(
         str(r.setting),
         (
             *(_named(r.a, r.metric_a), _named(r.b, r.metric_b)),
-            *(number("accuracy", r.difference, sign=True), *tested, str(r.tasks)),
+            *(number(r.metric_a, r.difference, sign=True), *tested, str(r.tasks)),
             *(f"{len(r.seeds_a)}, {len(r.seeds_b)}", of_pair(r.compares, r.budget)),
         ),
     )

@@ -252,19 +252,6 @@ def test_an_iteration_is_that_of_a_plain_loop(tasks: int) -> None:
     assert float(method.normaliser.steps) == sum(len(places) for _, places in walked)
 
 
-def test_a_policy_starts_from_the_normal_law() -> None:
-    starts = torch.stack([made.policy for made in map(seeded, range(60))])
-    assert (starts[:, 4:] == 0).all()
-    assert float(starts[:, :4].std()) == pytest.approx(1, abs=0.15)
-
-
-def seeded(seed: int) -> ESMAML:
-    made = Setup.at("full", published_variant("es_maml", "square", "monte-carlo"), seed)
-    method = made.method(made.tasks())
-    assert isinstance(method, ESMAML)
-    return method
-
-
 @pytest.mark.parametrize("variant", ["hill-climbing", "monte-carlo"])
 def test_a_stopped_training_goes_on_as_if_it_had_not_stopped(variant: str) -> None:
     made = setup("square", variant, queries=3)

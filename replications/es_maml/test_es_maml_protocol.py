@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import pytest
+from torch import Tensor
 
 from harness.paper_tests.protocol_tables import (
     assert_every_variant,
     assert_protocol,
     lines,
+    published_variant,
     rows,
 )
+from harness.paper_tests.starts import assert_law, drawn, normal
+from harness.run.setup import Setup
 
 SHARED = {
     "task_source": "navigation",
@@ -51,3 +55,16 @@ def test_protocol_is_that_of_the_authors_code(cell: str, variant: str) -> None:
 
 def test_the_table_has_every_variant() -> None:
     assert_every_variant("es_maml", TABLE)
+
+
+def test_a_policy_starts_from_the_normal_law() -> None:
+    """`DeterministicNumpyPolicy`: variance 2 / inputs for weights, biases 0."""
+    weights = drawn(lambda seed: {"policy": start(seed)}, 120)
+    assert_law(weights["policy"][:, :4], normal(1.0), "weights")
+    assert_law(weights["policy"][:, 4:], 0, "biases")
+
+
+def start(seed: int) -> Tensor:
+    made = Setup.at("full", published_variant("es_maml", "square", "monte-carlo"), seed)
+    policy: Tensor = made.method(made.tasks()).weights()["policy"]
+    return policy

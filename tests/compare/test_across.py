@@ -9,12 +9,15 @@ import numpy as np
 import pytest
 import scipy.stats
 
+from harness.catalog import read_paper
+from harness.cli.main import main
 from harness.compare.across import AcrossRow, across_rows
 from harness.compare.across_pairs import across_pairs
 from harness.compare.holm import holm
 from harness.compare.rows import collect
 from harness.compare.setting import Setting, setting
 from harness.compare.spent import Spent
+from harness.errors import HarnessError
 from harness.stated import Stated
 from tests.episode_paper import EpisodePaper
 from tests.toy_paper import ToyPaper, draws
@@ -253,3 +256,68 @@ def test_other_test_classes_are_another_setting() -> None:
         "omniglot 5-way 1-shot, inductive, vinyals",
         "omniglot 5-way 1-shot, inductive, vinyals turned",
     ]
+
+
+BESIDE = 'beside = { setting = "toy tasks", metric = "mse@1" }'
+
+
+@pytest.fixture
+def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ToyPaper:
+    """Return the toy paper, its two cells in one setting of their own; `bound` is a bound."""
+    made = ToyPaper(tmp_path)
+    monkeypatch.setenv("HARNESS_REPLICATIONS", str(made.replications))
+    path = made.replications / "toy" / "paper.toml"
+    text = path.read_text()
+    for title in ('title = "Toy images"', 'title = "Toy curves"'):
+        assert title in text
+        text = text.replace(title, f"{title}\n{BESIDE}")
+    bound = 'variants.bound = { bound = "knows it all", method = { rate = 0.4 } }\n'
+    path.write_text(text.replace("variants.ours", f"{bound}variants.ours"))
+    return made
+
+
+def test_tasks_with_a_setting_of_their_own_are_ranked_in_their_metric(toy: ToyPaper) -> None:
+    toy.add({"mse@1": draws(2, 1)}, variant="ours")
+    toy.add({"mse@1": draws(1, 1)}, cell="curves", variant="plain")
+    toy.add({"mse@1": draws(0, 1)}, variant="bound")
+    found = [r for r in rows(toy) if r.row.measured.mean is not None]
+    told = [(str(r.setting), r.row.cell, r.row.metric, r.rank, r.not_ranked) for r in found]
+    assert told == [
+        ("toy tasks", "curves", "mse@1", 1, ""),  # the lower error
+        ("toy tasks", "images", "mse@1", 2, ""),
+        ("toy tasks", "images", "mse@1", None, "a bound: knows it all"),
+    ]
+
+
+def test_other_tasks_have_a_table_of_their_own(
+    toy: ToyPaper, capsys: pytest.CaptureFixture[str]
+) -> None:
+    toy.add({"mse@1": draws(2, 1)}, variant="ours")
+    assert main(["compare", "--across", "--results", str(toy.results)]) == 0
+    out = capsys.readouterr().out
+    assert "Other tasks by setting" in out
+    assert "Accuracy in % by setting" not in out
+
+
+def test_pairs_of_other_tasks_are_in_the_unit_of_their_metric(toy: ToyPaper) -> None:
+    toy.add({"mse@1": draws(2.5, 1)}, variant="ours", training_digest="a")
+    toy.add({"mse@1": draws(1.5, 1)}, cell="curves", training_digest="b")
+    [pair] = across_pairs(collect(toy.results))
+    assert (str(pair.setting), pair.metric_a, pair.metric_b) == ("toy tasks", "mse@1", "mse@1")
+    assert abs(pair.difference) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("beside", "told"),
+    [
+        ('{ setting = "x" }', "metric: found None, wanted text."),
+        ('{ setting = "x", metric = "speed" }', "found metric 'speed'"),
+        ('{ place = "x" }', "unknown key 'place'"),
+    ],
+)
+def test_a_wrong_setting_is_one_sentence(toy: ToyPaper, beside: str, told: str) -> None:
+    path = toy.replications / "toy" / "paper.toml"
+    path.write_text(path.read_text().replace(BESIDE, f"beside = {beside}", 1))
+    with pytest.raises(HarnessError) as e:
+        read_paper(path.parent)
+    assert told in str(e.value)
