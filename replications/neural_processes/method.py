@@ -47,6 +47,8 @@ class Training(Prediction):
 class Network(Predictor, OneNetwork):
     """A network trained by Adam on the log-density of all targets."""
 
+    operations_countable = False  # steps have different numbers of context points
+    counted_in_training = False
     settings: Any
 
     @abc.abstractmethod
