@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache, partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,9 @@ import torch
 from torch import Tensor
 
 from harness.paper_tests.protocol_tables import published_variant
+from harness.paper_tests.smoke_plans import smoke_plan
+from harness.report.drawing import draw_record
+from harness.run.loop import run
 from harness.run.setup import Setup
 from harness.tasks.source import BLOCK
 from replications.rl2 import policies
@@ -18,6 +22,7 @@ from replications.rl2.gittins import indices
 from replications.rl2.method import Tuned, total_reward
 from replications.rl2.optimal import bayes_optimal, best
 from replications.rl2.policies import Seen
+from replications.rl2.regret import arms_of, draw_regret, regret
 from replications.rl2.tasks import BanditBatch, Bandits, BanditSettings
 
 CELL = "bandit-10-pulls-5-arms"
@@ -170,3 +175,23 @@ def test_more_pulls_or_arms_keep_the_first_ones() -> None:
     assert torch.equal(small.chances, large.chances[:, :3])
     assert torch.equal(small.draws, large.draws[:, :5])
     assert small.chances.mean() != large.draws.mean()
+
+
+def test_regret_is_what_the_best_arm_pays_more() -> None:
+    batch = bandits(5, 8, 20 * BLOCK)
+    best = batch.chances.argmax(1).expand(8, -1)
+    assert (regret(batch, best) == 0).all()
+    any_arm = regret(batch, arms_of(batch, policies.random_arm))
+    # The greatest of five uniform chances is 5/6 on average, any of them 1/2.
+    wanted = torch.arange(1, 9) * (5 / 6 - 1 / 2)
+    assert torch.allclose(any_arm, wanted.double(), atol=0.03)
+    played = float(total_reward(batch, policies.thompson).mean())
+    lost = float(regret(batch, arms_of(batch, policies.thompson))[-1])
+    assert lost == pytest.approx(8 * float(batch.chances.max(1).values.mean()) - played, abs=0.05)
+
+
+def test_regret_is_drawn_from_a_record(tmp_path: Path) -> None:
+    small = {"method__units": 8, "method__minibatch": 32}
+    record = run(smoke_plan(tmp_path, f"rl2/{CELL}", "rl2", None, **small))
+    assert draw_record(draw_regret, [str(record), str(tmp_path / "regret.svg")]) == 0
+    assert "Gittins" in (tmp_path / "regret.svg").read_text("utf-8")
