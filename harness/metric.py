@@ -38,6 +38,9 @@ FAMILIES = {
     "loss": Family("loss", "", higher_is_better=False),
     "reward": Family("total reward", "", higher_is_better=True),
     "bits": Family("bits", "", higher_is_better=False),
+    "speed-up": Family("speed-up", "", higher_is_better=True),
+    "solved": Family("solved", PERCENT, higher_is_better=True),
+    "seconds": Family("seconds", "s", higher_is_better=False),
     "iterations to converge": Family("iterations to converge", "", higher_is_better=False),
     "parameters": Family("parameters", "", higher_is_better=False),
 }

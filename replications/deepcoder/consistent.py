@@ -1,0 +1,60 @@
+"""All programs that give a problem's outputs on all of its examples."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import torch
+from torch import Tensor
+
+from replications.deepcoder.programs import GIVES_LIST, SIGNATURES, Programs, tree
+from replications.deepcoder.running import Bank, Run
+from replications.deepcoder.tasks import Problems
+
+
+@cache
+def _ready(signature: int, device: torch.device) -> Run:
+    return Run(tree(list(SIGNATURES.values())[signature]), device)
+
+
+def consistent_programs(batch: Problems, task: int, place: int) -> Programs:
+    """Return the consistent programs of program `place` of set `task`, all statements used."""
+    at = (task, place)
+    ready = _ready(int(batch.signature[at]), batch.data.device)
+    n = ready.tree.inputs
+    bank = ready.bank(batch.data[at][:n], batch.length[at][:n])
+    is_list = bool(batch.kind[at][-1] == 2)
+    found = short_ones(ready, bank, batch.output[at], batch.size[at], is_list)
+    found.append(long_ones(ready, bank, batch.output[at], batch.size[at], is_list))
+    numbers = [which.cpu().numpy() for which in found]
+    return Programs.joined([p.rows(w) for p, w in zip(ready.tree.programs, numbers, strict=True)])
+
+
+def short_ones(ready: Run, bank: Bank, output: Tensor, size: Tensor, is_list: bool) -> list[Tensor]:
+    """Return the numbers of the programs of length 1, and those of length 2. Outputs are [M, L],
+    their sizes [M]."""
+    found, start = [], ready.tree.inputs
+    for programs in ready.tree.programs[:2]:
+        rows = slice(start, start + len(programs))
+        right = torch.from_numpy(programs.gives_list() == is_list).to(output.device)
+        same = (bank.length[rows] == size).all(1) & (bank.data[rows] == output).all(2).all(1)
+        found.append((right & same).nonzero()[:, 0])
+        start += len(programs)
+    return found
+
+
+def long_ones(ready: Run, bank: Bank, output: Tensor, size: Tensor, is_list: bool) -> Tensor:
+    """Return the numbers of the programs of length 3: what fails on one example is not run on the
+    next."""
+    found = []
+    for number, which in ready.parts[2]:
+        if GIVES_LIST[number] != is_list:
+            continue
+        rows = slice(None) if is_list else slice(1)
+        for m in range(len(output)):
+            if len(which):
+                made = ready.last(bank, number, which, m)
+                same = (made.data[rows] == output[m, rows, None]).all(0)
+                which = which[same & (made.length == size[m])]
+        found.append(which)
+    return torch.cat(found)
