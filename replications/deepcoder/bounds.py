@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from replications.deepcoder.language import OPERATIONS
-from replications.deepcoder.programs import INPUTS, LONGEST, NONE, Programs
+from replications.deepcoder.programs import INPUTS, LONGEST, Programs
 
 Ends = tuple[np.ndarray, np.ndarray]
 
@@ -37,7 +37,8 @@ def input_ranges(programs: Programs, numbers: int, entries: int) -> np.ndarray:
 def has_inputs(programs: Programs, ranges: np.ndarray) -> np.ndarray:
     """Return of which programs no input has an empty range, [N]."""
     used = (programs.arguments[:, :, :, None] == np.arange(INPUTS)).any((1, 2))
-    return ((ranges[:, :, 0] < ranges[:, :, 1]) | ~used).all(1)
+    there: np.ndarray = ((ranges[:, :, 0] < ranges[:, :, 1]) | ~used).all(1)
+    return there
 
 
 def _wanted(

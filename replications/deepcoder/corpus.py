@@ -65,8 +65,9 @@ class Corpus:
         )
 
     def attributes(self) -> np.ndarray:
-        """Return which attributes each program has, [N, 34] float32."""
-        return WITH[self.programs.operations].any(1).astype(np.float32)
+        """Return which attributes each program has, [N, 34]."""
+        has: np.ndarray = WITH[self.programs.operations].any(1)
+        return has
 
 
 @cache
@@ -126,8 +127,8 @@ def behaviour(whole: Tree, stream: int, entries: int) -> tuple[np.ndarray, np.nd
     bank = ready.bank(torch.from_numpy(data), torch.from_numpy(length))
     rng = np.random.default_rng(np.random.SeedSequence(1611_01989, spawn_key=(stream, 1)))
     factors = torch.from_numpy(rng.integers(-(2**62), 2**62, (entries + 2, PROBES)))
-    types = [*signature, *(OPERATIONS[o].gives_list for p in whole.programs[:2] for o in _last(p))]
-    is_list = torch.tensor(types)[:, None]
+    gives = [p.gives_list() for p in whole.programs[:2]]
+    is_list = torch.from_numpy(np.concatenate([np.array(signature), *gives]))[:, None]
     keys = [_hash(bank.data.permute(2, 0, 1), bank.length, is_list, factors)]
     constants = [_constant(bank.data.permute(2, 0, 1), bank.length)]
     hashed = torch.empty(len(whole.programs[2]), dtype=torch.int64)
@@ -148,11 +149,6 @@ def behaviour(whole: Tree, stream: int, entries: int) -> tuple[np.ndarray, np.nd
     keys.append(hashed)
     constants.append(same)
     return torch.cat(keys).numpy(), torch.cat(constants).numpy()
-
-
-def _last(programs: Programs) -> np.ndarray:
-    lengths = programs.lengths
-    return programs.operations[np.arange(len(programs)), lengths - 1]
 
 
 def _uses_all_inputs(whole: Tree) -> torch.Tensor:

@@ -15,7 +15,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.nn.functional import binary_cross_entropy, binary_cross_entropy_with_logits
 
 from harness.errors import HarnessError
 from harness.method import Method
@@ -44,7 +44,8 @@ def operation_scores(attributes: np.ndarray, as_in_code: bool) -> np.ndarray:
         names = [o.name for o in OPERATIONS]
         has[names.index("SUM"), ATTRIBUTES.index("MAP")] = True
         has[names.index("MAP DEC")] = has[names.index("MAP INC")]
-    return np.where(has, attributes, 1.0).min(1)
+    scores: np.ndarray = np.where(has, attributes, 1.0).min(1)
+    return scores
 
 
 def nodes(
@@ -90,7 +91,7 @@ class Guided(Method):
         """Score T sets: `speed-up@k%`, the nodes of the baseline over the own ones to find k % of
         the programs; `solved@k` in percent; `loss`, the cross-entropy per attribute in nats."""
         p = self.probabilities(batch)
-        loss = torch.nn.functional.binary_cross_entropy(p, batch.attributes, reduction="none")
+        loss = binary_cross_entropy(p, batch.attributes.to(p), reduction="none")
         own, prior = self.explored(batch, p)
         metrics = {}
         for k in SOLVED:
@@ -124,16 +125,13 @@ class Prior(Guided, Untrained):
 
     def probabilities(self, batch: Problems) -> Tensor:
         """Return the shares of the training programs."""
-        return (
-            torch.from_numpy(self.tasks.attribute_shares)
-            .to(batch.attributes)
-            .expand_as(batch.attributes)
-        )
+        shares = torch.from_numpy(self.tasks.attribute_shares).to(batch.data.device)
+        return shares.to(torch.get_default_dtype()).expand(batch.attributes.shape)
 
     def train_step(self, batch: Problems, iteration: int) -> Tensor:
         """Return the loss of the prior, which nothing lowers."""
         p = self.probabilities(batch)
-        return torch.nn.functional.binary_cross_entropy(p, batch.attributes)
+        return binary_cross_entropy(p, batch.attributes.to(p))
 
 
 class Oracle(Prior):
@@ -141,7 +139,7 @@ class Oracle(Prior):
 
     def probabilities(self, batch: Problems) -> Tensor:
         """Return the attributes themselves."""
-        return batch.attributes
+        return batch.attributes.to(torch.get_default_dtype())
 
 
 @dataclass(frozen=True)
@@ -177,7 +175,8 @@ class Network(Guided, OneNetwork):
 
     def train_step(self, batch: Problems, iteration: int) -> Tensor:
         """Take one step on the mean cross-entropy of the 34 attributes; return it in nats."""
-        loss = binary_cross_entropy_with_logits(self.model(batch), batch.attributes)
+        logits = self.model(batch)
+        loss = binary_cross_entropy_with_logits(logits, batch.attributes.to(logits))
         self.optimiser.zero_grad()
         loss.backward()
         self.optimiser.step()
@@ -185,7 +184,8 @@ class Network(Guided, OneNetwork):
 
     def probabilities(self, batch: Problems) -> Tensor:
         """Return the network's."""
-        return self.model(batch).sigmoid()
+        p: Tensor = self.model(batch).sigmoid()
+        return p
 
 
 ALGORITHMS = {"network": Network, "prior": Prior, "oracle": Oracle}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 
@@ -48,9 +50,7 @@ class AttributeNet(nn.Module):
         # -V … V - 1, then the one of NULL, which is also behind the end of a list.
         self.embedding = normal(2 * numbers + 1, embedding, 1.0, generator)
         sizes = [VALUES * (TYPES + padded * embedding), *units]
-        self.hidden = nn.ModuleList(
-            Dense(a, b, generator) for a, b in zip(sizes[:-1], sizes[1:], strict=True)
-        )
+        self.hidden = nn.ModuleList(Dense(a, b, generator) for a, b in pairwise(sizes))
         self.out = Dense(sizes[-1], len(ATTRIBUTES), generator)
 
     def forward(self, problems: Problems) -> Tensor:

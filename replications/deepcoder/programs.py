@@ -47,7 +47,8 @@ class Statements:
 
     def uses(self, register: int) -> np.ndarray:
         """Which statements take a register, [S]."""
-        return (self.arguments == register).any(1)
+        used: np.ndarray = (self.arguments == register).any(1)
+        return used
 
 
 @cache
@@ -78,11 +79,13 @@ class Programs:
     @property
     def lengths(self) -> np.ndarray:
         """Statements of each, [N]."""
-        return (self.operations != NONE).sum(1)
+        lengths: np.ndarray = (self.operations != NONE).sum(1)
+        return lengths
 
     def gives_list(self) -> np.ndarray:
         """Return whether the last statement of each gives a list, [N]."""
-        return GIVES_LIST[self.operations[np.arange(len(self)), self.lengths - 1]]
+        gives: np.ndarray = GIVES_LIST[self.operations[np.arange(len(self)), self.lengths - 1]]
+        return gives
 
     def rows(self, which: np.ndarray) -> Programs:
         """Return some of them, by number or by a mask."""

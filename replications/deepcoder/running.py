@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from replications.deepcoder.language import NULL, OPERATIONS, Values, apply
+from replications.deepcoder.language import OPERATIONS, Values, apply
 from replications.deepcoder.programs import INPUTS, LONGEST, NONE, Programs, Tree
 
 

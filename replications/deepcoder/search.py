@@ -13,7 +13,9 @@ the start, until a program is found.
 
 from __future__ import annotations
 
+import math
 from functools import cache
+from itertools import combinations, product
 
 import numpy as np
 
@@ -30,10 +32,11 @@ from replications.deepcoder.programs import (
 COUNT = len(OPERATIONS)
 
 
+@cache
 def choices(lists: int, numbers: int) -> np.ndarray:
     """Return how many arguments each operation has to choose from, [38]."""
     there = {True: lists, False: numbers}
-    return np.array([np.prod([there[k] for k in o.takes]) for o in OPERATIONS], dtype=np.int64)
+    return np.array([math.prod(there[k] for k in o.takes) for o in OPERATIONS], dtype=np.int64)
 
 
 class Order:
@@ -52,7 +55,8 @@ class Order:
         many = choices(lists, numbers)[self.order]
         below = [self.size(lists, numbers + 1, left - 1), self.size(lists + 1, numbers, left - 1)]
         is_list = GIVES_LIST[self.order]
-        return many * (1 + np.where(is_list, below[1][:, None], below[0][:, None]))
+        nodes: np.ndarray = many * (1 + np.where(is_list, below[1][:, None], below[0][:, None]))
+        return nodes
 
     def size(self, lists: int, numbers: int, left: int) -> np.ndarray:
         """Return how many nodes are below one with these registers and `left` statements to come,
@@ -84,9 +88,10 @@ class Order:
             state = np.stack([lists.sum(1), numbers.sum(1)], 1)
             for pair in np.unique(state[there], axis=0):
                 rows = np.flatnonzero(there & (state == pair).all(1))
-                nodes = self._nodes(*pair.tolist(), self.longest - t)[active]
+                has = int(pair[0]), int(pair[1])
+                nodes = self._nodes(*has, self.longest - t)[active]
                 before = np.concatenate([[0], nodes.cumsum()])
-                many = choices(*pair.tolist())
+                many = choices(*has)
                 place = self.place[operation[rows]]
                 each = nodes[place] // many[operation[rows]]
                 index = _argument_index(programs, t, rows, lists, numbers)
@@ -115,7 +120,7 @@ class Order:
         parts = [found]
         for extra in range(1, self.longest):
             some = found.rows(found.lengths <= self.longest - extra)
-            for places in _places_of_dead(extra, self.longest):
+            for places in combinations(range(self.longest), extra):
                 fits = some.rows(some.lengths + extra > max(places))
                 if len(fits):
                     parts.append(self._insert(fits, places))
@@ -130,36 +135,22 @@ class Order:
         operations[:, kept] = programs.operations[:, : len(kept)]
         arguments[:, kept] = moved[programs.arguments[:, : len(kept)]]
         for place in places:
-            for row in range(count):
-                gives = GIVES_LIST[operations[row, :place]].tolist()
-                operation, taken = self._first(gives)
-                operations[row, place] = operation
-                arguments[row, place] = taken
+            before = GIVES_LIST[operations[:, :place]]
+            for types in product((False, True), repeat=place):
+                rows = (before == types).all(1)
+                if rows.any():
+                    operations[rows, place], arguments[rows, place] = self._first(types)
         return Programs(operations, arguments)
 
-    def _first(self, given: list[bool]) -> tuple[int, list[int]]:
-        return _first_statement(tuple(self.order.tolist()), self.signature, tuple(given))
-
-
-@cache
-def _places_of_dead(extra: int, longest: int) -> tuple[tuple[int, ...], ...]:
-    from itertools import combinations
-
-    return tuple(combinations(range(longest), extra))
-
-
-def _first_statement(
-    order: tuple[int, ...], signature: Signature, given: tuple[bool, ...]
-) -> tuple[int, list[int]]:
-    """Return the first operation of an order that can be written, and its first arguments."""
-    types = [*enumerate(signature), *enumerate(given, INPUTS)]
-    for number in order:
-        taken = []
-        for is_list in OPERATIONS[number].takes:
-            taken += [r for r, kind in types if kind == is_list][:1]
-        if len(taken) == len(OPERATIONS[number].takes):
-            return number, [*taken, NONE][:2]
-    raise AssertionError("a program has a list, and there are operations on a list")
+    def _first(self, given: tuple[bool, ...]) -> tuple[int, list[int]]:
+        """Return the first operation that can be written behind statements that give a list or
+        not, and its first arguments."""
+        types = [*enumerate(self.signature), *enumerate(given, INPUTS)]
+        for number in self.order.tolist():
+            each = [[r for r, k in types if k == is_list] for is_list in OPERATIONS[number].takes]
+            if all(each):
+                return number, [*(registers[0] for registers in each), NONE][:2]
+        raise AssertionError("a program has a list, and there are operations on a list")
 
 
 def _argument_index(

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from harness.errors import HarnessError
 from harness.ranges import Entries, Range
-from harness.switch_types import Examples, Share
+from harness.switch_types import Examples
 from harness.tasks.source import BLOCK, Arrays, TaskSource
 from replications.deepcoder.corpus import SHARES, WITH, Corpus, corpus
 from replications.deepcoder.programs import INPUTS, LONGEST, SIGNATURES, Programs
@@ -54,7 +54,7 @@ class Problems:
 
     `data` [T, P, 3, M, L] int32, zeros behind the end; `length` [T, P, 3, M] int32; `kind`
     [T, P, 4] int64 of inputs and output: 0 none, 1 an integer, 2 a list; `output` [T, P, M, L]
-    int32; `size` [T, P, M] int32, its length; `attributes` [T, P, 34] 0 or 1; `signature` [T, P]
+    int32; `size` [T, P, M] int32, its length; `attributes` [T, P, 34] bool; `signature` [T, P]
     int64."""
 
     data: Tensor
@@ -112,7 +112,8 @@ class ProgramTasks(TaskSource):
     @cached_property
     def attribute_shares(self) -> np.ndarray:
         """Return the share of training programs that have each attribute, [34]: the prior."""
-        return self.training_programs.attributes().mean(0)
+        shares: np.ndarray = self.training_programs.attributes().mean(0)
+        return shares
 
     def _pools(self, split: str) -> list[Corpus]:
         """Return the programs of `split` to draw from in equal shares."""
@@ -126,8 +127,8 @@ class ProgramTasks(TaskSource):
         pools = [c.rows(which) for which in each]
         if not all(map(len, pools)):
             raise HarnessError(
-                f"tasks.signatures: found {', '.join(self.settings.signatures)}, of which some have "
-                f"no program to test; wanted a larger tasks.held_out or other signatures."
+                f"tasks.signatures: found {', '.join(self.settings.signatures)}, of which some "
+                f"have no program to test; wanted a larger tasks.held_out or other signatures."
             )
         return pools
 
@@ -206,10 +207,10 @@ class ProgramTasks(TaskSource):
         made = run(each, columns, lengths.permute(1, 0, 2).reshape(INPUTS, -1))
         gives = programs.gives_list()
         kinds = np.concatenate([kind, 1 + gives[:, None]], 1)
-        attributes = WITH[programs.operations].any(1).astype(np.float32)
 
         def laid(a: np.ndarray) -> Tensor:
-            return torch.from_numpy(a).to(self.device).unflatten(0, shape)
+            there: Tensor = torch.from_numpy(a).to(self.device).unflatten(0, shape)
+            return there
 
         return Problems(
             there.unflatten(0, shape),
@@ -217,7 +218,7 @@ class ProgramTasks(TaskSource):
             laid(kinds.astype(np.int64)),
             made.data.T.reshape(*shape, examples, most),
             made.length.reshape(*shape, examples),
-            laid(attributes).to(torch.get_default_dtype()),
+            laid(WITH[programs.operations].any(1)),
             laid(signature),
         )
 
@@ -238,7 +239,8 @@ def uniform(keys: np.ndarray, count: int) -> np.ndarray:
         z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
         z ^= z >> np.uint64(31)
-    return (z >> np.uint64(11)) * 2.0**-53
+    numbers: np.ndarray = (z >> np.uint64(11)) * 2.0**-53
+    return numbers
 
 
 TASK_SOURCES = {"programs": ProgramTasks}

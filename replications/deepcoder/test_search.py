@@ -1,4 +1,4 @@
-"""Programs, counts and searches against a plain search, and against what the authors' code finds."""
+"""Programs, counts and searches against a plain search and the counts of the authors' code."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from replications.deepcoder.programs import NONE, SIGNATURES, Programs, tree
 from replications.deepcoder.search import Order
 from replications.deepcoder.tasks import Problems
 
-# Orders that the C++ library's `sort` gives the 38 operations: all equal, and three before the rest.
+# Orders that the C++ library's `sort` gives 38 operations: all equal; three before the rest.
 EQUAL = [29, *range(20, 29), 19, *range(30, 38), 10, *range(1, 10), 0, *range(11, 19)]
 PREDICTED = [2, 23, 30, *[k for k in EQUAL if k not in (2, 23, 30)]]
 
