@@ -37,7 +37,8 @@ def short_ones(ready: Run, bank: Bank, output: Tensor, size: Tensor, is_list: bo
     for programs in ready.tree.programs[:2]:
         rows = slice(start, start + len(programs))
         right = torch.from_numpy(programs.gives_list() == is_list).to(output.device)
-        same = (bank.length[rows] == size).all(1) & (bank.data[rows] == output).all(2).all(1)
+        same = (bank.length[:, rows] == size[:, None]).all(0)
+        same &= (bank.data[:, :, rows] == output.T[:, :, None]).all(0).all(0)
         found.append((right & same).nonzero()[:, 0])
         start += len(programs)
     return found

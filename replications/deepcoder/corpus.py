@@ -129,8 +129,9 @@ def behaviour(whole: Tree, stream: int, entries: int) -> tuple[np.ndarray, np.nd
     factors = torch.from_numpy(rng.integers(-(2**62), 2**62, (entries + 2, PROBES)))
     gives = [p.gives_list() for p in whole.programs[:2]]
     is_list = torch.from_numpy(np.concatenate([np.array(signature), *gives]))[:, None]
-    keys = [_hash(bank.data.permute(2, 0, 1), bank.length, is_list, factors)]
-    constants = [_constant(bank.data.permute(2, 0, 1), bank.length)]
+    rows, sizes = bank.data.transpose(1, 2), bank.length.T
+    keys = [_hash(rows, sizes, is_list, factors)]
+    constants = [_constant(rows, sizes)]
     hashed = torch.empty(len(whole.programs[2]), dtype=torch.int64)
     same = torch.empty(len(whole.programs[2]), dtype=torch.bool)
     used = _uses_all_inputs(whole)
@@ -138,8 +139,8 @@ def behaviour(whole: Tree, stream: int, entries: int) -> tuple[np.ndarray, np.nd
         which = which[used[which]]
         for part in which.split(20_000):
             made = ready.last(bank, number, part)
-            rows = made.data.reshape(len(made.data), len(part), PROBES)
-            size = made.length.reshape(len(part), PROBES)
+            rows = made.data.reshape(len(made.data), PROBES, len(part)).transpose(1, 2)
+            size = made.length.reshape(PROBES, len(part)).T
             kind = torch.tensor(OPERATIONS[number].gives_list)
             hashed[part] = _hash(rows, size, kind, factors)
             same[part] = _constant(rows, size)

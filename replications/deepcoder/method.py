@@ -61,10 +61,10 @@ def nodes(
 class SearchSettings:
     """Switches of the search."""
 
-    search: Literal["depth-first", "sort-and-add"]
-    scores: Literal["attributes", "authors-code"]
+    test_search: Literal["depth-first", "sort-and-add"]
+    test_scores: Literal["attributes", "authors-code"]
     """Which attributes an operation is scored by: its own, or as in the authors' code."""
-    solved_within: Annotated[tuple[Annotated[int, Range(0, 40)], ...], Entries(1, 41)]
+    test_solved_within: Annotated[tuple[Annotated[int, Range(0, 40)], ...], Entries(1, 41)]
     """`solved@k` is the share of programs found within 2^k nodes, for these k."""
 
 
@@ -72,7 +72,7 @@ class Guided(Method):
     """A search in an order that something predicts."""
 
     Settings: ClassVar[type] = SearchSettings
-    test_only = frozenset({"search", "scores", "solved_within"})
+    test_only = frozenset({"test_search", "test_scores", "test_solved_within"})
     settings: Any
     tasks: Any
 
@@ -83,7 +83,7 @@ class Guided(Method):
     @classmethod
     def metrics(cls, settings: Any) -> tuple[str, ...]:
         """Name what `evaluate` gives."""
-        solved = [f"solved@{k}" for k in settings.solved_within]
+        solved = [f"solved@{k}" for k in settings.test_solved_within]
         return (*(f"speed-up@{k}%" for k in SOLVED), *solved, "loss")
 
     @torch.no_grad()
@@ -98,7 +98,7 @@ class Guided(Method):
             place = math.ceil(k / 100 * own.shape[1]) - 1
             ratio = np.sort(prior, 1)[:, place] / np.sort(own, 1)[:, place]
             metrics[f"speed-up@{k}%"] = ratio
-        for k in self.settings.solved_within:
+        for k in self.settings.test_solved_within:
             metrics[f"solved@{k}"] = 100.0 * (own <= 2**k).mean(1)
         there = {name: torch.from_numpy(value).to(p.device) for name, value in metrics.items()}
         return there | {"loss": loss.mean((1, 2))}
@@ -106,13 +106,13 @@ class Guided(Method):
     def explored(self, batch: Problems, p: Tensor) -> tuple[np.ndarray, np.ndarray]:
         """Return the nodes of the own search and of the baseline, [T, P] each."""
         s, names = self.settings, list(SIGNATURES)
-        rows, as_in_code = p.double().cpu().numpy(), s.scores == "authors-code"
+        rows, as_in_code = p.double().cpu().numpy(), s.test_scores == "authors-code"
         counts = np.empty((2, *rows.shape[:2]), dtype=np.int64)
         for at in np.ndindex(*rows.shape[:2]):
             found = consistent_programs(batch, *at)
             signature = names[int(batch.signature[at])]
             for k, guess in enumerate((rows[at], self.tasks.attribute_shares)):
-                counts[(k, *at)] = nodes(guess, found, signature, s.search, as_in_code)
+                counts[(k, *at)] = nodes(guess, found, signature, s.test_search, as_in_code)
         return counts[0], counts[1]
 
 

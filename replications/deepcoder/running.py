@@ -55,18 +55,19 @@ def run(programs: Programs, data: Tensor, length: Tensor) -> Values:
 
 @dataclass(frozen=True)
 class Bank:
-    """Numbered values of a tree (`programs.py`) on M examples: `data` [V, M, L], `length`
-    [V, M]."""
+    """Numbered values of a tree (`programs.py`) on M examples: `data` [L, M, V], `length`
+    [M, V]."""
 
     data: Tensor
     length: Tensor
 
     def of(self, values: Tensor, example: int | None = None) -> Values:
-        """Return values `values` [K] on one example, as K columns, or on all, as K x M."""
+        """Return values `values` [K] on one example, as K columns, or on all, as M x K."""
         if example is not None:
-            return Values(self.data[values, example].T, self.length[values, example])
-        data = self.data[values]
-        return Values(data.flatten(0, 1).T, self.length[values].flatten())
+            data = self.data[:, example].index_select(1, values)
+            return Values(data, self.length[example].index_select(0, values))
+        data = self.data.index_select(2, values).flatten(1)
+        return Values(data, self.length.index_select(1, values).flatten())
 
 
 class Run:
@@ -79,12 +80,13 @@ class Run:
         self.parts = [_parts(torch.from_numpy(o).long(), device) for o in last]
 
     def bank(self, data: Tensor, length: Tensor) -> Bank:
-        """Run the programs of length 1 and 2 on inputs [n, M, L], of length [n, M]."""
+        """Run the programs of length 1 and 2 on inputs [n, M, L] of length [n, M]."""
         n, examples, most = data.shape
+        data, length = data.permute(2, 1, 0), length.T
         sizes = [len(p) for p in self.tree.programs[:2]]
         whole = Bank(
-            torch.cat([data, data.new_zeros(sum(sizes), examples, most)]),
-            torch.cat([length, length.new_zeros(sum(sizes), examples)]),
+            torch.cat([data, data.new_zeros(most, examples, sum(sizes))], 2),
+            torch.cat([length, length.new_zeros(examples, sum(sizes))], 1),
         )
         start = n
         for t, size in enumerate(sizes):
@@ -92,10 +94,9 @@ class Run:
                 takes = range(len(OPERATIONS[number].takes))
                 given = [whole.of(self.values[t][which, k]) for k in takes]
                 made = apply(OPERATIONS[number], *given)
-                rows = len(made.data)
-                shaped = made.data.T.reshape(len(which), examples, rows)
-                whole.data[start + which, :, :rows] = shaped
-                whole.length[start + which] = made.length.reshape(len(which), examples)
+                shape, rows = (examples, len(which)), len(made.data)
+                whole.data[:rows, :, start + which] = made.data.reshape(rows, *shape)
+                whole.length[:, start + which] = made.length.reshape(shape)
             start += size
         return whole
 

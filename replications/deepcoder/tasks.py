@@ -40,11 +40,11 @@ class ProgramSettings:
     """Whether a training program has other examples in each epoch."""
     held_out: Annotated[float, Range(0, 0.4, above=True)]
     """Share of programs, by what they do, for test, and as many for validation."""
-    programs: Examples
+    test_programs: Examples
     """In a set of the test."""
-    signatures: Annotated[tuple[Named, ...], Entries(1, 6)]
+    test_signatures: Annotated[tuple[Named, ...], Entries(1, 6)]
     """Inputs of tested programs; training has all six."""
-    mix: Literal["equal", "by-programs"]
+    test_mix: Literal["equal", "by-programs"]
     """How many tested programs have each: equally many, or as all programs that are left have."""
 
 
@@ -73,19 +73,19 @@ class ProgramTasks(TaskSource):
     """Programs of at most three statements; tests have those of three."""
 
     Settings = ProgramSettings
-    test_only = frozenset({"programs", "signatures", "mix"})
+    test_only = frozenset({"test_programs", "test_signatures", "test_mix"})
     settings: ProgramSettings
 
     @classmethod
     def batch_bytes(cls, settings: Any, split: str, count: int) -> int:
         """Return the bytes of a block of programs, and of registers and embedded examples."""
-        programs = 1 if split == "train" else settings.programs
+        programs = 1 if split == "train" else settings.test_programs
         cells = settings.examples * settings.entries
         return int(programs * (BLOCK * 80 + count * cells * 4 * 24))
 
     def train_on_few_classes(self) -> None:
         """For smoke runs: test few programs a set."""
-        self.settings = replace(self.settings, programs=min(2, self.settings.programs))
+        self.settings = replace(self.settings, test_programs=min(2, self.settings.test_programs))
 
     def data_note(self) -> str:
         """Say what keeps a speed-up from being compared with a printed one."""
@@ -120,14 +120,17 @@ class ProgramTasks(TaskSource):
         first = 0 if split == "test" else held
         there = (c.share >= first) & (c.share < first + held) & (c.programs.lengths == LONGEST)
         names = list(SIGNATURES)
-        each = [there & (c.signature == names.index(name)) for name in self.settings.signatures]
-        if self.settings.mix == "by-programs":
+        each = [
+            there & (c.signature == names.index(name)) for name in self.settings.test_signatures
+        ]
+        if self.settings.test_mix == "by-programs":
             each = [np.any(each, axis=0)]
         pools = [c.rows(which) for which in each]
         if not all(map(len, pools)):
+            named = ", ".join(self.settings.test_signatures)
             raise HarnessError(
-                f"tasks.signatures: found {', '.join(self.settings.signatures)}, of which some "
-                f"have no program to test; wanted a larger tasks.held_out or other signatures."
+                f"tasks.test_signatures: found {named}, of which some have no program to test; "
+                "wanted a larger tasks.held_out or other signatures."
             )
         return pools
 
@@ -164,7 +167,7 @@ class ProgramTasks(TaskSource):
 
     def _test_block(self, split: str, block: int) -> tuple[Corpus, np.ndarray]:
         """Draw sets of programs: in each, no program is there twice while others are left."""
-        count, pools = self.settings.programs, self._pools(split)
+        count, pools = self.settings.test_programs, self._pools(split)
         rng = self.generator(split, block, PROGRAM_STREAM)
         starts = np.cumsum([0, *map(len, pools)])
         numbers = np.empty((BLOCK, count), dtype=np.int64)

@@ -136,7 +136,7 @@ def test_an_epoch_has_every_program_once_and_examples_stay() -> None:
 def tasks() -> ProgramTasks:
     source: ProgramTasks
     _, source = smoke_method("deepcoder/length-3-all", "prior")
-    source.settings = dataclasses.replace(source.settings, programs=200)
+    source.settings = dataclasses.replace(source.settings, test_programs=200)
     return source
 
 
@@ -187,7 +187,7 @@ class Guess(Guided):
     """A search with given nodes."""
 
     def __init__(self, own: np.ndarray, prior: np.ndarray) -> None:
-        self.settings = type("S", (), {"solved_within": (2, 3)})
+        self.settings = type("S", (), {"test_solved_within": (2, 3)})
         self.counts = own, prior
 
     def probabilities(self, batch: Any) -> torch.Tensor:

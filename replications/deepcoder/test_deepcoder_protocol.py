@@ -21,9 +21,9 @@ SHARED = {
     "tasks.examples": 5,
     "tasks.redrawn": False,
     "tasks.held_out": 0.1,
-    "tasks.programs": 500,
-    "method.scores": "attributes",
-    "method.solved_within": list(range(4, 24)),
+    "tasks.test_programs": 500,
+    "method.test_scores": "attributes",
+    "method.test_solved_within": list(range(4, 24)),
     "testing.tasks": 4,
     "testing.best_of_steps": False,
     "training.validation_tasks": 0,
@@ -31,12 +31,12 @@ SHARED = {
 }
 ALL = ["list", "list-int", "list-list", "list-int-int", "list-list-int", "list-list-list"]
 CELLS = {
-    "length-3": {"tasks.signatures": ALL[:3], "tasks.mix": "equal"},
-    "length-3-one-list": {"tasks.signatures": ["list"]},
-    "length-3-list-and-integer": {"tasks.signatures": ["list-int"]},
-    "length-3-two-lists": {"tasks.signatures": ["list-list"]},
-    "length-3-three-lists": {"tasks.signatures": ["list-list-list"]},
-    "length-3-all": {"tasks.signatures": ALL, "tasks.mix": "by-programs"},
+    "length-3": {"tasks.test_signatures": ALL[:3], "tasks.test_mix": "equal"},
+    "length-3-one-list": {"tasks.test_signatures": ["list"]},
+    "length-3-list-and-integer": {"tasks.test_signatures": ["list-int"]},
+    "length-3-two-lists": {"tasks.test_signatures": ["list-list"]},
+    "length-3-three-lists": {"tasks.test_signatures": ["list-list-list"]},
+    "length-3-all": {"tasks.test_signatures": ALL, "tasks.test_mix": "by-programs"},
 }
 NETWORK = {
     "algorithm": "network",
@@ -49,7 +49,10 @@ NETWORK = {
     "training.meta_batch": 32,
 }
 COUNTED = {"training.iterations": 1, "training.meta_batch": 1}
-DEPTH_FIRST, SORT_AND_ADD = {"method.search": "depth-first"}, {"method.search": "sort-and-add"}
+DEPTH_FIRST, SORT_AND_ADD = (
+    {"method.test_search": "depth-first"},
+    {"method.test_search": "sort-and-add"},
+)
 VARIANTS = {
     "network": NETWORK | DEPTH_FIRST,
     "network-sort-and-add": NETWORK | SORT_AND_ADD,
@@ -60,7 +63,7 @@ VARIANTS = {
 }
 TABLE = rows(SHARED, CELLS, VARIANTS)
 OWN = SHARED | CELLS["length-3"] | NETWORK | DEPTH_FIRST
-TABLE["length-3"]["network-authors-scores"] = OWN | {"method.scores": "authors-code"}
+TABLE["length-3"]["network-authors-scores"] = OWN | {"method.test_scores": "authors-code"}
 TABLE["length-3"]["network-redrawn"] = OWN | {"tasks.redrawn": True}
 
 

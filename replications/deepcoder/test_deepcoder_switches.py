@@ -23,9 +23,9 @@ from replications.deepcoder.method import NetworkSettings
 CELL = "deepcoder/length-3"
 SHORT: dict[str, Any] = {"units": (8,), "embedding": 3, "learning_rate": 0.01}
 SEEN: dict[str, tuple[Places, tuple[Any, ...]]] = {
-    "search": (TESTING, ()),
-    "scores": (TESTING, ()),
-    "solved_within": (TESTING, ((10, 14), (12, 18))),
+    "test_search": (TESTING, ()),
+    "test_scores": (TESTING, ()),
+    "test_solved_within": (TESTING, ((10, 14), (12, 18))),
     "embedding": (THROUGHOUT, (3, 4)),
     "units": (THROUGHOUT, ((8,), (8, 8))),
     "padded": (THROUGHOUT, (10, 12)),
@@ -36,7 +36,7 @@ SEEN: dict[str, tuple[Places, tuple[Any, ...]]] = {
 @pytest.fixture(scope="module")
 def batches() -> tuple[list[Any], Any]:
     _, tasks = smoke_method(CELL, "network", {})
-    tasks.settings = dataclasses.replace(tasks.settings, programs=12)
+    tasks.settings = dataclasses.replace(tasks.settings, test_programs=12)
     return [tasks.batch("train", 64 * i, 64) for i in range(3)], tasks.batch("val", 0, 1)
 
 
@@ -53,9 +53,9 @@ def test_each_switch_is_seen_where_it_works(switch: str, batches: tuple[list[Any
         ("examples", 4, {"train", "val"}),
         ("redrawn", True, {"train"}),
         ("held_out", 0.2, {"train", "val"}),
-        ("programs", 3, {"val"}),
-        ("signatures", ("list-list",), {"val"}),
-        ("mix", "by-programs", {"val"}),
+        ("test_programs", 3, {"val"}),
+        ("test_signatures", ("list-list",), {"val"}),
+        ("test_mix", "by-programs", {"val"}),
     ],
 )
 def test_a_switch_of_tasks_is_seen_in_the_splits_it_is_for(
@@ -63,7 +63,7 @@ def test_a_switch_of_tasks_is_seen_in_the_splits_it_is_for(
 ) -> None:
     def drawn(**changed: Any) -> dict[str, bytes]:
         _, tasks = smoke_method(CELL, "network", {})
-        tasks.settings = dataclasses.replace(tasks.settings, programs=8)
+        tasks.settings = dataclasses.replace(tasks.settings, test_programs=8)
         tasks.settings = dataclasses.replace(tasks.settings, **changed)
         rows = {"train": 3, "val": 1}
         first = {"train": len(tasks.training_programs), "val": 0}  # the second epoch
