@@ -39,6 +39,7 @@ FAMILIES = {
     "reward": Family("total reward", "", higher_is_better=True),
     "bits": Family("bits", "", higher_is_better=False),
     "speed-up": Family("speed-up", "", higher_is_better=True),
+    "nodes": Family("nodes explored", "", higher_is_better=False),
     "solved": Family("solved", PERCENT, higher_is_better=True),
     "seconds": Family("seconds", "s", higher_is_better=False),
     "iterations to converge": Family("iterations to converge", "", higher_is_better=False),

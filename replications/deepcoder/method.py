@@ -84,20 +84,23 @@ class Guided(Method):
     def metrics(cls, settings: Any) -> tuple[str, ...]:
         """Name what `evaluate` gives."""
         solved = [f"solved@{k}" for k in settings.test_solved_within]
-        return (*(f"speed-up@{k}%" for k in SOLVED), *solved, "loss")
+        ratios = [f"{name}@{k}%" for k in SOLVED for name in ("speed-up", "nodes")]
+        return (*ratios, *solved, "loss")
 
     @torch.no_grad()
     def evaluate(self, batch: Problems) -> dict[str, Tensor]:
-        """Score T sets: `speed-up@k%`, the nodes of the baseline over the own ones to find k % of
-        the programs; `solved@k` in percent; `loss`, the cross-entropy per attribute in nats."""
+        """Score T sets: `nodes@k%` to find k % of the programs; `speed-up@k%`, how many times as many
+        the baseline needs; `solved@k` in percent; `loss`, the cross-entropy per attribute in nats.
+        """
         p = self.probabilities(batch)
         loss = binary_cross_entropy(p, batch.attributes.to(p), reduction="none")
         own, prior = self.explored(batch, p)
         metrics = {}
         for k in SOLVED:
             place = math.ceil(k / 100 * own.shape[1]) - 1
-            ratio = np.sort(prior, 1)[:, place] / np.sort(own, 1)[:, place]
-            metrics[f"speed-up@{k}%"] = ratio
+            needed = np.sort(own, 1)[:, place]
+            metrics[f"speed-up@{k}%"] = np.sort(prior, 1)[:, place] / needed
+            metrics[f"nodes@{k}%"] = needed.astype(np.float64)
         for k in self.settings.test_solved_within:
             metrics[f"solved@{k}"] = 100.0 * (own <= 2**k).mean(1)
         there = {name: torch.from_numpy(value).to(p.device) for name, value in metrics.items()}

@@ -208,6 +208,7 @@ def test_a_speed_up_is_a_ratio_of_the_times_to_solve_a_share() -> None:
     batch = Problems(*[torch.zeros(1, 10, 34, dtype=torch.bool)] * 7)
     scores = {k: float(v) for k, v in Guess(own, prior).evaluate(batch).items()}
     assert [scores[f"speed-up@{k}%"] for k in (20, 40, 60)] == [20 / 2, 40 / 4, 60 / 6]
+    assert [scores[f"nodes@{k}%"] for k in (20, 40, 60)] == [2, 4, 6]
     assert (scores["solved@2"], scores["solved@3"]) == (40, 80)
     assert scores["loss"] == pytest.approx(np.log(2))
 
