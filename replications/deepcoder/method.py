@@ -89,8 +89,8 @@ class Guided(Method):
 
     @torch.no_grad()
     def evaluate(self, batch: Problems) -> dict[str, Tensor]:
-        """Score T sets: `nodes@k%` to find k % of the programs; `speed-up@k%`, how many times as many
-        the baseline needs; `solved@k` in percent; `loss`, the cross-entropy per attribute in nats.
+        """Score T sets: `nodes@k%` to find k % of the programs, `speed-up@k%`, how many times as
+        many the baseline needs, `solved@k` in percent, `loss`, cross-entropy per attribute in nats.
         """
         p = self.probabilities(batch)
         loss = binary_cross_entropy(p, batch.attributes.to(p), reduction="none")
