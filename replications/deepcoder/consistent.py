@@ -7,8 +7,9 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from replications.deepcoder.programs import GIVES_LIST, SIGNATURES, Programs, tree
-from replications.deepcoder.running import Bank, Run
+from replications.deepcoder.language import Values, apply
+from replications.deepcoder.programs import SIGNATURES, Programs, tree
+from replications.deepcoder.running import Bank, Run, run_parts
 from replications.deepcoder.tasks import Problems
 
 
@@ -47,15 +48,19 @@ def short_ones(ready: Run, bank: Bank, output: Tensor, size: Tensor, is_list: bo
 def long_ones(ready: Run, bank: Bank, output: Tensor, size: Tensor, is_list: bool) -> Tensor:
     """Return the numbers of the programs of length 3: what fails on one example is not run on the
     next."""
+    rows = slice(None) if is_list else slice(1)
+
+    def right(made: Values, m: int) -> Tensor:
+        same: Tensor = (made.data[rows] == output[m, rows, None]).all(0)
+        return same & (made.length == size[m])
+
     found = []
-    for number, which in ready.parts[2]:
-        if GIVES_LIST[number] != is_list:
-            continue
-        rows = slice(None) if is_list else slice(1)
-        for m in range(len(output)):
-            if len(which):
-                made = ready.last(bank, number, which, m)
-                same = (made.data[rows] == output[m, rows, None]).all(0)
-                which = which[same & (made.length == size[m])]
-        found.append(which)
+    parts = [part for part in ready.parts[2] if part.operation.gives_list == is_list]
+    for part, made in run_parts(bank, parts, 0):
+        kept = right(made, 0).nonzero()[:, 0]
+        for m in range(1, len(output)):
+            if len(kept):
+                given = [bank.of(values[kept], m) for values in part.taken]
+                kept = kept[right(apply(part.operation, *given), m)]
+        found.append(part.programs[kept])
     return torch.cat(found)

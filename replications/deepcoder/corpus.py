@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from replications.deepcoder.bounds import has_inputs, input_ranges
-from replications.deepcoder.language import ATTRIBUTES, OPERATIONS
+from replications.deepcoder.language import ATTRIBUTES, OPERATIONS, apply
 from replications.deepcoder.programs import (
     SIGNATURES,
     Programs,
@@ -135,15 +135,16 @@ def behaviour(whole: Tree, stream: int, entries: int) -> tuple[np.ndarray, np.nd
     hashed = torch.empty(len(whole.programs[2]), dtype=torch.int64)
     same = torch.empty(len(whole.programs[2]), dtype=torch.bool)
     used = _uses_all_inputs(whole)
-    for number, which in ready.parts[2]:
-        which = which[used[which]]
-        for part in which.split(20_000):
-            made = ready.last(bank, number, part)
-            rows = made.data.reshape(len(made.data), PROBES, len(part)).transpose(1, 2)
-            size = made.length.reshape(PROBES, len(part)).T
-            kind = torch.tensor(OPERATIONS[number].gives_list)
-            hashed[part] = _hash(rows, size, kind, factors)
-            same[part] = _constant(rows, size)
+    for part in ready.parts[2]:
+        kept = used[part.programs].nonzero()[:, 0]
+        for some in kept.split(20_000):
+            given = [bank.of(values[some]) for values in part.taken]
+            made = apply(part.operation, *given)
+            rows = made.data.reshape(len(made.data), PROBES, len(some)).transpose(1, 2)
+            sizes = made.length.reshape(PROBES, len(some)).T
+            kind = torch.tensor(part.operation.gives_list)
+            hashed[part.programs[some]] = _hash(rows, sizes, kind, factors)
+            same[part.programs[some]] = _constant(rows, sizes)
     # What leaves an input out is no program of this signature: it is given a hash of its own.
     unused = ~used
     hashed[unused] = torch.arange(int(unused.sum()))

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -28,7 +29,7 @@ class Values:
     data: Tensor
     length: Tensor
 
-    @property
+    @cached_property
     def inside(self) -> Tensor:
         """Which entries are within their list, [L, N]."""
         places = torch.arange(len(self.data), device=self.data.device, dtype=torch.int32)
@@ -120,7 +121,7 @@ def _reverse(xs: Values) -> Values:
 
 
 def _map(f: Callable[[Tensor], Tensor]) -> Callable[[Values], Values]:
-    return lambda xs: _cut(f(xs.data), xs.length)
+    return lambda xs: Values(torch.where(xs.inside, f(xs.data), 0), xs.length)
 
 
 def _filter(keeps: Callable[[Tensor], Tensor]) -> Callable[[Values], Values]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from replications.deepcoder.language import OPERATIONS, Values, apply
+from replications.deepcoder.language import OPERATIONS, Operation, Values, apply
 from replications.deepcoder.programs import INPUTS, LONGEST, NONE, Programs, Tree
 
 
@@ -70,44 +72,66 @@ class Bank:
         return Values(data, self.length.index_select(1, values).flatten())
 
 
+@dataclass(frozen=True)
+class Part:
+    """Programs of one length that end with one operation: their numbers [K], and the values that it
+    takes, [K] for each argument. Parts of one `group` take the same values."""
+
+    operation: Operation
+    programs: Tensor
+    taken: tuple[Tensor, ...]
+    group: int
+
+
 class Run:
     """A tree on one device, ready to be run."""
 
     def __init__(self, tree: Tree, device: torch.device) -> None:
         self.tree, self.device = tree, device
-        self.values = [torch.from_numpy(v).to(device) for v in tree.values]
-        last = [p.operations[:, t] for t, p in enumerate(tree.programs)]
-        self.parts = [_parts(torch.from_numpy(o).long(), device) for o in last]
+        each = zip(tree.programs, tree.values, strict=True)
+        self.parts = [_parts(p.operations[:, t], v, device) for t, (p, v) in enumerate(each)]
 
     def bank(self, data: Tensor, length: Tensor) -> Bank:
         """Run the programs of length 1 and 2 on inputs [n, M, L] of length [n, M]."""
         n, examples, most = data.shape
         data, length = data.permute(2, 1, 0), length.T
-        sizes = [len(p) for p in self.tree.programs[:2]]
+        count = sum(len(p) for p in self.tree.programs[:2])
         whole = Bank(
-            torch.cat([data, data.new_zeros(most, examples, sum(sizes))], 2),
-            torch.cat([length, length.new_zeros(examples, sum(sizes))], 1),
+            torch.cat([data, data.new_zeros(most, examples, count)], 2),
+            torch.cat([length, length.new_zeros(examples, count)], 1),
         )
         start = n
-        for t, size in enumerate(sizes):
-            for number, which in self.parts[t]:
-                takes = range(len(OPERATIONS[number].takes))
-                given = [whole.of(self.values[t][which, k]) for k in takes]
-                made = apply(OPERATIONS[number], *given)
-                shape, rows = (examples, len(which)), len(made.data)
-                whole.data[:rows, :, start + which] = made.data.reshape(rows, *shape)
-                whole.length[:, start + which] = made.length.reshape(shape)
-            start += size
+        for parts, programs in zip(self.parts, self.tree.programs[:2], strict=False):
+            for part, made in run_parts(whole, parts):
+                shape, rows = (examples, len(part.programs)), len(made.data)
+                whole.data[:rows, :, start + part.programs] = made.data.reshape(rows, *shape)
+                whole.length[:, start + part.programs] = made.length.reshape(shape)
+            start += len(programs)
         return whole
 
-    def last(self, bank: Bank, number: int, which: Tensor, example: int | None = None) -> Values:
-        """Return what programs `which` of length 3 give, whose last operation is `number`."""
-        takes = range(len(OPERATIONS[number].takes))
-        given = [bank.of(self.values[2][which, k], example) for k in takes]
-        return apply(OPERATIONS[number], *given)
+
+def run_parts(
+    bank: Bank, parts: Iterable[Part], example: int | None = None
+) -> Iterator[tuple[Part, Values]]:
+    """Run parts on one example, or on all; what parts of a group take is fetched once."""
+    fetched: dict[int, list[Values]] = {}
+    for part in parts:
+        if part.group not in fetched:
+            fetched[part.group] = [bank.of(values, example) for values in part.taken]
+        yield part, apply(part.operation, *fetched[part.group])
 
 
-def _parts(operations: Tensor, device: torch.device) -> list[tuple[int, Tensor]]:
-    """Return (operation, numbers of the programs that end with it)."""
-    numbered = ((k, (operations == k).nonzero()[:, 0]) for k in range(len(OPERATIONS)))
-    return [(k, which.to(device)) for k, which in numbered if len(which)]
+def _parts(operations: np.ndarray, values: np.ndarray, device: torch.device) -> list[Part]:
+    parts: list[Part] = []
+    groups: dict[tuple[bytes, ...], tuple[int, tuple[Tensor, ...]]] = {}
+    for number, operation in enumerate(OPERATIONS):
+        which = np.flatnonzero(operations == number)
+        if len(which):
+            taken = [np.ascontiguousarray(values[which, k]) for k in range(len(operation.takes))]
+            key = tuple(t.tobytes() for t in taken)
+            if key not in groups:
+                there = tuple(torch.from_numpy(t).to(device) for t in taken)
+                groups[key] = len(groups), there
+            group, there = groups[key]
+            parts.append(Part(operation, torch.from_numpy(which).to(device), there, group))
+    return parts
