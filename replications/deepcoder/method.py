@@ -138,7 +138,7 @@ class Prior(Guided, Untrained):
 
 
 class Oracle(Prior):
-    """True attributes as prediction: a bound on what any network can give this search."""
+    """True attributes as prediction: the ceiling, but for the order among true ones."""
 
     def probabilities(self, batch: Problems) -> Tensor:
         """Return the attributes themselves."""
