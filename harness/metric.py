@@ -44,6 +44,10 @@ FAMILIES = {
     ),
     "outside": Family("targets outside two deviations", PERCENT, higher_is_better=False),
     "bits": Family("bits", "", higher_is_better=False),
+    "speed-up": Family("speed-up", "", higher_is_better=True),
+    "nodes": Family("nodes explored", "", higher_is_better=False),
+    "solved": Family("solved", PERCENT, higher_is_better=True),
+    "seconds": Family("seconds", "s", higher_is_better=False),
     "iterations to converge": Family("iterations to converge", "", higher_is_better=False),
     "parameters": Family("parameters", "", higher_is_better=False),
 }

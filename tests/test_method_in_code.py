@@ -246,6 +246,28 @@ def test_es_maml() -> None:
     assert_close(told, method.policy)
 
 
+def test_deepcoder() -> None:
+    from types import SimpleNamespace
+
+    from replications.deepcoder.consistent import consistent_programs
+    from replications.deepcoder.language import ATTRIBUTES, OPERATIONS
+    from replications.deepcoder.method import nodes
+    from replications.deepcoder.test_search import README_EXAMPLE, batch_of, plain
+
+    found = consistent_programs(batch_of(README_EXAMPLE, "list-int"), 0, 0)
+    inputs = list(zip((True, False), README_EXAMPLE["inputs"], strict=True))
+    operations = [
+        SimpleNamespace(**vars(o), on=lambda *given, name=o.name: plain(name, *given))
+        for o in OPERATIONS
+    ]
+    for guess in torch.rand(6, 34):
+        right = [ATTRIBUTES.index(name) for name in ("SORT", "ACCESS", "HEAD")]
+        guess[right] = 1 - guess[right] / 4
+        probability = dict(zip(ATTRIBUTES, guess.tolist(), strict=True))
+        told = code("deepcoder")(inputs, README_EXAMPLE["output"], operations, probability, 3)
+        assert told == nodes(guess.numpy(), found, "list-int", "depth-first", False)
+
+
 def test_siamese() -> None:
     from replications.siamese.method import Siamese
 
