@@ -6,54 +6,19 @@ of `NAMES` and returns what it defines.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.testing import assert_close
 
-from harness.catalog import papers
 from harness.meta_gradient.engines import ENGINES, engine
 from harness.meta_gradient.losses import CrossEntropy
 from harness.meta_gradient.problem import InnerLoop, Problem
 from harness.tasks.batch import SupervisedBatch
+from tests.method_in_code import PAPERS, code, double  # noqa: F401 - a fixture
 
-NAMES: dict[str, Any] = {
-    "torch": torch,
-    "grad": torch.autograd.grad,
-    "functional_call": torch.func.functional_call,
-    "cosine_similarity": F.cosine_similarity,
-    "cross_entropy": F.cross_entropy,
-    "normalize": F.normalize,
-    "one_hot": F.one_hot,
-    "softplus": F.softplus,
-}
-PAPERS = papers()
 WAYS = 3
-
-
-def code(paper: str) -> Callable[..., Any]:
-    """Return the function that the page of `paper` defines."""
-    page = (PAPERS[paper].folder / "README.md").read_text("utf-8")
-    section = page.partition("## The method in code\n")[2].partition("\n## ")[0]
-    [block] = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
-    names = dict(NAMES)
-    exec(block, names)
-    [function] = [v for k, v in names.items() if k not in NAMES and k != "__builtins__"]
-    return function  # type: ignore[no-any-return]
-
-
-@pytest.fixture(autouse=True)
-def double():
-    """Compute in float64, from one seed."""
-    torch.set_default_dtype(torch.float64)
-    torch.manual_seed(0)
-    yield
-    torch.set_default_dtype(torch.float32)
 
 
 @pytest.mark.parametrize("paper", PAPERS)
@@ -182,92 +147,6 @@ def test_matching() -> None:
     assert_close(code("matching")(support, support_y, query, WAYS), wanted)
 
 
-def test_rl2() -> None:
-    from replications.rl2.method import total_reward
-    from replications.rl2.policies import ucb1
-    from replications.rl2.tasks import BanditBatch
-
-    chances, draws, seeds = torch.rand(5, 4), torch.rand(5, 30), torch.arange(5)
-    wanted = total_reward(BanditBatch(chances, draws, seeds), lambda seen: ucb1(seen, 0.3))
-    told = [code("rl2")(*bandit, 0.3) for bandit in zip(chances, draws, strict=True)]
-    assert len({float(x) for x in told}) > 1
-    assert_close(torch.stack(told), wanted)
-
-
-@pytest.mark.parametrize("count", [0, 5])
-def test_neural_processes(count: int) -> None:
-    from harness.paper_tests.smoke_plans import smoke_method
-
-    torch.set_default_dtype(torch.float32)
-    method, tasks = smoke_method("neural_processes/periodic", "cnp")
-    torch.set_default_dtype(torch.float64)
-    batch, network = tasks.batch("val", 0, 1), method.model.double()
-    context = batch.context(count)
-    known = context.index[0][:count]
-    told = code("neural_processes")(
-        network.encode.inputs,
-        network.encode.points,
-        network.decode,
-        batch.scaled[0],
-        batch.y[0],
-        known,
-        method.settings.least_deviation,
-    )
-    mean, deviation = method.predict(batch, context)
-    loss = -method.score(batch, context)["log_likelihood"]
-    assert_close(list(told), [mean[0], deviation[0], loss[0]])
-
-
-def test_es_maml() -> None:
-    from harness.noise import step_generator
-    from harness.paper_tests.smoke_plans import smoke_method
-
-    method, tasks = smoke_method(
-        "es_maml/square", "hill-climbing", method__pairs=3, method__queries=4
-    )
-    s, batch, start = method.settings, tasks.batch("train", 0, 7), method.policy
-    noise = step_generator(method.noise_seed, 0, torch.device("cpu"))
-    half = torch.randn(3, 6, generator=noise)
-    directions = torch.cat([half, -half, torch.zeros(1, 6)])
-    proposals = torch.randn(4, 7, 6, generator=noise)
-    empty = method.normaliser
-
-    def episode(policy: Tensor, task: int) -> Tensor:
-        from replications.es_maml.rollouts import walk
-
-        goal = batch.goals[task : task + 1]
-        return walk("square", 100, policy[None], goal, empty).returns[0]
-
-    told = code("es_maml")(
-        start, directions, proposals, episode, s.sigma, s.adaptation_sigma, s.rate
-    )
-    method.train_step(batch, 0)
-    assert not torch.equal(start, method.policy)
-    assert_close(told, method.policy)
-
-
-def test_deepcoder() -> None:
-    from types import SimpleNamespace
-
-    from replications.deepcoder.consistent import consistent_programs
-    from replications.deepcoder.language import ATTRIBUTES, OPERATIONS
-    from replications.deepcoder.method import nodes
-    from replications.deepcoder.test_search import README_EXAMPLE, batch_of, plain
-
-    found = consistent_programs(batch_of(README_EXAMPLE, "list-int"), 0, 0)
-    inputs = list(zip((True, False), README_EXAMPLE["inputs"], strict=True))
-    operations = [
-        SimpleNamespace(**vars(o), on=lambda *given, name=o.name: plain(name, *given))
-        for o in OPERATIONS
-    ]
-    for guess in torch.rand(6, 34):
-        right = [ATTRIBUTES.index(name) for name in ("SORT", "ACCESS", "HEAD")]
-        guess[right] = 1 - guess[right] / 4
-        probability = dict(zip(ATTRIBUTES, guess.tolist(), strict=True))
-        told = code("deepcoder")(inputs, README_EXAMPLE["output"], operations, probability, 3)
-        assert told == nodes(guess.numpy(), found, "list-int", "depth-first", False)
-
-
 def test_siamese() -> None:
     from replications.siamese.method import Siamese
 
@@ -308,50 +187,6 @@ def test_mann() -> None:
     before = (memory[0], read_weights[0], usage[0], keys[0], gates[0, :, None])
     told = code("mann")(*before, 0.95)
     assert_close(list(told), [reads[0], *(part[0] for part in after)])
-
-
-def test_ntm() -> None:
-    from replications.ntm.memory import heads, rotations, step
-
-    memory, numbers = torch.randn(1, 6, 4), torch.randn(1, 4 * 4 + 6 + 2 * 3)
-    before = torch.randn(1, 2, 6).softmax(-1)
-    _, weighting, _ = step(memory, before, numbers, rotations(6, 3).double())
-    told = heads(numbers, 4, 3)
-    for head in range(2):
-        numbers_of_head = (told.strengths, told.gates, told.shifts, told.sharpness)
-        strength, gate, shift, sharpness = (part[0, head] for part in numbers_of_head)
-        weights = code("ntm")(
-            memory[0], before[0, head], told.keys[0, head], strength, gate, shift, sharpness
-        )
-        assert_close(weights, weighting[0, head])
-
-
-def test_learned_optimizer() -> None:
-    from harness.paper_tests.smoke_plans import smoke_method
-    from replications.learned_optimizer.tasks import QuadraticBatch
-    from replications.learned_optimizer.test_lstm import UNITS, to_torch_order, torch_twin
-
-    method, tasks = smoke_method(
-        "learned_optimizer/quadratics-uniform", "lstm", method__units=[UNITS, UNITS]
-    )
-    method._place(dtype=torch.float64)
-    drawn = tasks.batch("train", 0, 1)
-    problems = QuadraticBatch(*(p.double() for p in (drawn.matrix, drawn.target, drawn.start)))
-    x, s = problems.start, method.settings
-    zeros = method.network.zero_state(x.numel())
-    wanted, gradients, _, _ = method.meta_gradient(problems, x, zeros)
-    lstm, linear = torch_twin(method.network)
-    state = (torch.zeros(2, x.numel(), UNITS), torch.zeros(2, x.numel(), UNITS))
-
-    def f(at: Tensor) -> Tensor:
-        total: Tensor = problems.losses_and_gradients(at)[0].mean()
-        return total
-
-    told = code("learned_optimizer")(lstm, linear, f, x.requires_grad_(), state, s.unroll)
-    assert_close(told, wanted)
-    told.backward()
-    assert_close(linear.weight.grad[0], gradients[2][0, 1:])
-    assert_close(lstm.weight_hh_l0.grad, to_torch_order(gradients[0])[:, -UNITS:])
 
 
 def test_versa() -> None:

@@ -1,4 +1,5 @@
-"""`results/` keeps the weights of full-budget runs, and of what `harness explain` tests: no others.
+"""`results/` keeps the weights of full-budget runs, and of what `harness explain` tests: of others
+those alone that are small.
 
 Of a variant without a full-budget run, `harness explain CELL --variant VARIANT` tests the longest.
 """
@@ -16,6 +17,8 @@ from harness.run.budget import share
 RESULTS = replications_folder().parent / "results"
 TOO_LARGE = ("siamese",)
 """Papers whose weights (149 MiB) are too large for the repository."""
+SMALL = 10_000
+"""Bytes of weights that may be kept of any run."""
 
 
 def needed(records: Iterable[StoredRecord], explained: set[str]) -> set[str]:
@@ -41,5 +44,8 @@ def _rank(stored: StoredRecord) -> tuple[int, float]:
 def test_weights_that_nothing_needs_are_not_kept():
     paths = (RESULTS / "explain").glob("*/*/*.json")
     explained = {read_explanation(path).record_digest for path in paths}
-    there = {str(path.parent) for path in RESULTS.rglob(WEIGHTS) if path.parts[-5] not in TOO_LARGE}
-    assert there == needed(find_records(RESULTS), explained)
+    files = [path for path in RESULTS.rglob(WEIGHTS) if path.parts[-5] not in TOO_LARGE]
+    wanted = needed(find_records(RESULTS), explained)
+    assert wanted - {str(path.parent) for path in files} == set()
+    large = {str(path.parent) for path in files if path.stat().st_size > SMALL}
+    assert large - wanted == set()
