@@ -20,7 +20,15 @@ from torch import Tensor, nn
 from harness.method import Method
 from harness.methods.one_network import OneNetwork, adam
 from harness.ranges import Range
-from harness.switch_types import Factor, Hidden, Iterations, Rate, Share, Steps, StepsFromOne
+from harness.switch_types import (
+    Factor,
+    Hidden,
+    Iterations,
+    Rate,
+    ShareAboveZero,
+    Steps,
+    StepsFromOne,
+)
 from replications.bmaml.network import Networks
 from replications.bmaml.posterior import Posterior
 from replications.bmaml.svgd import svgd_step
@@ -38,7 +46,7 @@ class ParticleSettings:
     """Units of the hidden layers of each."""
     meta_rate: Rate
     """Of Adam, at the start."""
-    rate_decay: Share
+    rate_decay: ShareAboveZero
     """The rate falls by this factor over `decay_every` iterations, evenly."""
     decay_every: Iterations
     test_steps: Steps
@@ -214,7 +222,8 @@ class EMAML(Particles):
         """Take one gradient step on each particle's mean squared error."""
         done = self.networks.run(particles, x)
         upon = 2 / x.shape[1] * (done.outputs - y.squeeze(-1))
-        return particles - self.settings.inner_rate * self.networks.gradients(particles, done, upon)
+        gradient = torch.cat(self.networks.gradients(particles, done, upon), -1)
+        return particles - self.settings.inner_rate * gradient
 
     def loss(self, batch: SinusoidBatch) -> Tensor:
         """Return the mean squared error at the further points after adaptation, summed over

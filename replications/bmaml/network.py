@@ -70,9 +70,9 @@ class Networks:
                 h = h.relu()
         return Pass(inputs, h.reshape(m, *x.shape[:2]))
 
-    def gradients(self, particles: Tensor, done: Pass, upon: Tensor) -> Tensor:
-        """Return the gradients [M, T, P] by weights and biases of Σ outputs · `upon` [M, T, K] over
-        each task's points, of the pass that was `done`."""
+    def gradients(self, particles: Tensor, done: Pass, upon: Tensor) -> list[Tensor]:
+        """Return the gradients by weights and biases of Σ outputs · `upon` [M, T, K] over each
+        task's points, of the pass that was `done`: parts [M, T, …] of [M, T, P], in order."""
         m, tasks, points = upon.shape
         delta = upon.reshape(len(done.inputs[0]), -1, 1)
         parts: list[Tensor] = []
@@ -80,7 +80,8 @@ class Networks:
         for i, (h, (weight, _)) in reversed(list(enumerate(layers))):
             by_task = delta.reshape(m * tasks, points, -1)
             by_weight = h.reshape(m * tasks, points, -1).mT @ by_task
-            parts = [by_weight.flatten(1), by_task.sum(1), *parts]
+            both = by_weight.flatten(1), by_task.sum(1)
+            parts = [part.view(m, tasks, -1) for part in both] + parts
             if i:
                 delta = (delta @ weight.mT) * (h > 0)
-        return torch.cat(parts, 1).view(m, tasks, -1)
+        return parts

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from replications.bmaml.network import Networks
 
@@ -50,18 +50,12 @@ class Posterior:
         errors = y.squeeze(-1) - done.outputs
         by_w = self.networks.gradients(particles, done, noise * errors)
         squares = errors.square().sum(-1, keepdim=True)
-        by_noise = 0.5 * x.shape[1] - 0.5 * noise * squares
-        of_points = torch.cat([by_w, torch.zeros_like(by_noise), by_noise], -1)
         by_weight = 0.5 * w.shape[-1] - 0.5 * weight * w.square().sum(-1, keepdim=True)
-        of_priors = torch.cat(
-            [
-                -weight * w,
-                by_weight + self.weight_shape - self.weight_rate * weight,
-                self.noise_shape - self.noise_rate * noise,
-            ],
-            -1,
-        )
-        return of_points + of_priors
+        by_weight = by_weight + self.weight_shape - self.weight_rate * weight
+        by_noise = 0.5 * x.shape[1] - 0.5 * noise * squares
+        by_noise = by_noise + self.noise_shape - self.noise_rate * noise
+        whole = torch.cat([*by_w, by_weight.expand_as(by_noise), by_noise], -1)
+        return whole - nn.functional.pad(weight * w, (0, 2))
 
     def _split(self, particles: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return w [M, S, P], ln λ and ln γ [M, S, 1]."""

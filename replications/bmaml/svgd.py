@@ -45,11 +45,12 @@ def svgd_step(particles: Tensor, gradient: Tensor, rate: float, repulsion: float
     by_task = particles.transpose(0, 1)
     squares = squared_distances(by_task)
     h = bandwidth(squares)
-    kernel = (-squares / h).exp()
-    share = rate / m
-    apart = by_task * kernel.sum(2, keepdim=True) - kernel @ by_task
-    pushed = by_task + share * repulsion * apart / h
-    if len(by_task) == 1:  # one kernel for all tasks: one product
-        drawn = (share * kernel[0] @ gradient.reshape(m, -1)).view(m, tasks, size)
-        return pushed.transpose(0, 1) + drawn
-    return torch.baddbmm(pushed, share * kernel, gradient.transpose(0, 1)).transpose(0, 1)
+    along = (rate / m) * (-squares / h).exp()
+    # A step is linear in particles and gradients: two matrices [S, M, M] say all of it.
+    apart = repulsion / h * (along.sum(2).diag_embed() - along)
+    one = torch.eye(m, dtype=apart.dtype, device=apart.device)
+    moved = (one + apart) @ by_task
+    if len(by_task) == 1:  # the same for all tasks: one product
+        drawn = (along[0] @ gradient.reshape(m, -1)).view(m, tasks, size)
+        return moved.transpose(0, 1) + drawn
+    return torch.baddbmm(moved, along, gradient.transpose(0, 1)).transpose(0, 1)

@@ -92,16 +92,16 @@ class FiniteSinusoids(TaskSource):
     def batch_bytes(cls, settings: Any, split: str, count: int) -> int:
         """Return the bytes of inputs and values: of the batch, of a block, of the training set."""
         kept = int(settings.train_tasks) if split in ("train", "trainval") else 0
-        return 2 * 8 * CHUNKS * int(settings.shots) * (count + 2 * BLOCK + kept)
+        return 8 * (2 * CHUNKS * int(settings.shots) + 3) * (count + 2 * BLOCK + kept)
 
     def draw_block(self, split: str, block: int) -> Arrays:
-        """Draw `x` and `y` [BLOCK, 3, K] float64."""
+        """Draw `x` and `y` [BLOCK, 3, K] and `law` [BLOCK, 3], float64."""
         if split not in ("train", "trainval"):
             return self._drawn(split, block)
         numbers = self._order(np.arange(block * BLOCK, (block + 1) * BLOCK))
         of_block, row = np.divmod(numbers, BLOCK)
         blocks = [self._drawn("train", b) for b in range(-(-self.settings.train_tasks // BLOCK))]
-        return {n: np.stack([b[n] for b in blocks])[of_block, row] for n in ("x", "y")}
+        return {n: np.stack([b[n] for b in blocks])[of_block, row] for n in blocks[0]}
 
     def _order(self, indices: np.ndarray) -> np.ndarray:
         """Return which tasks of the set the training tasks with consecutive `indices` are."""
@@ -116,18 +116,22 @@ class FiniteSinusoids(TaskSource):
         return np.concatenate(groups)[indices - first * s.drawn_together]
 
     def _draw(self, split: str, block: int) -> Arrays:
-        """Draw the tasks with the numbers of a block: `x` and `y` [BLOCK, 3, K] float64."""
+        """Draw the tasks with the numbers of a block."""
         s = self.settings
-        law = self.generator(split, block, LAW_STREAM)
-        amplitude = law.uniform(s.amplitude_min, s.amplitude_max, (BLOCK, 1, 1))
-        frequency = law.uniform(s.frequency_min, s.frequency_max, (BLOCK, 1, 1))
-        phase = law.uniform(s.phase_min, s.phase_max, (BLOCK, 1, 1))
+        rng = self.generator(split, block, LAW_STREAM)
+        law = np.stack(
+            [
+                rng.uniform(s.amplitude_min, s.amplitude_max, BLOCK),
+                rng.uniform(s.frequency_min, s.frequency_max, BLOCK),
+                rng.uniform(s.phase_min, s.phase_max, BLOCK),
+            ],
+            1,
+        )
         shape = (BLOCK, CHUNKS, s.shots)
         x = self.generator(split, block, INPUT_STREAM).uniform(s.input_min, s.input_max, shape)
         noise = self.generator(split, block, NOISE_STREAM).standard_normal(shape)
         noise[:, -1] = 0
-        y = amplitude * (np.sin(frequency * x - phase) + s.noise * noise)
-        return {"x": x, "y": y}
+        return {"x": x, "y": sinusoids(law, x) + s.noise * law[:, :1, None] * noise, "law": law}
 
     def to_batch(self, arrays: Arrays) -> SinusoidBatch:
         """Lay tasks on the device."""
@@ -138,6 +142,12 @@ class FiniteSinusoids(TaskSource):
         )
         chunks = zip(x.unbind(1), y.unbind(1), strict=True)
         return SinusoidBatch(*(tensor for chunk in chunks for tensor in chunk))
+
+
+def sinusoids(law: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Return the values at x [T, ...] of tasks with `law` [T, 3]: amplitude, frequency, phase."""
+    amplitude, frequency, phase = law.T.reshape(3, -1, *[1] * (x.ndim - 1))
+    return np.asarray(amplitude * np.sin(frequency * x - phase))
 
 
 TASK_SOURCES = {"finite-sinusoids": FiniteSinusoids}
