@@ -1,8 +1,8 @@
 """Bayesian MAML (Yoon, Kim, Dia, Kim, Bengio & Ahn 2018, arXiv 1806.03836).
 
 A start of M networks, the particles, is meta-trained so that a few steps of Stein variational
-gradient descent on K points of a task lead them to samples of its posterior. BMAML's loss is how far
-the particles are from a chaser's leader: themselves, one step further on more points. EMAML is an
+gradient descent on K points of a task lead them to samples of its posterior. BMAML's loss is the
+distance from these followers to a leader: themselves, a step further on more points. EMAML is an
 ensemble of MAMLs, MAML one of them. Authors' code: jaesik817/bmaml.
 """
 
@@ -65,7 +65,8 @@ class Particles(OneNetwork):
         s = self.settings
         self.networks = Networks(1, s.hidden)
         start = torch.cat([self.networks.start(s.particles, self.generator), *self.scalars()], 1)
-        self.model = nn.ParameterDict({"particles": nn.Parameter(start.to(self.device))})
+        self.particles = nn.Parameter(start.to(self.device))
+        self.model = nn.ParameterDict({"particles": self.particles})
         self.optimiser = adam(self.model.parameters(), s.meta_rate, self.device)
 
     def scalars(self) -> list[Tensor]:
@@ -75,7 +76,7 @@ class Particles(OneNetwork):
     @property
     def start(self) -> Tensor:
         """The particles before adaptation [M, 1, D]."""
-        return self.model["particles"].unsqueeze(1)
+        return self.particles.unsqueeze(1)
 
     @abc.abstractmethod
     def step(self, particles: Tensor, x: Tensor, y: Tensor) -> Tensor:

@@ -1,14 +1,15 @@
 """Many small networks at once: particles, each of them all weights of one network in a row.
 
 Particles are [M, S, D]: M of them, each for S tasks, where S is 1 while they are the same for all
-tasks. A row begins with weight (inputs x outputs) and bias of each layer in turn; what stands behind
-these is not the network's. A layer is one batched product for all particles and tasks.
+tasks. A row begins with weight (inputs x outputs) and bias of each layer in turn; what stands
+behind these is not the network's. A layer is one batched product for all particles and tasks.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -30,7 +31,7 @@ class Networks:
 
     def __init__(self, inputs: int, hidden: Sequence[int]) -> None:
         sizes = [inputs, *hidden, 1]
-        self.shapes = list(zip(sizes[:-1], sizes[1:], strict=True))
+        self.shapes = list(pairwise(sizes))
         self.count = sum(inputs * outputs + outputs for inputs, outputs in self.shapes)
         """P, weights and biases of one network."""
 

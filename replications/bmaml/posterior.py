@@ -2,8 +2,8 @@
 (authors' `bnn.py`).
 
 A particle [D = P + 2] is the network's weights w, ln λ and ln γ. Values are normal about the
-network's outputs with precision γ, weights normal about 0 with precision λ, and both precisions have
-Gamma priors; densities are of ln λ and ln γ. Constants are left out, as there.
+network's outputs with precision γ, weights normal about 0 with precision λ, and both precisions
+have Gamma priors; densities are of ln λ and ln γ. Constants are left out, as there.
 """
 
 from __future__ import annotations

@@ -1,13 +1,14 @@
 """Finite sets of sinusoids with fixed points (Yoon et al. 2018, arXiv 1806.03836, section 5.1;
 authors' `data_generator.py`): y = amplitude · sin(frequency · x - phase).
 
-Training has a set of so many tasks, and each of them has the same 3 K points whenever it comes: K to
-adapt to (`support`), K `further` ones that the leader or the meta-loss sees, K to be tested on
+Training has a set of so many tasks, and each of them has the same 3 K points whenever it comes: K
+to adapt to (`support`), K `further` ones that the leader or the meta-loss sees, K to be tested on
 (`query`). A task's noise has a share of its amplitude as deviation; query points have none.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any
@@ -86,7 +87,7 @@ class FiniteSinusoids(TaskSource):
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
         # Kept: most batches of training need rows of every block of the set.
-        self._drawn = cache(self._draw)
+        self._drawn: Callable[[str, int], Arrays] = cache(self._draw)
 
     @classmethod
     def batch_bytes(cls, settings: Any, split: str, count: int) -> int:
@@ -97,11 +98,11 @@ class FiniteSinusoids(TaskSource):
     def draw_block(self, split: str, block: int) -> Arrays:
         """Draw `x` and `y` [BLOCK, 3, K] and `law` [BLOCK, 3], float64."""
         if split not in ("train", "trainval"):
-            return self._drawn(split, block)
+            return self._draw(split, block)
         numbers = self._order(np.arange(block * BLOCK, (block + 1) * BLOCK))
         of_block, row = np.divmod(numbers, BLOCK)
         blocks = [self._drawn("train", b) for b in range(-(-self.settings.train_tasks // BLOCK))]
-        return {n: np.stack([b[n] for b in blocks])[of_block, row] for n in blocks[0]}
+        return {name: np.stack([b[name] for b in blocks])[of_block, row] for name in blocks[0]}
 
     def _order(self, indices: np.ndarray) -> np.ndarray:
         """Return which tasks of the set the training tasks with consecutive `indices` are."""
@@ -147,7 +148,8 @@ class FiniteSinusoids(TaskSource):
 def sinusoids(law: np.ndarray, x: np.ndarray) -> np.ndarray:
     """Return the values at x [T, ...] of tasks with `law` [T, 3]: amplitude, frequency, phase."""
     amplitude, frequency, phase = law.T.reshape(3, -1, *[1] * (x.ndim - 1))
-    return np.asarray(amplitude * np.sin(frequency * x - phase))
+    values: np.ndarray = amplitude * np.sin(frequency * x - phase)
+    return values
 
 
 TASK_SOURCES = {"finite-sinusoids": FiniteSinusoids}

@@ -222,7 +222,7 @@ def pair(drawn: SinusoidBatch) -> tuple[Tensor, Tensor]:
 
 def meta_gradient(method: Any, drawn: SinusoidBatch) -> tuple[Tensor, Tensor]:
     loss = method.loss(drawn)
-    (gradient,) = torch.autograd.grad(loss, method.model["particles"])
+    (gradient,) = torch.autograd.grad(loss, method.particles)
     return loss.detach(), gradient
 
 
@@ -244,7 +244,7 @@ def test_the_chaser_gradient_is_that_of_finite_differences(monkeypatch: pytest.M
     (*_, follower) = method.adapt(*pair(drawn), 1)
     leader = method.leader(follower.detach(), drawn)
     monkeypatch.setattr(svgd, "bandwidth", lambda squares: fixed)
-    along, start = normals(*method.model["particles"].shape), method.start.detach()
+    along, start = normals(*method.particles.shape), method.start.detach()
     along /= along.norm()
 
     def loss(by: float) -> float:
@@ -270,8 +270,8 @@ def test_more_steps_of_follower_and_leader_go_on_from_there() -> None:
     *_, follower = twice.adapt(*pair(drawn), 2)
     *_, leader = learner(particles=3).adapt(*pair(drawn), 1)
     assert torch.allclose(follower, twice.step(leader, *pair(drawn)))
-    once = learner(particles=3)
-    both = [torch.cat(p, 1) for p in zip(pair(drawn), (drawn.further_x, drawn.further_y))]
+    once, further = learner(particles=3), (drawn.further_x, drawn.further_y)
+    both = [torch.cat(p, 1) for p in zip(pair(drawn), further, strict=True)]
     wanted = once.step(once.step(follower.detach(), *both), *both)
     assert torch.allclose(twice.leader(follower.detach(), drawn), wanted)
 
