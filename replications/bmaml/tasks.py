@@ -114,7 +114,8 @@ class FiniteSinusoids(TaskSource):
             )
             for group in range(first, last + 1)
         ]
-        return np.concatenate(groups)[indices - first * s.drawn_together]
+        numbers: np.ndarray = np.concatenate(groups)[indices - first * s.drawn_together]
+        return numbers
 
     def _draw(self, split: str, block: int) -> Arrays:
         """Draw the tasks with the numbers of a block."""

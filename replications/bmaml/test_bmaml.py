@@ -359,7 +359,7 @@ def test_a_stopped_training_goes_on_as_if_it_had_not_stopped(variant: str) -> No
     assert same_weights(*with_and_without_stop(make(), batches, 2, make(1)))
 
 
-def test_all_particles_at_once_are_four_times_as_fast_as_a_loop() -> None:
+def test_a_step_is_four_times_as_fast_as_loops_over_tasks_and_particles() -> None:
     """In float32, as a training is, by processor time: other work on the machine counts little."""
     torch.set_default_dtype(torch.float32)
     method, drawn = learner(), batch(10)
