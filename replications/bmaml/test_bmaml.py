@@ -303,6 +303,24 @@ def test_each_particle_of_emaml_is_a_maml(variant: str) -> None:
     assert len(gradient) == (1 if variant == "maml" else 10)
 
 
+@pytest.mark.parametrize("cell", ["sinusoid-100-tasks-5shot", "sinusoid-100-tasks-10shot"])
+def test_an_emaml_can_step_as_far_as_a_particle_of_bmaml_does_by_its_own_gradient(
+    cell: str,
+) -> None:
+    """At the start, priors and other particles aside: `emaml-step-of-bmaml`."""
+    made = Setup.at("full", published_variant("bmaml", cell, "bmaml", method__weight_start=1e-9))
+    tasks = made.tasks()
+    bayesian, drawn = made.method(tasks), tasks.batch("train", 0, 2)
+    assert isinstance(bayesian, BMAML)
+    start = bayesian.start.detach()
+    start[:, :, COUNT + 1] = math.log(100)
+    own = 1e-3 / len(start) * bayesian.posterior.gradient(start, *pair(drawn))[..., :COUNT]
+    made = Setup.at("full", published_variant("bmaml", cell, "emaml-step-of-bmaml"))
+    ensemble = made.method(made.tasks())
+    weights = start[..., :COUNT]
+    assert torch.allclose(ensemble.step(weights, *pair(drawn)) - weights, own, atol=1e-9)
+
+
 @pytest.mark.parametrize("variant", ["bmaml", "emaml"])
 def test_the_mean_prediction_errs_less_than_the_particles_do(variant: str) -> None:
     """By the variance of their predictions: Jensen's inequality, whatever was learned."""
