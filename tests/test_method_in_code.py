@@ -250,7 +250,7 @@ def test_bmaml() -> None:
     from harness.paper_tests.smoke_plans import smoke_method
 
     method, tasks = smoke_method("bmaml/sinusoid-100-tasks-5shot", "bmaml", method__particles=4)
-    batch, rate = tasks.batch("train", 0, 1), method.settings.follower_rate
+    batch, rate = tasks.batch("train", 0, 1), method.settings.inner_rate
     support = torch.stack([batch.support_x, batch.support_y])
     more = torch.cat([support, torch.stack([batch.further_x, batch.further_y])], 2)
 

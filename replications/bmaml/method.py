@@ -49,6 +49,9 @@ class ParticleSettings:
     rate_decay: ShareAboveZero
     """The rate falls by this factor over `decay_every` iterations, evenly."""
     decay_every: Iterations
+    inner_steps: StepsFromOne
+    """Steps of adaptation to the support points in training; BMAML's follower."""
+    inner_rate: Rate
     test_steps: Steps
     """Steps of adaptation at test; scores are reported before them and after each."""
 
@@ -118,7 +121,7 @@ class Particles(OneNetwork):
             errors = self.errors(particles, batch.query_x, batch.query_y)
             scores[f"mse@{k}"] = errors.mean(0).square().mean(-1)
             scores[f"particle_mse@{k}"] = errors.square().mean((0, 2))
-        return scores
+        return {name: scores[name] for name in self.metrics(self.settings)}
 
     def errors(self, particles: Tensor, x: Tensor, y: Tensor) -> Tensor:
         """Return predictions of particles [M, S, D] at x less y [T, K, 1]: [M, T, K]."""
@@ -126,8 +129,9 @@ class Particles(OneNetwork):
 
     @classmethod
     def metrics(cls, settings: Any) -> tuple[str, ...]:
-        """Name the metrics of `evaluate`."""
-        steps = range(settings.test_steps + 1)
+        """Name the metrics of `evaluate`, first those after as many steps as in training, which
+        stand for the method where few numbers have to."""
+        steps = sorted(range(settings.test_steps + 1), key=lambda k: k != settings.inner_steps)
         return tuple(f"{family}@{k}" for k in steps for family in ("mse", "particle_mse"))
 
 
@@ -135,9 +139,6 @@ class Particles(OneNetwork):
 class BMAMLSettings(ParticleSettings):
     """Switches of BMAML."""
 
-    follower_steps: StepsFromOne
-    """On the K support points, from the start."""
-    follower_rate: Rate
     leader_steps: StepsFromOne
     """On support and further points, from where the follower came."""
     leader_rate: Rate
@@ -179,13 +180,13 @@ class BMAML(Particles):
 
     def step(self, particles: Tensor, x: Tensor, y: Tensor) -> Tensor:
         """Take one step of the follower."""
-        return self._step(particles, x, y, self.settings.follower_rate)
+        return self._step(particles, x, y, self.settings.inner_rate)
 
     def loss(self, batch: SinusoidBatch) -> Tensor:
         """Return the chaser loss: squared distance of follower and leader, summed over particles,
         over weights alone."""
         s = self.settings
-        *_, follower = self.adapt(batch.support_x, batch.support_y, s.follower_steps)
+        *_, follower = self.adapt(batch.support_x, batch.support_y, s.inner_steps)
         leader = self.leader(follower.detach(), batch)
         moved = (follower - leader)[..., : self.networks.count]
         return moved.square().sum((0, 2)).mean()
@@ -205,19 +206,11 @@ class BMAML(Particles):
         return svgd_step(particles, gradient, rate, self.settings.repulsion)
 
 
-@dataclass(frozen=True)
-class EMAMLSettings(ParticleSettings):
-    """Switches of EMAML, and of MAML."""
-
-    inner_steps: StepsFromOne
-    inner_rate: Rate
-
-
 class EMAML(Particles):
     """M MAMLs that share their tasks and nothing else."""
 
-    Settings = EMAMLSettings
-    settings: EMAMLSettings
+    Settings = ParticleSettings
+    settings: ParticleSettings
 
     def step(self, particles: Tensor, x: Tensor, y: Tensor) -> Tensor:
         """Take one gradient step on each particle's mean squared error."""

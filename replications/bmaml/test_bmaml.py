@@ -266,7 +266,7 @@ def test_every_number_of_a_particle_has_a_gradient() -> None:
 
 def test_more_steps_of_follower_and_leader_go_on_from_there() -> None:
     drawn = batch()
-    twice = learner(particles=3, follower_steps=2, leader_steps=2)
+    twice = learner(particles=3, inner_steps=2, leader_steps=2)
     *_, follower = twice.adapt(*pair(drawn), 2)
     *_, leader = learner(particles=3).adapt(*pair(drawn), 1)
     assert torch.allclose(follower, twice.step(leader, *pair(drawn)))

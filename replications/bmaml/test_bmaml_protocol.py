@@ -43,6 +43,8 @@ TRAINED = {
     "method.meta_rate": 0.001,
     "method.rate_decay": 0.98,
     "method.decay_every": 1000,
+    "method.inner_steps": 1,
+    "method.inner_rate": 0.001,
     "method.test_steps": 10,
     "training.iterations": 100000,
     "training.iteration_cap": 100000,
@@ -54,8 +56,6 @@ TRAINED = {
 }
 MAMLS = {
     "algorithm": "emaml",
-    "method.inner_steps": 1,
-    "method.inner_rate": 0.001,
     "training.validation_metric": "particle_mse@1",
 }
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -63,8 +63,6 @@ VARIANTS: dict[str, dict[str, Any]] = {
     | {
         "algorithm": "bmaml",
         "method.particles": 10,
-        "method.follower_steps": 1,
-        "method.follower_rate": 0.001,
         "method.leader_steps": 1,
         "method.leader_rate": 0.001,
         "method.repulsion": 1.0,

@@ -18,7 +18,7 @@ from harness.paper_tests.switch_effects import (
     switch_names,
     where_seen,
 )
-from replications.bmaml.method import BMAMLSettings, EMAMLSettings
+from replications.bmaml.method import BMAMLSettings, ParticleSettings
 
 CELL = "bmaml/sinusoid-100-tasks-5shot"
 SHORT = {"particles": 3, "hidden": [12, 12], "test_steps": 2, "decay_every": 1}
@@ -28,11 +28,11 @@ BOTH: dict[str, tuple[Places, tuple[Any, ...]]] = {
     "meta_rate": (TRAINING, (0.001, 0.01)),
     "rate_decay": (TRAINING, (0.5, 1.0)),
     "decay_every": (TRAINING, (1, 1000)),
+    "inner_steps": (TRAINING, (1, 2)),
+    "inner_rate": (THROUGHOUT, (0.001, 0.003)),
     "test_steps": (TESTING, (2, 3)),
 }
 BMAML_SEEN: dict[str, tuple[Places, tuple[Any, ...]]] = BOTH | {
-    "follower_steps": (TRAINING, (1, 2)),
-    "follower_rate": (THROUGHOUT, (0.001, 0.003)),
     "leader_steps": (TRAINING, (1, 2)),
     # Of a single step of the leader: it multiplies the loss, and Adam takes factors away.
     "leader_rate": (frozenset({LOSSES}), (0.001, 0.003)),
@@ -43,10 +43,6 @@ BMAML_SEEN: dict[str, tuple[Places, tuple[Any, ...]]] = BOTH | {
     "weight_shape": (THROUGHOUT, (2.0, 200.0)),
     "weight_rate": (THROUGHOUT, (2.0, 200.0)),
     "weight_start": (THROUGHOUT, (1.0, 10.0)),
-}
-EMAML_SEEN: dict[str, tuple[Places, tuple[Any, ...]]] = BOTH | {
-    "inner_steps": (TRAINING, (1, 2)),
-    "inner_rate": (THROUGHOUT, (0.001, 0.01)),
 }
 
 
@@ -61,10 +57,10 @@ def test_each_switch_of_bmaml_is_seen_where_it_works(switch: str) -> None:
     assert_seen(BMAML_SEEN, BMAMLSettings, switch, make, *batches())
 
 
-@pytest.mark.parametrize("switch", switch_names(EMAMLSettings))
+@pytest.mark.parametrize("switch", switch_names(ParticleSettings))
 def test_each_switch_of_emaml_is_seen_where_it_works(switch: str) -> None:
     make = maker(CELL, "emaml", {}, **SHORT)
-    assert_seen(EMAML_SEEN, EMAMLSettings, switch, make, *batches())
+    assert_seen(BOTH, ParticleSettings, switch, make, *batches())
 
 
 def test_one_particle_is_not_kept_apart() -> None:
