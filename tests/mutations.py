@@ -252,7 +252,7 @@ MUTATIONS = [
         "replications/bmaml/svgd.py",
         "along.sum(2).diag_embed() - along",
         "along - along.sum(2).diag_embed()",
-        "replications/bmaml/test_bmaml.py",
+        "replications/bmaml/test_svgd.py",
     ),
     (
         "replications/bmaml/method.py",

@@ -28,7 +28,7 @@ def bandwidth(squares: Tensor) -> Tensor:
     counts as a constant in gradients."""
     m = squares.shape[-1]
     ordered = squares.detach().flatten(1).sort(1).values
-    middle = ordered[:, [(m * m - 1) // 2, m * m // 2]].mean(1)
+    middle = ordered[:, (m * m - 1) // 2 : m * m // 2 + 1].mean(1)
     h = middle / math.log(m) if m > 1 else middle
     # Particles that are all equal, or just one: any h gives the same.
     return torch.where(h > 0, h, 1.0).view(-1, 1, 1)
