@@ -37,7 +37,7 @@ def draw_fans(ready: Assembled, title: str, out: Path) -> Path:
     made = Figure(figsize=(6.4, 6.6), layout="constrained")
     panels = made.subplots(len(STEPS), TASKS, sharex=True, sharey=True, squeeze=False)
     for row, k, outputs in zip(panels, STEPS, predicted, strict=True):
-        row[0].set_ylabel(f"{k} steps")
+        row[0].set_ylabel("1 step" if k == 1 else f"{k} steps")
         for task, axes in enumerate(row):
             inputs = x[task, :, 0]
             axes.plot(inputs, outputs[:, task].T, color=COLOURS[0], alpha=0.3, linewidth=0.8)
