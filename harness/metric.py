@@ -35,6 +35,7 @@ FAMILIES = {
     "accuracy": Family("accuracy", PERCENT, higher_is_better=True),
     "mnist_accuracy": Family("mnist_accuracy", PERCENT, higher_is_better=True),
     "mse": Family("mean squared error", "", higher_is_better=False),
+    "particle_mse": Family("mean squared error of a particle", "", higher_is_better=False),
     "loss": Family("loss", "", higher_is_better=False),
     "reward": Family("total reward", "", higher_is_better=True),
     "log_likelihood": Family("log-likelihood", "nats", higher_is_better=True),

@@ -138,3 +138,23 @@ def test_learned_optimizer() -> None:
     told.backward()
     assert_close(linear.weight.grad[0], gradients[2][0, 1:])
     assert_close(lstm.weight_hh_l0.grad, to_torch_order(gradients[0])[:, -UNITS:])
+
+
+def test_bmaml() -> None:
+    from harness.paper_tests.smoke_plans import smoke_method
+
+    method, tasks = smoke_method("bmaml/sinusoid-100-tasks-5shot", "bmaml", method__particles=4)
+    batch, rate = tasks.batch("train", 0, 1), method.settings.inner_rate
+    support = torch.stack([batch.support_x, batch.support_y])
+    more = torch.cat([support, torch.stack([batch.further_x, batch.further_y])], 2)
+
+    def log_density(particle: Tensor, points: Tensor) -> Tensor:
+        return method.posterior.log_density(particle[None, None], *points).squeeze()
+
+    start = method.particles
+    wanted = method.loss(batch)
+    told = code("bmaml")(start, log_density, support, more, rate)
+    assert_close(told, wanted)
+    gradients = [torch.autograd.grad(loss, start)[0] for loss in (told, wanted)]
+    assert float(gradients[0].abs().max()) > 1e-6
+    assert_close(*gradients, rtol=1e-6, atol=1e-10)
