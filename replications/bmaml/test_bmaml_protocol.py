@@ -88,6 +88,8 @@ TABLE = rows(SHARED, CELLS, VARIANTS)
 for name, variants in TABLE.items():
     rate = 0.05 if name.endswith("10shot") else 0.025
     variants["emaml-step-of-bmaml"] = variants["emaml"] | {"method.inner_rate": rate}
+    if name.startswith("sinusoid-1000"):
+        del variants["zero"]
 
 
 @pytest.mark.parametrize(("cell", "variant"), lines(TABLE))
