@@ -258,6 +258,12 @@ MUTATIONS = [
         "radius",
         "replications/abml/test_abml.py",
     ),
+    (
+        "replications/abml/cnp.py",
+        "self.total / max(self.seen, 1)",
+        "self.total",
+        "replications/abml/test_cnp.py",
+    ),
     ("replications/ntm/paper.toml", "clip = 10.0", "clip = 1.0", paper("ntm")),
     ("replications/ntm/paper.toml", "longest = 20", "longest = 10", paper("ntm")),
     ("replications/ntm/turing_machine.py", "glorot(1.4, told", "glorot(0.42, told", paper("ntm")),

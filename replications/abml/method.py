@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from harness.method import Method
 from replications.abml.bounds import Fixed
+from replications.abml.cnp import WheelCNP
 
-ALGORITHMS: dict[str, type[Method]] = {"fixed": Fixed}
+ALGORITHMS: dict[str, type[Method]] = {"fixed": Fixed, "cnp": WheelCNP}

@@ -11,6 +11,7 @@ out than δ: that one pays 50. A problem is a wheel, that is its δ.
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -25,7 +26,7 @@ from harness.tasks.source import BLOCK, Arrays, TaskSource
 
 ARMS = 5
 SAFE = 0
-DELTA_STREAM, CONTEXT_STREAM, NOISE_STREAM, ARM_STREAM, SEED_STREAM = range(5)
+DELTA_STREAM, CONTEXT_STREAM, NOISE_STREAM, ARM_STREAM, SEED_STREAM, PICK_STREAM = range(6)
 BYTES = 4 + 4 + 4 + 8
 """Of a context (two numbers), the noise and the drawn arm, laid on a device."""
 
@@ -41,6 +42,9 @@ class WheelSettings:
     delta_min: Share
     delta_max: Share
     """δ of a training wheel is uniform between the two."""
+    train_wheels: Annotated[int, Range(0, 10_000)]
+    """Training wheels, with their contexts, that there are; each is drawn as often. 0: all are
+    new."""
     support: Examples
     """Contexts of a training wheel, with an arm and what it paid, that a learner is told."""
     query: Examples
@@ -134,30 +138,51 @@ class Wheels(TaskSource):
     @classmethod
     def batch_bytes(cls, settings: Any, split: str, count: int) -> int:
         """Return the bytes of contexts, noise and arms, of the batch and of its blocks."""
-        return 2 * BYTES * cls.length(settings, split) * (count + BLOCK)
+        wheels = count + BLOCK + (settings.train_wheels if "train" in split else 0)
+        return 2 * BYTES * cls.length(settings, split) * wheels
+
+    def train_on_few_classes(self) -> None:
+        """For smoke runs: trials as long as training wheels, where theirs are longer."""
+        s = self.settings
+        self.settings = dataclasses.replace(s, contexts=min(s.contexts, s.support + s.query))
 
     def draw_block(self, split: str, block: int) -> Arrays:
         """Draw `deltas` [BLOCK], `contexts` [BLOCK, n, 2], `noise` and `arms` [BLOCK, n] and
         `seeds` [BLOCK]. With more contexts the first ones stay the same."""
         s, n = self.settings, self.length(self.settings, split)
 
+        seeds = self.generator(split, block, SEED_STREAM).integers(2**62, size=BLOCK)
+        if split not in ("train", "trainval") or not s.train_wheels:
+            return self._wheels(split, block, BLOCK) | {"seeds": seeds}
+        rng = self.generator(split, block, PICK_STREAM)
+        picked = rng.integers(s.train_wheels, size=BLOCK)
+        # An order of its own each time: which contexts a learner is told differs.
+        order = rng.random((BLOCK, n), np.float32).argsort(1)
+        known = self._wheels(split, 0, s.train_wheels)
+        drawn = {"deltas": known["deltas"][picked], "seeds": seeds}
+        for name in ("contexts", "noise", "arms"):
+            drawn[name] = known[name][picked[:, None], order]
+        return drawn
+
+    def _wheels(self, split: str, block: int, count: int) -> dict[str, np.ndarray]:
+        s, n = self.settings, self.length(self.settings, split)
+
         def generator(stream: int) -> np.random.Generator:
             return self.generator(split, block, stream)
 
-        deltas = generator(DELTA_STREAM).uniform(s.delta_min, s.delta_max, BLOCK)
+        deltas = generator(DELTA_STREAM).uniform(s.delta_min, s.delta_max, count)
         if split == "test":
-            deltas = np.full(BLOCK, s.delta)
+            deltas = np.full(count, s.delta)
         radius, turn = np.moveaxis(
-            generator(CONTEXT_STREAM).random((n, BLOCK, 2), np.float32), -1, 0
+            generator(CONTEXT_STREAM).random((n, count, 2), np.float32), -1, 0
         )
         radius, turn = np.sqrt(radius).T, (2 * np.pi * turn).T
-        noise = generator(NOISE_STREAM).standard_normal((n, BLOCK), np.float32).T
+        noise = generator(NOISE_STREAM).standard_normal((n, count), np.float32).T
         return {
             "deltas": deltas,
             "contexts": np.stack([radius * np.cos(turn), radius * np.sin(turn)], -1),
             "noise": np.float32(s.noise_sd) * noise,
-            "arms": generator(ARM_STREAM).integers(ARMS, size=(n, BLOCK), dtype=np.int8).T,
-            "seeds": generator(SEED_STREAM).integers(2**62, size=BLOCK),
+            "arms": generator(ARM_STREAM).integers(ARMS, size=(n, count), dtype=np.int8).T,
         }
 
     def to_batch(self, arrays: Arrays) -> WheelBatch:

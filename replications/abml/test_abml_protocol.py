@@ -16,6 +16,7 @@ SHARED = {
     "task_source": "wheels",
     "tasks.delta_min": 0.0,
     "tasks.delta_max": 1.0,
+    "tasks.train_wheels": 0,
     "tasks.support": 512,
     "tasks.query": 50,
     "tasks.safe": 1.2,
@@ -32,9 +33,29 @@ CELLS = {
     for n in (2000, 80000)
 }
 FIXED = {"algorithm": "fixed", "training.iterations": 1, "training.validation_tasks": 0}
+# google/edward2, attentive_uncertainty/colabs/2019_09_10_gnp_pretrain.ipynb and pretrain_gnp.py.
+CNP = {
+    "algorithm": "cnp",
+    "tasks.train_wheels": 100,
+    "method.width": 64,
+    "method.encoder_layers": 4,
+    "method.decoder_layers": 3,
+    "method.learning_rate": 0.01,
+    "method.decay": 0.9,
+    "method.epsilon": 1e-10,
+    "method.norm_clip": 1000.0,
+    "method.first_pulls": 2,
+    "training.iterations": 10000,
+    "training.iteration_cap": 10000,
+    "training.meta_batch": 10,
+    "training.validate_every": 50,
+    "training.validation_tasks": 10,
+    "training.selection": "best-validation",
+}
 VARIANTS = {
     "uniform": FIXED | {"method.arm": "uniform"},
     "always-safe": FIXED | {"method.arm": "safe"},
+    "cnp": CNP,
 }
 TABLE = rows(SHARED, CELLS, VARIANTS)
 
