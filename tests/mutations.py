@@ -259,6 +259,13 @@ MUTATIONS = [
         "replications/abml/test_abml.py",
     ),
     (
+        "replications/abml/network.py",
+        "(2 * sd_w).exp()",
+        "sd_w.exp()",
+        "replications/abml/test_belief.py",
+    ),
+    ("replications/abml/paper.toml", "inner_steps = 5", "inner_steps = 1", paper("abml")),
+    (
         "replications/abml/cnp.py",
         "self.total / max(self.seen, 1)",
         "self.total",

@@ -6,7 +6,6 @@ what each arm will pay. Acting is greedy. The notebook prints regrets, not a pap
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -14,14 +13,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from harness.errors import HarnessError
 from harness.methods.one_network import OneNetwork
 from harness.methods.tensorflow_rmsprop import TensorFlowRMSprop
 from harness.models.glorot import start_glorot
 from harness.ranges import Range
 from harness.switch_types import Epsilon, Factor, Layers, Rate, ShareBelowOne, Width
+from replications.abml.learner import ScoredOnWheels
 from replications.abml.tasks import ARMS, WheelBatch
-from replications.abml.trials import play
 
 FirstPulls = Annotated[int, Range(0, 1000)]
 
@@ -101,7 +99,7 @@ class CNPAgent:
         self.seen += 1
 
 
-class WheelCNP(OneNetwork):
+class WheelCNP(ScoredOnWheels, OneNetwork):
     """Conditional neural process on wheels."""
 
     Settings = CNPSettings
@@ -111,13 +109,8 @@ class WheelCNP(OneNetwork):
 
     def build(self, tasks: Any) -> None:
         """Start the network and its optimiser."""
-        s, t = self.settings, tasks.settings
-        if t.contexts < t.support + t.query:
-            raise HarnessError(
-                f"tasks.contexts: found {t.contexts}, wanted at least tasks.support + tasks.query, "
-                f"{t.support + t.query}."
-            )
-        self.told, self.asked = slice(t.support), slice(t.support, t.support + t.query)
+        self.check_lengths(tasks.settings)
+        s = self.settings
         model = CNPNetwork(s.width, s.encoder_layers, s.decoder_layers, self.generator)
         self.model = model.to(self.device)
         self.optimiser = TensorFlowRMSprop(
@@ -146,29 +139,10 @@ class WheelCNP(OneNetwork):
         self.optimiser.step()
         return loss.detach()
 
-    @torch.no_grad()
-    def evaluate(self, batch: WheelBatch) -> dict[str, Tensor]:
-        """Return `loss` [T] at the first contexts behind the support, and the `regret` [T] of a
-        trial on all contexts."""
-        regret = play(batch, CNPAgent(self.model, len(batch)), self.settings.first_pulls)
-        return {"loss": self.losses(batch), "regret": regret}
-
-    def scoring(
-        self, tasks: Any, split: str, count: int, label: str = ""
-    ) -> Callable[[int, int], dict[str, Tensor]]:
-        """Score the test as `evaluate` does; validation, which is often, by its loss alone."""
-
-        @torch.no_grad()
-        def losses(first: int, n: int) -> dict[str, Tensor]:
-            return {"loss": self.losses(tasks.batch(split, first, n))}
-
-        return losses if split == "val" else super().scoring(tasks, split, count, label)
+    def agent(self, batch: WheelBatch) -> CNPAgent:
+        """Return what plays trials."""
+        return CNPAgent(self.model, len(batch))
 
     def load_training_state(self, state: dict[str, Any]) -> None:
         """Take the optimiser's state; its rate is no tensor."""
         self.optimiser.load_state_dict(state["optimiser"])
-
-    @classmethod
-    def metrics(cls, settings: Any) -> tuple[str, ...]:
-        """Name the metrics of `evaluate`."""
-        return ("loss", "regret")

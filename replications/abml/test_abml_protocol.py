@@ -33,6 +33,22 @@ CELLS = {
     for n in (2000, 80000)
 }
 FIXED = {"algorithm": "fixed", "training.iterations": 1, "training.validation_tasks": 0}
+# The paper says the meta-batch alone; the rest are free choices (departure 7).
+MAML = {
+    "method.hidden": [100, 100],
+    "method.inner_steps": 5,
+    "method.inner_rate": 0.1,
+    "method.meta_rate": 0.001,
+    "method.scale": 50.0,
+    "method.first_pulls": 2,
+    "method.refit_every": 20,
+    "training.iterations": 10000,
+    "training.iteration_cap": 10000,
+    "training.meta_batch": 64,
+    "training.validate_every": 500,
+    "training.validation_tasks": 64,
+    "training.selection": "best-validation",
+}
 # google/edward2, attentive_uncertainty/colabs/2019_09_10_gnp_pretrain.ipynb and pretrain_gnp.py.
 CNP = {
     "algorithm": "cnp",
@@ -56,6 +72,16 @@ VARIANTS = {
     "uniform": FIXED | {"method.arm": "uniform"},
     "always-safe": FIXED | {"method.arm": "safe"},
     "cnp": CNP,
+    "maml": MAML | {"algorithm": "maml"},
+    "abml": MAML
+    | {
+        "algorithm": "abml",
+        "method.inner_rate": 0.002,
+        "method.start_sd": 0.05,
+        "method.likelihood_sd": 0.1,
+        "method.hyper_shape": 2.0,
+        "method.hyper_rate": 0.01,
+    },
 }
 TABLE = rows(SHARED, CELLS, VARIANTS)
 
