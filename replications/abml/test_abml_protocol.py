@@ -1,9 +1,12 @@
 """Protocol of the wheel bandit as literals beside `paper.toml`. Sources: the paper's section 5.1;
-`sample_wheel_bandit_data` of Riquelme et al. for what arms pay."""
+for the CNP the notebook."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+import torch
 
 from harness.paper_tests.protocol_tables import (
     assert_every_variant,
@@ -11,6 +14,9 @@ from harness.paper_tests.protocol_tables import (
     lines,
     rows,
 )
+from harness.paper_tests.smoke_plans import smoke_method
+from harness.paper_tests.starts import assert_starts, glorot
+from replications.abml.network import SD, started
 
 SHARED = {
     "task_source": "wheels",
@@ -93,3 +99,33 @@ def test_protocol_is_the_papers(cell: str, variant: str) -> None:
 
 def test_the_table_has_every_variant() -> None:
     assert_every_variant("abml", TABLE)
+
+
+def test_the_network_starts_as_keras_starts_dense_layers() -> None:
+    method, _ = smoke_method("abml/delta-070-2000", "cnp")
+    inner = glorot(64, 64)
+    laws: dict[str, Any] = {f"{part}.*.bias": 0.0 for part in ("encode", "decode")}
+    laws |= {"encode.0.weight": glorot(7, 64), "decode.0.weight": glorot(66, 64)}
+    laws |= {f"encode.{i}.weight": inner for i in (2, 4, 6)}
+    laws |= {f"decode.{i}.weight": inner for i in (2, 4)} | {"decode.6.weight": glorot(64, 10)}
+    assert_starts(method.weights(), laws)
+
+
+@pytest.mark.parametrize("variant", ["maml", "abml"])
+def test_the_start_is_glorots_and_deviations_are_as_stated(variant: str) -> None:
+    method, _ = smoke_method("abml/delta-070-2000", variant)
+    laws: dict[str, Any] = {f"b{i}": 0.0 for i in range(3)}
+    laws |= {"w0": glorot(2, 100), "w1": glorot(100, 100), "w2": glorot(100, 5)}
+    weights = method.weights()
+    sds = {k: v for k, v in weights.items() if k.startswith(SD)}
+    means = {k: v for k, v in weights.items() if k not in sds}
+    # The first layer has 200 weights, too few for a test: a second seed's go with it.
+    means["w0"] = torch.cat([means["w0"], *(started((100, 100), 0, g)["w0"] for g in others())])
+    assert_starts(means, laws)
+    assert len(sds) == (6 if variant == "abml" else 0)
+    for value in sds.values():
+        assert torch.allclose(value.exp(), torch.tensor(0.05))
+
+
+def others() -> list[torch.Generator]:
+    return [torch.Generator().manual_seed(seed) for seed in (1, 2)]

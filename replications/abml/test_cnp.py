@@ -11,7 +11,6 @@ from torch import Tensor
 from harness.errors import HarnessError
 from harness.paper_tests.resume import same_weights, with_and_without_stop
 from harness.paper_tests.smoke_plans import smoke_setup
-from harness.paper_tests.starts import assert_starts, glorot
 from harness.tasks.source import BLOCK
 from replications.abml.cnp import WheelCNP
 from replications.abml.tasks import WheelBatch
@@ -32,16 +31,6 @@ def one_hot(arm: Tensor, value: Tensor | float) -> Tensor:
     hot = torch.zeros(5)
     hot[int(arm)] = value
     return hot
-
-
-def test_the_network_starts_as_keras_starts_dense_layers() -> None:
-    method, _ = learner()
-    inner = glorot(64, 64)
-    laws: dict[str, Any] = {f"{part}.*.bias": 0.0 for part in ("encode", "decode")}
-    laws |= {"encode.0.weight": glorot(7, 64), "decode.0.weight": glorot(66, 64)}
-    laws |= {f"encode.{i}.weight": inner for i in (2, 4, 6)}
-    laws |= {f"decode.{i}.weight": inner for i in (2, 4)} | {"decode.6.weight": glorot(64, 10)}
-    assert_starts(method.weights(), laws)
 
 
 def test_the_loss_is_that_of_a_plain_loop() -> None:
