@@ -27,7 +27,8 @@ class Family:
     label: str
     """For axes, without the unit."""
     unit: str
-    """`%`, `nats`, `bits` …; '' for a plain number or the unit of the paper's own loss."""
+    """`%`, `nats`, `bits` …; '' for a plain number or the unit of the paper's own loss. `%` alone
+    is of a whole, 0 to 100; what may be more says of what it is."""
     higher_is_better: bool
 
 
@@ -44,6 +45,7 @@ FAMILIES = {
         "log-likelihood of a context point", "nats", higher_is_better=True
     ),
     "outside": Family("targets outside two deviations", PERCENT, higher_is_better=False),
+    "regret": Family("cumulative regret", "% of uniform", higher_is_better=False),
     "bits": Family("bits", "", higher_is_better=False),
     "speed-up": Family("speed-up", "", higher_is_better=True),
     "nodes": Family("nodes explored", "", higher_is_better=False),

@@ -17,10 +17,10 @@ from torch import Tensor
 
 from harness.errors import HarnessError
 from harness.method import Method
+from harness.methods.tensorflow_rmsprop import TensorFlowRMSprop
 from harness.switch_types import Epsilon, Number, Rate, Share, ShareBelowOne, Width
 from replications.mann.memory import start, step
 from replications.mann.tasks import SequenceBatch
-from replications.mann.tensorflow_rmsprop import TensorFlowRMSprop
 
 PRINTED = (1, 2, 3, 4, 5, 10)
 """Instances of a class that the paper's tables have."""
