@@ -12,7 +12,7 @@ from torch import Tensor
 from harness.errors import HarnessError
 from harness.method import Method
 from replications.abml.network import SD, Params, forward
-from replications.abml.tasks import WheelBatch
+from replications.abml.tasks import WheelBatch, regret
 from replications.abml.trials import Agent, play
 
 Noise = Callable[[int], Tensor]
@@ -48,8 +48,8 @@ class ScoredOnWheels(Method):
     def evaluate(self, batch: WheelBatch) -> dict[str, Tensor]:
         """Return `loss` [T] at the first contexts behind the support, and the `regret` [T] of a
         trial on all contexts."""
-        regret = play(batch, self.agent(batch), self.settings.first_pulls)
-        return {"loss": self.losses(batch), "regret": regret}
+        arms = play(batch, self.agent(batch), self.settings.first_pulls)
+        return {"loss": self.losses(batch), "regret": regret(batch, batch.averages(), arms)}
 
     def scoring(
         self, tasks: Any, split: str, count: int, label: str = ""

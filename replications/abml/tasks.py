@@ -98,17 +98,23 @@ def regret(batch: WheelBatch, averages: Tensor, arms: Tensor) -> Tensor:
     Regret is what the best arms would have paid on average, less what the chosen ones pay on
     average; the uniform agent's is that of all wheels of this δ, not that of these contexts.
     """
+    return 100 * lost(averages, arms).mean(-1) / uniform_regret(batch.deltas, batch.pays)
+
+
+def lost(averages: Tensor, arms: Tensor) -> Tensor:
+    """Return what the best arm of each context pays on average, less what `arms` do: [T, n]
+    float64."""
     averages = averages.double()
-    lost = averages.amax(-1) - averages.gather(-1, arms[..., None])[..., 0]
-    return 100 * lost.mean(-1) / uniform_regret(batch.deltas.double(), batch.pays.double())
+    return averages.amax(-1) - averages.gather(-1, arms[..., None])[..., 0]
 
 
 def uniform_regret(deltas: Tensor, pays: Tensor) -> Tensor:
-    """Return the regret of the uniform agent at a context, averaged over contexts: [T].
+    """Return the regret of the uniform agent at a context, averaged over contexts: [T] float64.
 
     A share δ² of the disk lies inside, where the best arm is the safe one or any other.
     """
-    safe, low, high = pays.unbind(-1)
+    deltas = deltas.double()
+    safe, low, high = pays.double().unbind(-1)
     inside = torch.maximum(safe, low) - (safe + 4 * low) / 5
     best = torch.maximum(torch.maximum(safe, low), high)
     outside = best - (safe + high + 3 * low) / 5

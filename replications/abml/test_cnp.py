@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,9 +11,12 @@ from torch import Tensor
 
 from harness.errors import HarnessError
 from harness.paper_tests.resume import same_weights, with_and_without_stop
-from harness.paper_tests.smoke_plans import smoke_setup
+from harness.paper_tests.smoke_plans import smoke_plan, smoke_setup
+from harness.report.drawing import draw_record
+from harness.run.loop import run
 from harness.tasks.source import BLOCK
 from replications.abml.cnp import WheelCNP
+from replications.abml.regret import draw_regret, regret_so_far
 from replications.abml.tasks import WheelBatch
 from replications.abml.trials import play
 
@@ -99,8 +103,26 @@ def test_an_agent_that_knows_pays_for_its_first_pulls_alone() -> None:
             assert torch.equal(contexts, batch.contexts[:, self.step])
             self.step += 1
 
-    assert (play(batch, Knowing(), 0) == 0).all()
-    assert (play(batch, Knowing(), 2) > 0).all()
+    assert torch.equal(play(batch, Knowing(), 0), best)
+    first = torch.arange(5).repeat(2).expand(len(best), -1)
+    assert torch.equal(play(batch, Knowing(), 2), torch.cat([first, best[:, 10:]], 1))
+
+
+def test_regret_so_far_ends_at_the_regret_that_is_scored() -> None:
+    method, tasks = learner()
+    tasks.end_training()
+    batch = tasks.batch("test", 0, 3)
+    arms = play(batch, method.agent(batch), method.settings.first_pulls)
+    scored = method.evaluate(batch)["regret"]
+    so_far = regret_so_far(batch, arms)
+    assert (so_far.diff(dim=1) >= 0).all()
+    assert torch.allclose(so_far[:, -1], scored, rtol=1e-9)
+
+
+def test_regret_is_drawn_from_a_record(tmp_path: Path) -> None:
+    record = run(smoke_plan(tmp_path, CELL, "cnp"))
+    assert draw_record(draw_regret, [str(record), str(tmp_path / "regret.svg")]) == 0
+    assert "the learner" in (tmp_path / "regret.svg").read_text("utf-8")
 
 
 def test_there_are_100_training_wheels_each_in_many_orders() -> None:

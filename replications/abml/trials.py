@@ -7,7 +7,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from replications.abml.tasks import ARMS, WheelBatch, regret
+from replications.abml.tasks import ARMS, WheelBatch
 
 
 class Agent(Protocol):
@@ -22,7 +22,7 @@ class Agent(Protocol):
 
 @torch.no_grad()
 def play(batch: WheelBatch, agent: Agent, first_pulls: int) -> Tensor:
-    """Play T trials; return their regret [T], in percent of the uniform agent's.
+    """Play T trials; return the arms that were chosen, [T, n].
 
     First each arm is pulled `first_pulls` times, in turn; from then on the agent chooses.
     """
@@ -37,4 +37,4 @@ def play(batch: WheelBatch, agent: Agent, first_pulls: int) -> Tensor:
             arms = agent.choose(now)
         agent.see(now, arms, by_step[t].gather(1, arms[:, None])[:, 0] + noise[t])
         chosen.append(arms)
-    return regret(batch, averages, torch.stack(chosen, 1))
+    return torch.stack(chosen, 1)
