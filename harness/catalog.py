@@ -245,6 +245,10 @@ class Paper:
     no_numbers: str = ""
     """Why `published.csv` has no lines; '' where it has some."""
 
+    def stated(self, algorithm: object) -> Stated | None:
+        """Return what `paper.toml` states about an algorithm; None without any cell."""
+        return next((c.stated(algorithm) for c in self.cells.values()), None)
+
 
 def replications_folder() -> Path:
     """Return the folder of papers: `HARNESS_REPLICATIONS`, or `replications/` beside `harness/`."""

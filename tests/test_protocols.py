@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from harness.catalog import replications_folder
-from tests.mutations import MUTATIONS, ROOT
+from tests.mutations import ROOT, mutations
 
+MUTATIONS = mutations()
 PAPERS = sorted(path.parent.name for path in replications_folder().glob("*/paper.toml"))
 
 

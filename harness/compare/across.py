@@ -12,16 +12,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from harness.catalog import Cell
 from harness.compare.groups import Group, tested_on_more
 from harness.compare.row import Row
+from harness.compare.row_tasks import group_tasks
 from harness.compare.rows import Collection
-from harness.compare.setting import Setting, setting, setting_of_tasks
+from harness.compare.setting import Setting
 from harness.compare.spent import Spent, spent
 from harness.metric import read_metric
-from harness.stated import NOT_STATED, Stated
+from harness.stated import NOT_STATED
 
 ACCURACY = "accuracy"
 """The family in which methods are set side by side on episodes."""
@@ -55,7 +55,7 @@ def across_rows(collection: Collection, results: Path) -> list[AcrossRow]:
     for row in collection.rows:
         group = by_records.get(row.runs.records)
         cell = cells.get(f"{row.paper}/{row.cell}")
-        here = _setting(collection, row, cell, group)
+        here = row.tasks.setting
         if here is not None and _is_shown(row.metric, cell):
             more = None if group is None else tested_on_more(group, collection.groups)
             bound = cell.bound(row.variant) if cell is not None else ""
@@ -77,8 +77,10 @@ def shown_metric(collection: Collection, group: Group) -> str:
     `accuracy@best` was chosen on the test tasks and is never it. '' where there is none.
     """
     where = (group.paper, group.cell)
-    if stated := _beside(collection, *where)[1]:
-        return stated if stated in group.metrics else ""
+    paper = collection.papers.get(group.paper)
+    cell = paper.cells.get(group.cell) if paper else None
+    if cell is not None and cell.beside[1]:
+        return cell.beside[1] if cell.beside[1] in group.metrics else ""
     own = [
         r.metric for r in collection.rows if (r.paper, r.cell, r.variant) == (*where, group.variant)
     ]
@@ -93,41 +95,7 @@ def shown_metric(collection: Collection, group: Group) -> str:
 
 def group_setting(collection: Collection, group: Group) -> Setting | None:
     """Return the setting of a group of runs, as its records or its cell state it."""
-    if words := _beside(collection, group.paper, group.cell)[0]:
-        return setting_of_tasks(words)
-    protocol = group.records[0].protocol
-    return setting(protocol, _stated(collection, group.paper, protocol))
-
-
-def _beside(collection: Collection, paper: str, cell: str) -> tuple[str, str]:
-    own = [c.beside for c in collection.cells if (c.paper, c.name) == (paper, cell)]
-    return own[0] if own else ("", "")
-
-
-def _setting(
-    collection: Collection, row: Row, cell: Cell | None, group: Group | None
-) -> Setting | None:
-    if group is not None:
-        return group_setting(collection, group)
-    if cell is None:
-        return None
-    if cell.beside[0]:
-        return setting_of_tasks(cell.beside[0])
-    if row.variant:
-        protocol = cell.variants[row.variant]
-        return setting(protocol, _stated(collection, row.paper, protocol))
-    line = row.line
-    if line is None:
-        return None
-    # A cell that only quotes has no switches, so no setting.
-    first: dict[str, Any] = next(iter(cell.variants.values()), {})
-    return setting(first, dataset=line.dataset, inference=line.inference)
-
-
-def _stated(collection: Collection, paper: str, protocol: dict[str, Any]) -> Stated | None:
-    """Return what today's `paper.toml` states of the algorithm, if there is one."""
-    cell = next((c for c in collection.cells if c.paper == paper), None)
-    return cell.stated(protocol.get("algorithm")) if cell else None
+    return group_tasks(group, collection.papers.get(group.paper)).setting
 
 
 def _across(

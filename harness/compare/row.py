@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ from harness.compare.caveats import Spread, median
 from harness.compare.groups import Group
 from harness.compare.margin import Printed
 from harness.compare.numbers import published
+from harness.compare.row_tasks import RowTasks
 from harness.compare.statistics import seed_estimate, task_estimate
 from harness.compare.trainings import trained_seeds
 from harness.compare.verdict import Verdict, verdict_words
@@ -65,6 +66,9 @@ class Row:
     spread: Spread | None = None
     """Beside one trained seed, what another may do: that of a variant of the same cell with several
     seeds; None where there is none."""
+    tasks: RowTasks = field(default_factory=RowTasks)
+    command: str = ""
+    """What makes the runs, or would; '' for a line that no variant answers to."""
 
     @property
     def verdict_words(self) -> str:

@@ -6,7 +6,7 @@ records and no published line. Runs that cannot be held against the line are row
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from harness.compare.caveats import caveats, heavy_tail, seed_spread, spread_wor
 from harness.compare.groups import Group, group_records
 from harness.compare.margin import margin
 from harness.compare.row import Row, empty_row, measured_row, printed, unusable
+from harness.compare.row_tasks import RowTasks, command, group_tasks, unmeasured_tasks
 from harness.compare.statistics import mean_estimate
 from harness.compare.verdict import Verdict, judge
 from harness.errors import HarnessError, closest
@@ -28,6 +29,8 @@ from harness.records.store import find_records
 class Collection:
     """Cells, the groups of records that belong to them, and the rows made of both."""
 
+    papers: dict[str, Paper]
+    """All papers that read, whichever were asked for."""
     cells: list[Cell]
     groups: list[Group]
     rows: list[Row]
@@ -75,8 +78,27 @@ def collect(
         if f"{group.paper}/{group.cell}/{group.variant}" not in protocols:
             why = "not in today's paper.toml"
             rows += _without_line(group, group.metrics, groups, results, why)
+    rows = _described(rows, groups, known, results)
     left_out = tuple(f"paper {key} is left out: {e}" for key, e in broken.items())
-    return Collection(cells, groups, rows, left_out)
+    return Collection(known, cells, groups, rows, left_out)
+
+
+def _described(
+    rows: Iterable[Row], groups: list[Group], known: Mapping[str, Paper], results: Path
+) -> list[Row]:
+    """Return rows with what their tasks are, and with the command of their runs."""
+    by_records = {group.folders(results): group for group in groups}
+    described = []
+    for row in rows:
+        group, paper = by_records.get(row.runs.records), known.get(row.paper)
+        cell = paper.cells.get(row.cell) if paper else None
+        if group is not None:
+            tasks = group_tasks(group, paper)
+        else:
+            tasks = unmeasured_tasks(cell, row.variant, row.line) if cell else RowTasks()
+        where = (row.paper, row.cell, row.variant)
+        described.append(replace(row, tasks=tasks, command=command(where, group)))
+    return described
 
 
 def select_cells(known: dict[str, Paper], words: Iterable[str]) -> list[Cell]:

@@ -52,6 +52,12 @@ def row_data(row: Row) -> dict[str, Any]:
         "protocol_differences": runs.protocol_differences,
         "commits": runs.commits,
         "records": runs.records,
+        "kind": row.tasks.kind,
+        "dataset": row.tasks.dataset,
+        "ways": row.tasks.ways,
+        "shots": row.tasks.shots,
+        "inference": row.tasks.inference,
+        "command": row.command,
     }
 
 
@@ -133,7 +139,7 @@ def effect_columns() -> list[str]:
 
 def _line_data(line: PublishedLine | None) -> dict[str, Any]:
     said = asdict(line) if line else {}
-    words = ("source", "table", "confidence", "note", "method", "inference", "dataset")
+    words = ("source", "table", "confidence", "note", "method")
     return {
         "published": said.get("value"),
         "published_interval": said.get("interval"),

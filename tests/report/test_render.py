@@ -16,9 +16,10 @@ from tests.toy_paper import ToyPaper, draws
 
 COLUMNS = """
     paper cell variant metric verdict reason published published_interval interval_kind
-    published_episodes published_seeds source table confidence note method inference dataset
+    published_episodes published_seeds source table confidence note method
     measured task_interval seed_interval seeds trained_seeds seed_spread seed_spread_of median tasks
     margin difference difference_interval budget device protocol_differences commits records
+    kind dataset ways shots inference command
 """
 
 
