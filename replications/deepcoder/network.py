@@ -71,7 +71,8 @@ class AttributeNet(nn.Module):
         index = torch.where(places < length[..., None], index, null)
         index = nn.functional.pad(index, (0, self.padded - data.shape[-1]), value=null)
         index = index.transpose(2, 3)  # [T, P, M, 4, padded]
-        return self.embedding[index].flatten(3)
+        # Not `embedding[index]`: on several threads the order in which that gradient is summed varies.
+        return nn.functional.embedding(index, self.embedding).flatten(3)
 
     def types(self, problems: Problems) -> Tensor:
         """Return one-hot types of inputs and output, zeros for no input, [T, P, M, 8]."""
