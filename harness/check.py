@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -124,6 +125,31 @@ def published_metrics(folder: Path) -> Iterator[Finding]:
         )
 
 
+def compared_metrics(folder: Path) -> Iterator[Finding]:
+    """Orderings, and settings that methods share, name a metric that the variants give."""
+    paper = _read(folder)
+    if paper is None:
+        return
+    given = {key: metrics(v) for key, v in _resolved(folder) if isinstance(v, Variant)}
+    named = [
+        (f"{cell.key}/{name}", cell.beside[1], f"beside.metric of {cell.name}")
+        for cell in paper.cells.values()
+        for name in cell.variants
+        if cell.beside[1]
+    ]
+    with suppress(HarnessError):  # said by `published_orderings`
+        for o in read_orderings(folder, paper.cells):
+            where = f"{paper.key}/{o.cell}/"
+            named += [(where + side, o.metric, ORDERINGS_FILE) for side in (o.better, o.worse)]
+    wrong = [
+        f"{where}: found metric {shown(metric)}, but {key} gives {', '.join(given[key])}."
+        for key, metric, where in named
+        if key in given and metric not in given[key]
+    ]
+    if named:
+        yield from _all("compared metrics", wrong, "methods are compared in metrics they give.")
+
+
 def published_costs(folder: Path) -> Iterator[Finding]:
     """Claims about cost can be read, where the paper has some."""
     paper = _read(folder)
@@ -237,6 +263,7 @@ CLAUSES: tuple[Clause, ...] = (
     switches,
     ranges,
     published_metrics,
+    compared_metrics,
     published_costs,
     published_orderings,
     reimplementations,

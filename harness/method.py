@@ -15,6 +15,7 @@ from torch import Tensor
 
 if TYPE_CHECKING:
     from harness.methods.class_outputs import ClassOutputs
+    from harness.protocol import Training
 
 
 class Method(abc.ABC):
@@ -129,6 +130,11 @@ class Method(abc.ABC):
     @abc.abstractmethod
     def load_training_state(self, state: dict[str, Any]) -> None:
         """Take what `training_state()` gave."""
+
+    @classmethod  # noqa: B027 - most methods can be trained with any switches
+    def check_training(cls, settings: Any, training: Training) -> None:
+        """Raise HarnessError where the method's switches cannot be trained with these of training;
+        a smoke run's are the published ones, whatever it cuts."""
 
     @classmethod
     def metrics(cls, settings: Any) -> tuple[str, ...]:

@@ -81,6 +81,8 @@ def check_keys(raw: dict[str, Any], where: str, known: Collection[str]) -> None:
             table_of(raw, name, where)
         if name in SCALARS and not isinstance(value, str):
             raise HarnessError(f"{where} {name}: found {shown(value)}, wanted text.")
+    if raw.get("bound") == "":
+        raise HarnessError(f"{where} bound: found '', wanted what the variant knows.")
 
 
 def _check_known(raw: dict[str, Any], where: str, known: Collection[str]) -> None:
@@ -111,6 +113,7 @@ def read_beside(raw: dict[str, Any], where: str) -> tuple[str, str]:
     for name in ("setting", "metric"):
         if not isinstance(table.get(name), str) or not table[name]:
             raise HarnessError(
-                f"{where} beside: {name}: found {shown(table.get(name))}, wanted text."
+                f"{where} beside: {name}: found {shown(table[name]) if name in table else 'none'}, "
+                "wanted text."
             )
     return table["setting"], read_metric(table["metric"]).name

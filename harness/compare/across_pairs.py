@@ -52,8 +52,8 @@ class AcrossPair:
 def across_pairs(collection: Collection) -> list[AcrossPair]:
     """Compare every two methods on the same test tasks, where the budgets' names are equal.
 
-    Left out: methods that do not say whether they are transductive, runs with other switches than
-    the published ones, diverged runs, scores that are not finite.
+    Left out: bounds, which are no methods; methods that do not say whether they are transductive;
+    runs with other switches than the published ones, diverged runs, scores that are not finite.
     """
     families: dict[tuple[Setting, str], list[tuple[Group, Group]]] = {}
     for a, b in combinations([g for g in collection.groups if _usable(collection, g)], 2):
@@ -119,6 +119,10 @@ def _pair(
 
 def _usable(collection: Collection, group: Group) -> bool:
     if group.differences or group.data_notes or len(group.finished) != len(group.runs):
+        return False
+    paper = collection.papers.get(group.paper)
+    cell = paper.cells.get(group.cell) if paper else None
+    if cell is not None and cell.bound(group.variant):
         return False
     metric = shown_metric(collection, group)
     if not metric:

@@ -82,7 +82,17 @@ def read_orderings(folder: Path, cells: dict[str, Cell]) -> list[Ordering]:
     path = folder / FILE
     if not path.is_file():
         return []
-    return [_ordering(row, folder.name, cells, where) for where, row in read_table(path, COLUMNS)]
+    orderings: dict[tuple[str, str, str, str], Ordering] = {}
+    for where, row in read_table(path, COLUMNS):
+        new = _ordering(row, folder.name, cells, where)
+        sides = (new.better, new.worse)
+        if any((new.cell, new.metric, *pair) in orderings for pair in (sides, sides[::-1])):
+            raise HarnessError(
+                f"{where}: found {new.better} and {new.worse} a second time for {new.metric}, "
+                "wanted one line for the two."
+            )
+        orderings[(new.cell, new.metric, *sides)] = new
+    return list(orderings.values())
 
 
 def _ordering(text: dict[str, str], paper: str, cells: dict[str, Cell], where: str) -> Ordering:
@@ -93,6 +103,10 @@ def _ordering(text: dict[str, str], paper: str, cells: dict[str, Cell], where: s
     _one_of(text["confidence"], CONFIDENCE, f"{where}: confidence")
     for side in ("better", "worse"):
         _one_of(text[side], tuple(cells[text["cell"]].variants), f"{where}: {side}")
+    if text["better"] == text["worse"]:
+        raise HarnessError(
+            f"{where}: found {shown(text['better'])} on both sides, wanted two variants."
+        )
     try:
         read_metric(text["metric"])
     except HarnessError as e:

@@ -13,7 +13,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 DASHES = ("-", "--", "-.", ":")
 MARKERS = ("o", "s", "^", "D", "v", "P")
 PAPER_COLOUR = "black"
-_ADVICE = "free some space or give another folder with --plots"
+_ADVICE = "free some space or give another place"
 
 
 def look(i: int) -> dict[str, Any]:

@@ -97,6 +97,7 @@ class Setup:
         """Build the method with its initial weights. Raises HarnessError where training or testing
         ask for what it does not give."""
         self._check_metrics()
+        self.method_class.check_training(self.variant.method, self.variant.training)
         # A task source and a method never share a stream: tasks use numpy's SeedSequence.
         generator = torch.Generator().manual_seed(self.seed)
         settings = self.variant.method

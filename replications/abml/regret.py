@@ -13,11 +13,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from harness.report.drawing import main
+from harness.report.drawing import main, of_kind
 from harness.report.style import PAPER_COLOUR, figure, look, save
 from harness.run.kept_weights import Assembled
 from replications.abml.learner import ScoredOnWheels
-from replications.abml.tasks import SAFE, WheelBatch, lost, uniform_regret
+from replications.abml.tasks import SAFE, WheelBatch, Wheels, lost, uniform_regret
 from replications.abml.trials import play
 
 
@@ -30,6 +30,7 @@ def regret_so_far(batch: WheelBatch, arms: Tensor) -> Tensor:
 
 def draw_regret(ready: Assembled, title: str, out: Path) -> Path:
     """Draw the learner's trials of the test, and return the path of the plot, an SVG."""
+    of_kind(ready.tasks, Wheels, "an agent on wheels")
     batch: WheelBatch = ready.tasks.batch("test", 0, ready.setup.variant.testing.tasks)
     played = {"uniform": batch.arms, "always the safe arm": torch.full_like(batch.arms, SAFE)}
     method = ready.method

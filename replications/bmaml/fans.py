@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from matplotlib.figure import Figure
 
-from harness.report.drawing import main
+from harness.report.drawing import main, of_kind
 from harness.report.style import COLOURS, PAPER_COLOUR, save
 from harness.run.kept_weights import Assembled
 from replications.bmaml.method import Particles
@@ -25,9 +25,9 @@ TASKS, STEPS, GRID = 2, (0, 1, 10), 201
 
 def draw_fans(ready: Assembled, title: str, out: Path) -> Path:
     """Draw the panels and return the path of the plot, an SVG."""
-    method, tasks = ready.method, ready.tasks
-    assert isinstance(method, Particles)
-    assert isinstance(tasks, FiniteSinusoids)
+    tasks = of_kind(ready.tasks, FiniteSinusoids, "a method on sinusoids")
+    wanted = "trained particles: bmaml, emaml or maml"
+    method = of_kind(ready.method, Particles, wanted)  # type: ignore[type-abstract]
     s, batch = tasks.settings, tasks.batch("test", 0, TASKS)
     x = torch.linspace(s.input_min, s.input_max, GRID).expand(TASKS, -1).unsqueeze(-1)
     truth = sinusoids(tasks.arrays("test", 0, TASKS)["law"], x.squeeze(-1).numpy())

@@ -71,7 +71,7 @@ class AttributeNet(nn.Module):
         index = torch.where(places < length[..., None], index, null)
         index = nn.functional.pad(index, (0, self.padded - data.shape[-1]), value=null)
         index = index.transpose(2, 3)  # [T, P, M, 4, padded]
-        # Not `embedding[index]`: on several threads the order in which that gradient is summed varies.
+        # Not `embedding[index]`: on several threads the order of its gradient's sum varies.
         return nn.functional.embedding(index, self.embedding).flatten(3)
 
     def types(self, problems: Problems) -> Tensor:

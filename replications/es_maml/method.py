@@ -15,8 +15,10 @@ from typing import Annotated, Any, Literal
 import torch
 from torch import Tensor
 
+from harness.errors import HarnessError
 from harness.method import Method
 from harness.noise import draw_seed, step_generator
+from harness.protocol import Training
 from harness.ranges import Range
 from harness.switch_types import Factor, Rate
 from harness.tasks.source import BLOCK
@@ -76,7 +78,7 @@ class ESMAML(Method):
         were tried."""
         s, tasks = self.settings, len(batch)
         noise = step_generator(self.noise_seed, iteration, CPU)
-        pairs = min(s.pairs, tasks // 2)
+        pairs = min(s.pairs, tasks // 2)  # A smoke run has fewer tasks.
         half = s.sigma * self._normals((pairs, PARAMETERS), noise)
         tried = torch.cat([half, -half, half.new_zeros(tasks - 2 * pairs, PARAMETERS)])
         adapted, _ = self.adapt(self.policy + tried, batch, noise)
@@ -93,8 +95,8 @@ class ESMAML(Method):
     def adapt(
         self, policies: Tensor, batch: NavigationBatch, noise: torch.Generator
     ) -> tuple[Tensor, Tensor]:
-        """Return policies [T, 6] after adaptation, each to its own task, and their returns before
-        it [T]."""
+        """Return `policies` [T, 6], one for each task of `batch`, after adaptation to its own task,
+        and their returns before it [T]."""
         s = self.settings
         normals = self._normals((s.queries, *policies.shape), noise)
 
@@ -137,6 +139,17 @@ class ESMAML(Method):
             return {name: torch.cat([b[name] for b in scores])[rows] for name in scores[0]}
 
         return score
+
+    @classmethod
+    def check_training(cls, settings: Any, training: Training) -> None:
+        """Refuse more perturbed policies than there are tasks, one of which is for the policy as
+        it is."""
+        if 2 * settings.pairs >= training.meta_batch:
+            raise HarnessError(
+                f"method.pairs: found {settings.pairs}, wanted less than half of "
+                f"training.meta_batch, {training.meta_batch}: both signs of each have a task of "
+                "their own, and the policy as it is one more."
+            )
 
     @classmethod
     def metrics(cls, settings: Any) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from matplotlib.figure import Figure
 
-from harness.report.drawing import main
+from harness.report.drawing import main, of_kind
 from harness.report.style import COLOURS, PAPER_COLOUR, save
 from harness.run.kept_weights import Assembled
 from harness.tasks.source import BLOCK
@@ -25,8 +25,8 @@ GOALS = 4
 
 def draw_paths(ready: Assembled, title: str, out: Path) -> Path:
     """Draw the first test tasks and return the path of the plot, an SVG."""
-    method, tasks = ready.method, ready.tasks.batch("test", 0, BLOCK)
-    assert isinstance(method, ESMAML)
+    method = of_kind(ready.method, ESMAML, "a policy that ES-MAML has trained")
+    tasks = ready.tasks.batch("test", 0, BLOCK)
     noise = torch.Generator().manual_seed(int(tasks.seeds[0]))
     start = method.policy.expand(len(tasks), -1)
     adapted, _ = method.adapt(start, tasks, noise)

@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from harness.errors import HarnessError
 from harness.paper_tests.protocol_tables import published_variant
 from harness.paper_tests.resume import same_weights, with_and_without_stop
 from harness.paper_tests.smoke_plans import smoke_plan
@@ -278,3 +279,13 @@ def test_paths_are_drawn_from_a_record(tmp_path: Path) -> None:
     record = run(smoke_plan(tmp_path, "es_maml/four-corners", "hill-climbing"))
     assert draw_record(paths.draw_paths, [str(record), str(tmp_path / "paths.svg")]) == 0
     assert "before: -" in (tmp_path / "paths.svg").read_text("utf-8")
+
+
+@pytest.mark.parametrize(("pairs", "tasks"), [(1000, 401), (201, 401), (2, 4), (1, 1)])
+def test_more_perturbed_policies_than_tasks_are_refused(pairs: int, tasks: int) -> None:
+    switches = {"method__pairs": pairs, "training__meta_batch": tasks}
+    variant = published_variant("es_maml", "square", "hill-climbing", **switches)
+    setup = Setup.at("full", variant)
+    told = f"method.pairs: found {pairs}, wanted less than half of training.meta_batch, {tasks}"
+    with pytest.raises(HarnessError, match=told):
+        setup.method(setup.tasks())

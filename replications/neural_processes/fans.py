@@ -3,7 +3,8 @@
     python -m replications.neural_processes.fans RECORD_FOLDER OUT.svg
 
 draws one test function with 1, 5, 20 and 50 context points, one panel each: means and two standard
-deviations of the network whose weights are in the folder of a record, and of the process.
+deviations of the conditional network whose weights are in the folder of a record, and of the
+process.
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ from typing import Any
 
 import torch
 
-from harness.report.drawing import main
+from harness.errors import HarnessError
+from harness.report.drawing import main, of_kind
 from harness.report.style import COLOURS, PAPER_COLOUR, figure, save
 from harness.run.kept_weights import Assembled
 from replications.neural_processes.exact import exact_prediction
+from replications.neural_processes.method import LatentNP
 from replications.neural_processes.networks import Gaussian
 from replications.neural_processes.predictor import Predictor
 from replications.neural_processes.tasks import FunctionBatch, Functions
@@ -30,9 +33,14 @@ GRID = 401
 
 def draw_fans(ready: Assembled, title: str, out: Path) -> Path:
     """Draw the panels and return the path of the plot, an SVG."""
-    method, tasks = ready.method, ready.tasks
-    assert isinstance(method, Predictor)
-    assert isinstance(tasks, Functions)
+    tasks = of_kind(ready.tasks, Functions, "a network on one Gaussian process")
+    wanted = "a conditional neural process"
+    method = of_kind(ready.method, Predictor, wanted)  # type: ignore[type-abstract]
+    if isinstance(method, LatentNP):
+        raise HarnessError(
+            "found a latent neural process, whose predictions are samples, wanted a conditional "
+            "one: cnp, attn-cnp or conv-cnp."
+        )
     batch = with_grid(tasks.batch("test", TASK, 1), tasks)
     covariance = tasks.settings.covariance()
     made, panels = figure(height_inches=7.5, panels=len(CONTEXTS))

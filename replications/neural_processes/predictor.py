@@ -59,7 +59,8 @@ class Predictor(Method):
         """Return mean and deviation at all points, [T, n] or, of samples, [S, T, n]."""
 
     def score(self, batch: FunctionBatch, context: Context) -> dict[str, Tensor]:
-        """Return the `log_likelihood` of the targets (sum, nats) and the percentage `outside`."""
+        """Return the `log_likelihood` [T] of the targets (sum, nats) and the percentage `outside`
+        [T]."""
         mean, deviation = self.predict(batch, context)
         outside = ((batch.y - mean).abs() > FAR * deviation).double().mean(-1)
         log_p = log_density(batch.y, (mean, deviation))

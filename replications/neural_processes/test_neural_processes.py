@@ -287,8 +287,21 @@ def test_fans_are_drawn_from_a_record(tmp_path: Path) -> None:
     record = run(plan)
     assert draw_record(fans.draw_fans, [str(record), str(tmp_path / "fans.svg")]) == 0
     assert "exact process" in (tmp_path / "fans.svg").read_text("utf-8")
-    with pytest.raises(HarnessError, match="found 1 arguments, wanted two: the folder of a record"):
-        draw_record(fans.draw_fans, [str(record)])
+
+
+@pytest.mark.parametrize(
+    ("cell", "variant", "told"),
+    [
+        ("periodic", "lnp", "found a latent neural process, whose predictions are samples"),
+        ("ranges-rbf", "cnp-16", "found a record of RangedFunctions, wanted one of a network on"),
+    ],
+)
+def test_fans_are_of_conditional_networks_on_one_process(
+    tmp_path: Path, cell: str, variant: str, told: str
+) -> None:
+    record = run(smoke_plan(tmp_path, f"neural_processes/{cell}", variant))
+    with pytest.raises(HarnessError, match=told):
+        draw_record(fans.draw_fans, [str(record), str(tmp_path / "fans.svg")])
 
 
 def test_a_grid_behind_the_points_changes_no_prediction() -> None:

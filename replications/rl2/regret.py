@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from harness.report.drawing import main
+from harness.report.drawing import main, of_kind
 from harness.report.style import PAPER_COLOUR, figure, look, save
 from harness.run.kept_weights import Assembled
 from harness.tasks.source import BLOCK
@@ -23,7 +23,7 @@ from replications.rl2 import policies
 from replications.rl2.agent import RL2
 from replications.rl2.method import total_reward
 from replications.rl2.policies import Seen
-from replications.rl2.tasks import BanditBatch
+from replications.rl2.tasks import BanditBatch, Bandits
 from replications.rl2.trials import play
 
 Choose = Callable[[Seen], Tensor]
@@ -59,8 +59,8 @@ def arms_of(batch: BanditBatch, choose: Choose) -> Tensor:
 
 def draw_regret(ready: Assembled, title: str, out: Path) -> Path:
     """Draw the policy and the strategies, and return the path of the plot, an SVG."""
-    method = ready.method
-    assert isinstance(method, RL2)
+    method = of_kind(ready.method, RL2, "a policy that RL² has trained on bandits")
+    of_kind(ready.tasks, Bandits, "a policy that RL² has trained on bandits")
     batch: BanditBatch = ready.tasks.batch("test", 0, BLOCKS * BLOCK)
     noise = torch.Generator().manual_seed(int(batch.seeds[0]))
     made, [axes] = figure()

@@ -126,16 +126,30 @@ def systems() -> Iterator[str]:
 
 def main(keys: list[str]) -> int:
     """Print a line for each of `keys`, or for each system."""
+    try:
+        variants = {key: named(key) for key in keys or systems()}
+    except HarnessError as e:
+        print(f"harness: {e}", file=sys.stderr)
+        return 2
     torch.set_num_threads(1)
     keep_freed_memory()
     print(HEADER)
-    for key in keys or dict.fromkeys(systems()):
-        cell, _, variant = key.rpartition("/")
+    for key in variants:
         try:
-            print(measure(find_cell(cell).variant(variant)), flush=True)
+            print(measure(variants[key]), flush=True)
         except DataNotAtHand as e:
             print(f"| {key} | not measured: {e} | | | |", flush=True)
     return 0
+
+
+def named(key: str) -> Variant:
+    """Return the variant called `paper/cell/variant`; HarnessError where there is none."""
+    if key.count("/") != 2:
+        raise HarnessError(
+            f"found {key!r}, wanted paper/cell/variant, as `harness list` names cells and variants."
+        )
+    cell, _, variant = key.rpartition("/")
+    return find_cell(cell).variant(variant)
 
 
 if __name__ == "__main__":

@@ -30,3 +30,22 @@ def test_every_system_is_a_variant() -> None:
     for key in step_share.systems():
         cell, _, variant = key.rpartition("/")
         assert variant in find_cell(cell).variants
+
+
+@pytest.mark.parametrize(
+    ("key", "told"),
+    [
+        ("maml", "found 'maml', wanted paper/cell/variant"),
+        ("maml/sinusoid-5shot", "found 'maml/sinusoid-5shot', wanted paper/cell/variant"),
+        ("maml/sinusoid-5shot/nope", "found variant 'nope'"),
+        ("nothing/x/y", "found no cell 'nothing/x'"),
+    ],
+)
+def test_a_name_that_is_not_there_is_one_sentence(
+    capsys: pytest.CaptureFixture[str], key: str, told: str
+) -> None:
+    assert step_share.main([key]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("harness: ")
+    assert told in said.err

@@ -144,15 +144,41 @@ def test_a_broken_clause_is_one_line(demo, capsys, name, old, new, line):
 
 
 @pytest.mark.parametrize(
+    ("stated", "wanted"),
+    [
+        ('beside = { setting = "sinusoids", metric = "mse@0" }', "passed  compared metrics"),
+        ('beside = { setting = "sinusoids", metric = "accuracy" }', "found metric 'accuracy', but"),
+        ('beside = { setting = "sinusoids" }', "beside: metric: found none, wanted text"),
+        ('bound = "told everything"', "passed  paper.toml"),
+        ('bound = ""', "bound: found '', wanted what the variant knows"),
+    ],
+)
+def test_what_stands_beside_other_methods_is_checked(demo, capsys, stated, wanted):
+    title = 'title = "EXAMPLE: sinusoids, 10 points"\n'
+    change(demo / "paper.toml", title, f"{title}{stated}\n")
+    status, out = checked(capsys, "--no-runs")
+    assert any(wanted in text for text in out), out
+    assert status == int(not wanted.startswith("passed"))
+
+
+@pytest.mark.parametrize(
     ("line", "status", "wanted"),
     [
-        ("CELL,VARIANT,VARIANT,mse@1,Figure 1,Doe (2020),high,", 0, "1 orderings, each with"),
-        ("CELL,VARIANT,none,mse@1,Figure 1,Doe (2020),high,", 1, "worse: found 'none'"),
+        ("CELL,VARIANT,SECOND,mse@0,Figure 1,Doe (2020),high,", 0, "1 orderings, each with"),
+        ("CELL,VARIANT,none,mse@0,Figure 1,Doe (2020),high,", 1, "worse: found 'none'"),
+        (
+            "CELL,VARIANT,SECOND,accuracy,Figure 1,Doe (2020),high,",
+            1,
+            "published_orderings.csv: found metric 'accuracy', but demo/",
+        ),
     ],
 )
 def test_orderings_are_checked_where_there_are_any(demo, capsys, line, status, wanted):
     [cell] = read_paper(demo).cells.values()
-    line = line.replace("CELL", cell.name).replace("VARIANT", next(iter(cell.variants)))
+    variant = next(iter(cell.variants))
+    line = line.replace("CELL", cell.name).replace("VARIANT", variant).replace("SECOND", "second")
+    with (demo / "paper.toml").open("a") as paper:
+        paper.write(f'\n[cells.{cell.name}.variants.second]\ntitle = "the same again"\n')
     (demo / "published_orderings.csv").write_text(f"{','.join(ORDERINGS)}\n{line}\n")
     found, out = checked(capsys)
     assert found == status

@@ -310,7 +310,7 @@ def test_pairs_of_other_tasks_are_in_the_unit_of_their_metric(toy: ToyPaper) -> 
 @pytest.mark.parametrize(
     ("beside", "told"),
     [
-        ('{ setting = "x" }', "metric: found None, wanted text."),
+        ('{ setting = "x" }', "metric: found none, wanted text."),
         ('{ setting = "x", metric = "speed" }', "found metric 'speed'"),
         ('{ place = "x" }', "unknown key 'place'"),
     ],

@@ -124,6 +124,7 @@ def test_an_untrained_side_stands_against_every_seed(toy: ToyPaper) -> None:
         ("plain", "", "an ordering needs its worse; found it empty."),
         ("accuracy", "speed", "found metric 'speed'"),
         ("high", "sure", "confidence: found 'sure'"),
+        ("plain", "fancy", "found 'fancy' on both sides, wanted two variants"),
     ],
 )
 def test_a_wrong_line_is_one_sentence(toy: ToyPaper, old: str, new: str, told: str) -> None:
@@ -132,6 +133,15 @@ def test_a_wrong_line_is_one_sentence(toy: ToyPaper, old: str, new: str, told: s
         ordering_rows(collect(toy.results))
     assert told in str(e.value)
     assert f"{FILE}:2" in str(e.value)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_two_variants_are_ordered_once(toy: ToyPaper, turned: bool) -> None:
+    again = LINE.replace("fancy,plain", "plain,fancy") if turned else LINE
+    assert turned == (again != LINE)
+    lines(toy, LINE, again)
+    with pytest.raises(HarnessError, match="a second time for accuracy, wanted one line"):
+        ordering_rows(collect(toy.results))
 
 
 @pytest.mark.parametrize("form", ["table", "md", "json", "csv", "latex"])
