@@ -63,7 +63,7 @@ def test_a_plot_that_could_not_be_written_leaves_the_one_before(tmp_path):
         raise OSError(28, "No space left on device")
 
     made.savefig = full
-    with pytest.raises(HarnessError, match="give another folder with --plots"):
+    with pytest.raises(HarnessError, match="give another place"):
         style.save(made, tmp_path / "plot")
     assert {p: p.read_bytes() for p in tmp_path.iterdir()} == old
 
